@@ -1,0 +1,28 @@
+"""The key-value buckets of the bus, by name, with what stands in them."""
+
+from datetime import timedelta
+
+import msgspec
+
+
+class Bucket(msgspec.Struct, frozen=True, kw_only=True):
+    """One bucket; an entry dies *ttl* after it was last written (None: never)."""
+
+    name: str
+    ttl: timedelta | None = None
+    writer: str
+
+
+#: Public signing keys as JWK, by key id. Written by auth, watched by everyone who verifies a token.
+KEYS = Bucket(name="keys", writer="auth")
+
+#: The lowest token version that is still good, by user; kept longer than an access token lives.
+VERSIONS = Bucket(name="versions", ttl=timedelta(minutes=15), writer="auth")
+
+#: The owner of each shard, with its fencing token, by shard number.
+SHARDS = Bucket(name="shards", ttl=timedelta(seconds=15), writer="device-worker")
+
+#: Every live device-worker, by its id.
+WORKERS = Bucket(name="workers", ttl=timedelta(seconds=15), writer="device-worker")
+
+EVERY: tuple[Bucket, ...] = (KEYS, VERSIONS, SHARDS, WORKERS)

@@ -1,0 +1,34 @@
+"""Ids as pydantic types for HTTP bodies, paths and queries: text outside, UUID inside."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from contracts import ids
+from contracts.ids import ChatId, ContactId, DeviceId, MessageId, TenantId, UserId
+
+
+def _edge(prefix: str) -> tuple[Any, ...]:
+    def read(value: object) -> UUID:
+        if isinstance(value, UUID):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("An id is a text.")
+        return ids.parse(prefix, value)
+
+    def write(value: UUID) -> str:
+        return ids.public(prefix, value)
+
+    schema = WithJsonSchema(
+        {"type": "string", "pattern": f"^{prefix}_[0-9A-HJKMNP-TV-Z]{{26}}$", "example": f"{prefix}_01JD3V6Q5J8R2Y0T4W7X9Z1B3C"}
+    )
+    return BeforeValidator(read), PlainSerializer(write, return_type=str), schema
+
+
+PublicAccountId = Annotated[TenantId, *_edge(ids.ACCOUNT)]
+PublicUserId = Annotated[UserId, *_edge(ids.USER)]
+PublicDeviceId = Annotated[DeviceId, *_edge(ids.DEVICE)]
+PublicContactId = Annotated[ContactId, *_edge(ids.CONTACT)]
+PublicChatId = Annotated[ChatId, *_edge(ids.CHAT)]
+PublicMessageId = Annotated[MessageId, *_edge(ids.MESSAGE)]

@@ -1,0 +1,40 @@
+"""What may be lost: sent over core NATS, with no sequence, never in a webhook."""
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+
+class Ephemeral(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of an ephemeral; *service* and *what* make its subject, *frame* is what a socket gets."""
+
+    service: ClassVar[str]
+    what: ClassVar[str]
+    frame: ClassVar[str]
+
+
+class QrShown(Ephemeral):
+    """A QR to scan, valid until *expires_at*; *qr* is the raw text."""
+
+    service = "devices"
+    what = "qr"
+    frame = "qr_code"
+
+    device_id: str
+    qr: str
+    expires_at: datetime
+
+
+class Typing(Ephemeral):
+    """A customer writes, records, or has stopped (``state``: composing, recording, paused)."""
+
+    service = "conversations"
+    what = "typing"
+    frame = "typing"
+
+    chat_id: str
+    state: str
+
+
+EVERY: tuple[type[Ephemeral], ...] = (QrShown, Typing)

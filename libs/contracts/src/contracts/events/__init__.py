@@ -1,0 +1,5 @@
+"""Every event there is, by the service that tells it. ``docs/events.md`` is generated from here."""
+
+from contracts.events import auth, conversations, devices
+
+__all__ = ["auth", "conversations", "devices"]

@@ -1,0 +1,157 @@
+"""What the device-worker tells.
+
+`DeviceChanged` and `DeviceDeleted` are public. The rest is raw material for conversations, which stores it and tells
+the world after its commit.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from contracts import ids
+from contracts.envelope import Body, event
+from contracts.ids import DeviceId, MessageId
+from contracts.whatsapp import Address, Media, MessageKind, Quoted, ReceiptStatus
+
+
+class DeviceState(StrEnum):
+    """Where a number's session stands."""
+
+    NEW = "new"
+    PAIRING = "pairing"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    LOGGED_OUT = "logged_out"
+    BANNED = "banned"
+    REPLACED = "replaced"
+    FAILED = "failed"
+
+
+@event("devices.device.changed", 1, public=True, frame="device_status", webhook="device.status")
+class DeviceChanged(Body):
+    """A number is new, has another name, or its session stands elsewhere.
+
+    Attributes:
+        id: ``dev_…``
+        reason: A stable code of why it stands there, such as ``qr-expired``; None where nothing needs saying.
+        action: A stable code of what the user should do, such as ``scan-again``; None where nothing helps or is needed.
+        phone: Digits of the number that is linked; None before the first pairing.
+        until: End of a temporary ban.
+        revision: Grows by one with each change of this device: a lower one than the last seen is old news.
+    """
+
+    id: str
+    name: str
+    state: DeviceState
+    revision: int
+    at: datetime
+    reason: str | None = None
+    action: str | None = None
+    phone: str | None = None
+    lid: str | None = None
+    until: datetime | None = None
+
+
+@event("devices.device.deleted", 1, public=True, frame="device_deleted", webhook="device.deleted")
+class DeviceDeleted(Body):
+    """A number is gone from the account; its chats stay."""
+
+    id: str
+
+
+@event("devices.message.observed", 1)
+class MessageObserved(Body):
+    """WhatsApp showed a message to a session: from a customer, or typed on the owner's own phone.
+
+    Attributes:
+        chat: Whose thread it is in: the customer's address or the group's.
+        chat_alt: The same person's other address (LID beside phone or phone beside LID), where WhatsApp said it.
+        sender: In a group, who wrote; None elsewhere.
+        at: When WhatsApp says it was sent, UTC.
+        text: The text or the caption.
+        push_name: The name that the sender gave himself.
+        history: It came with pairing, as old: no unread, no bot, no notice.
+        ephemeral: It arrived with WhatsApp's view-once or disappearing mark.
+    """
+
+    device: DeviceId
+    chat: Address
+    wa_id: str
+    from_me: bool
+    at: datetime
+    kind: MessageKind
+    chat_alt: Address | None = None
+    sender: Address | None = None
+    sender_alt: Address | None = None
+    text: str | None = None
+    push_name: str | None = None
+    quoted: Quoted | None = None
+    media: Media | None = None
+    history: bool = False
+    ephemeral: bool = False
+
+    def identity(self) -> UUID:
+        """Derive the id: a placeholder and its later content are two facts, the same message seen twice is one."""
+        phase = "placeholder" if self.kind == "undecryptable" else "content"
+        return ids.derived("message", self.device, self.chat, self.sender or "", self.wa_id, self.from_me, phase)
+
+
+@event("devices.receipt.observed", 1)
+class ReceiptObserved(Body):
+    """The other side's phone has (or has shown, or has played) messages of ours.
+
+    ``own``: it is our own phone that has read the chat, so that nothing in it is unread any more.
+    """
+
+    device: DeviceId
+    chat: Address
+    wa_ids: list[str]
+    status: ReceiptStatus
+    at: datetime
+    chat_alt: Address | None = None
+    sender: Address | None = None
+    own: bool = False
+
+    def identity(self) -> UUID:
+        """Derive the id: one per chat, reader, status and messages."""
+        return ids.derived("receipt", self.device, self.chat, self.sender or "", self.status, self.own, *sorted(self.wa_ids))
+
+
+@event("devices.message.sent", 1)
+class MessageSent(Body):
+    """WhatsApp took a message that was ordered; it has its id there now."""
+
+    message: MessageId
+    device: DeviceId
+    chat: Address
+    wa_id: str
+    at: datetime
+    chat_alt: Address | None = None
+
+    def identity(self) -> UUID:
+        """Derive the id: a message is sent once."""
+        return ids.derived("sent", self.message)
+
+
+@event("devices.message.unsent", 1)
+class MessageUnsent(Body):
+    """A message that was ordered did not go, or nobody knows whether it did.
+
+    Attributes:
+        outcome: ``failed`` is final; ``unknown`` is settled by a later receipt or by a person; ``waiting`` tells why it is still here.
+        reason: A stable code, such as ``not-on-whatsapp``, ``expired``, ``worker-lost``.
+        attempt: Grows with each outcome of the same message.
+    """
+
+    message: MessageId
+    device: DeviceId
+    outcome: Literal["failed", "unknown", "waiting"]
+    reason: str
+    at: datetime
+    attempt: int = 1
+
+    def identity(self) -> UUID:
+        """Derive the id: one per attempt and outcome."""
+        return ids.derived("unsent", self.message, self.outcome, self.attempt)

@@ -1,0 +1,30 @@
+"""Which service answers which public path, and who may call it without a token."""
+
+#: The longest matching prefix wins; a prefix matches whole path segments.
+PREFIXES: dict[str, str] = {
+    "/api/auth": "auth",
+    "/.well-known/jwks.json": "auth",
+    "/api/devices": "device-worker",
+    "/api/whatsapp": "device-worker",
+    "/api/chats": "conversations",
+    "/api/messages": "conversations",
+    "/api/contacts": "conversations",
+    "/ws": "realtime",
+}
+
+#: The paths that need no token: what they need instead they check themselves.
+ANONYMOUS: frozenset[str] = frozenset(
+    {"/api/auth/register", "/api/auth/login", "/api/auth/refresh", "/api/auth/logout", "/.well-known/jwks.json", "/ws"}
+)
+
+#: Services with public HTTP routes, in the order in which their documentation is merged.
+PUBLIC: tuple[str, ...] = ("auth", "device-worker", "conversations")
+
+
+def owner(path: str) -> str | None:
+    """Name the service that answers *path*; None when nobody does."""
+    while path:
+        if path in PREFIXES:
+            return PREFIXES[path]
+        path = path.rpartition("/")[0]
+    return None
