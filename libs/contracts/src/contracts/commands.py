@@ -8,7 +8,7 @@ from contracts.whatsapp import Address, Media, MessageKind, Quoted
 
 
 @command("devices.send_message", 1)
-class SendMessage(Body):
+class SendMessage(Body, frozen=True, kw_only=True):
     """Send this over that number, once, after what was ordered before it for the same number.
 
     The envelope's id is derived from the message, so that a repeat is the same order.
@@ -29,7 +29,7 @@ class SendMessage(Body):
 
 
 @command("devices.mark_read", 1)
-class MarkRead(Body):
+class MarkRead(Body, frozen=True, kw_only=True):
     """Show the other side that these messages have been read (blue ticks)."""
 
     device: DeviceId

@@ -14,7 +14,7 @@ class Ephemeral(msgspec.Struct, frozen=True, kw_only=True):
     frame: ClassVar[str]
 
 
-class QrShown(Ephemeral):
+class QrShown(Ephemeral, frozen=True, kw_only=True):
     """A QR to scan, valid until *expires_at*; *qr* is the raw text."""
 
     service = "devices"
@@ -26,7 +26,7 @@ class QrShown(Ephemeral):
     expires_at: datetime
 
 
-class Typing(Ephemeral):
+class Typing(Ephemeral, frozen=True, kw_only=True):
     """A customer writes, records, or has stopped (``state``: composing, recording, paused)."""
 
     service = "conversations"

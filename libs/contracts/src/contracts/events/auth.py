@@ -9,7 +9,7 @@ from contracts.principal import Role
 
 
 @event("auth.account.registered", 1)
-class AccountRegistered(Body):
+class AccountRegistered(Body, frozen=True, kw_only=True):
     """A tenant exists; the envelope's tenant is its id."""
 
     name: str
@@ -19,7 +19,7 @@ class AccountRegistered(Body):
 
 
 @event("auth.user.created", 1)
-class UserCreated(Body):
+class UserCreated(Body, frozen=True, kw_only=True):
     """A person can sign in."""
 
     user: UserId
@@ -28,7 +28,7 @@ class UserCreated(Body):
 
 
 @event("auth.user.changed", 1)
-class UserChanged(Body):
+class UserChanged(Body, frozen=True, kw_only=True):
     """A person's name, role or standing is now this; *version* grows with each change."""
 
     user: UserId
@@ -39,7 +39,7 @@ class UserChanged(Body):
 
 
 @event("auth.session.opened", 1)
-class SessionOpened(Body):
+class SessionOpened(Body, frozen=True, kw_only=True):
     """Somebody signed in."""
 
     user: UserId
@@ -49,7 +49,7 @@ class SessionOpened(Body):
 
 
 @event("auth.session.refused", 1)
-class SessionRefused(Body):
+class SessionRefused(Body, frozen=True, kw_only=True):
     """Somebody tried to sign in as this user and could not."""
 
     user: UserId
@@ -58,7 +58,7 @@ class SessionRefused(Body):
 
 
 @event("auth.session.closed", 1)
-class SessionClosed(Body):
+class SessionClosed(Body, frozen=True, kw_only=True):
     """A chain of refresh tokens is at its end.
 
     ``reused``: an old refresh token came back, so that every token of the chain is dead.

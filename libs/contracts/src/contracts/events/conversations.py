@@ -7,27 +7,27 @@ from contracts.views import Message, MessageStatus
 
 
 @event("conversations.message.received", 1, public=True, frame="new_message", webhook="message.received")
-class MessageReceived(Message, Body):
+class MessageReceived(Message, Body, frozen=True, kw_only=True):
     """A message is in a chat that WhatsApp brought: a customer's, or one typed on the number's own phone (``from_me``)."""
 
 
 @event("conversations.message.queued", 1, public=True, frame="message_queued", webhook="message.queued")
-class MessageQueued(Message, Body):
+class MessageQueued(Message, Body, frozen=True, kw_only=True):
     """A message was written here and waits to be sent."""
 
 
 @event("conversations.message.replaced", 1, public=True, frame="message_replaced", webhook="message.replaced")
-class MessageReplaced(Message, Body):
+class MessageReplaced(Message, Body, frozen=True, kw_only=True):
     """A placeholder that could not be decrypted has its content now."""
 
 
 @event("conversations.message.confirmed", 1, public=True, frame="message_sent", webhook="message.sent")
-class MessageConfirmed(Message, Body):
+class MessageConfirmed(Message, Body, frozen=True, kw_only=True):
     """WhatsApp took a message of ours: one tick."""
 
 
 @event("conversations.message.advanced", 1, public=True, frame="message_status", webhook="message.ack")
-class MessageAdvanced(Body):
+class MessageAdvanced(Body, frozen=True, kw_only=True):
     """A message's status moved: delivered, read, played, failed, unknown.
 
     Attributes:
@@ -43,7 +43,7 @@ class MessageAdvanced(Body):
 
 
 @event("conversations.chat.read", 1, public=True, frame="chat_read", webhook="chat.read")
-class ChatRead(Body):
+class ChatRead(Body, frozen=True, kw_only=True):
     """Nothing in the chat up to *at* is unread any more."""
 
     id: str
@@ -52,7 +52,7 @@ class ChatRead(Body):
 
 
 @event("conversations.contact.created", 1, public=True, frame="contact_created", webhook="contact.created")
-class ContactCreated(Body):
+class ContactCreated(Body, frozen=True, kw_only=True):
     """Somebody is known now."""
 
     id: str
@@ -61,7 +61,7 @@ class ContactCreated(Body):
 
 
 @event("conversations.contact.changed", 1, public=True, frame="contact_changed", webhook="contact.changed")
-class ContactChanged(Body):
+class ContactChanged(Body, frozen=True, kw_only=True):
     """A contact has another name or one more address; *merged* names the contact that it now stands for as well."""
 
     id: str

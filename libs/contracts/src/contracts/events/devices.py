@@ -30,7 +30,7 @@ class DeviceState(StrEnum):
 
 
 @event("devices.device.changed", 1, public=True, frame="device_status", webhook="device.status")
-class DeviceChanged(Body):
+class DeviceChanged(Body, frozen=True, kw_only=True):
     """A number is new, has another name, or its session stands elsewhere.
 
     Attributes:
@@ -55,14 +55,14 @@ class DeviceChanged(Body):
 
 
 @event("devices.device.deleted", 1, public=True, frame="device_deleted", webhook="device.deleted")
-class DeviceDeleted(Body):
+class DeviceDeleted(Body, frozen=True, kw_only=True):
     """A number is gone from the account; its chats stay."""
 
     id: str
 
 
 @event("devices.message.observed", 1)
-class MessageObserved(Body):
+class MessageObserved(Body, frozen=True, kw_only=True):
     """WhatsApp showed a message to a session: from a customer, or typed on the owner's own phone.
 
     Attributes:
@@ -99,7 +99,7 @@ class MessageObserved(Body):
 
 
 @event("devices.receipt.observed", 1)
-class ReceiptObserved(Body):
+class ReceiptObserved(Body, frozen=True, kw_only=True):
     """The other side's phone has (or has shown, or has played) messages of ours.
 
     ``own``: it is our own phone that has read the chat, so that nothing in it is unread any more.
@@ -120,7 +120,7 @@ class ReceiptObserved(Body):
 
 
 @event("devices.message.sent", 1)
-class MessageSent(Body):
+class MessageSent(Body, frozen=True, kw_only=True):
     """WhatsApp took a message that was ordered; it has its id there now."""
 
     message: MessageId
@@ -136,7 +136,7 @@ class MessageSent(Body):
 
 
 @event("devices.message.unsent", 1)
-class MessageUnsent(Body):
+class MessageUnsent(Body, frozen=True, kw_only=True):
     """A message that was ordered did not go, or nobody knows whether it did.
 
     Attributes:
