@@ -1,0 +1,13 @@
+"""PostgreSQL, NATS and Valkey from their wheels: no Docker, no root, no package manager.
+
+Every server listens on loopback alone, keeps its port over a restart and dies with the process that started it, even
+when that is killed with -9.
+"""
+
+from servicekit.embedded.child import Child, free_port
+from servicekit.embedded.nats import Nats, User
+from servicekit.embedded.postgres import Postgres
+from servicekit.embedded.server import Server, StartFailed
+from servicekit.embedded.valkey import Valkey
+
+__all__ = ["Child", "Nats", "Postgres", "Server", "StartFailed", "User", "Valkey", "free_port"]

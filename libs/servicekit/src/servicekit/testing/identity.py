@@ -1,0 +1,64 @@
+"""Signed-in callers for tests, without the service that signs people in."""
+
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from contracts import ids
+from contracts.ids import TenantId, UserId
+from contracts.principal import Principal, Role
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """One caller and its token."""
+
+    principal: Principal
+    token: str = field(repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request of this caller carries."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+class SignIn:
+    """Signs tokens with a key of its own; whoever should accept them must know ``public_jwk`` by ``kid``."""
+
+    kid = "test"
+
+    def __init__(self) -> None:
+        self.key = Ed25519PrivateKey.generate()
+
+    @property
+    def public_jwk(self) -> bytes:
+        """The public half as JSON Web Key."""
+        raw = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        return json.dumps({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": self.kid, "alg": "EdDSA", "use": "sig"}).encode()
+
+    def __call__(
+        self,
+        role: Role = Role.OWNER,
+        tenant: TenantId | None = None,
+        *,
+        user: UserId | None = None,
+        version: int = 0,
+        installation: bool = False,
+        lifetime: timedelta = timedelta(minutes=10),
+    ) -> SignedIn:
+        """Sign someone in, of a new tenant where none is named."""
+        from servicekit import auth
+
+        principal = Principal(
+            id=user or UserId(ids.new()),
+            tenant=tenant or TenantId(ids.new()),
+            role=role,
+            version=version,
+            installation=installation,
+            session=str(ids.new()),
+        )
+        return SignedIn(principal, auth.sign(principal, self.key, self.kid, lifetime))
