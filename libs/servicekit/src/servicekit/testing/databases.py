@@ -38,7 +38,7 @@ class Databases:
         """Give a database that nobody used before, in which the roles and tables of *service* stand."""
         template = self._template(service, folder)
         name = f"{service}_{next(self._numbers)}"
-        _apart(lambda: _execute(self.admin_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'))
+        _apart(lambda: _execute(self.admin_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'))
         self._made.append(name)
         return Urls(
             service_url=within(self.admin_url, name, service, _password(service)),
