@@ -1,3 +1,11 @@
 """Every test of every member has servicekit's servers at hand."""
 
+from contextlib import suppress
+from importlib import import_module
+
 pytest_plugins = ["servicekit.testing.fixtures"]
+
+# `sim` and `bench` are folders here and packages too: met first as packages, or pytest takes the folders for them.
+for name in ("sim", "bench"):
+    with suppress(ModuleNotFoundError):
+        import_module(name)
