@@ -1,0 +1,399 @@
+"""The control API: what people do with phones, and what WhatsApp does to sessions, as JSON over HTTP on loopback.
+
+Every answer waits until what it tells is committed.  A refusal is `{code, detail, status}`: 404 for a phone that does not exist,
+409 for what cannot be now, 422 for what makes no sense.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from aiohttp import BodyPartReader, web
+from msgspec import Meta, Struct
+
+from sim import content
+from sim.directory import Address, AutoReceipts, Companion, Phone, clean
+from sim.media import MediaBroken
+from sim.network import Network
+from sim.problems import Problem, answer_problems
+
+T = TypeVar("T")
+_PAGE = Path(__file__).parent / "page"
+_MAX_BODY = 128 << 20
+_MAX_WAIT = 60.0
+_LIMIT = 1000
+_encoder = msgspec.json.Encoder()
+
+Text = Annotated[str, Meta(min_length=1, max_length=65_536)]
+Name = Annotated[str, Meta(max_length=100)]
+
+
+class NewPhone(Struct, forbid_unknown_fields=True):
+    number: str
+    name: Name = ""
+
+
+class Change(Struct, forbid_unknown_fields=True):
+    name: Name | None = None
+    auto_receipts: AutoReceipts | None = None
+    address: Address | None = None
+    presence: Literal["available", "unavailable"] | None = None
+
+
+class Scan(Struct, forbid_unknown_fields=True):
+    qr: str
+
+
+class Code(Struct, forbid_unknown_fields=True):
+    code: str
+
+
+class Write(Struct, forbid_unknown_fields=True):
+    to: str
+    text: Text
+    address: Address | None = None
+
+
+class Batch(Struct, forbid_unknown_fields=True):
+    items: Annotated[list[Written], Meta(max_length=10_000)]
+
+
+class Written(Struct, forbid_unknown_fields=True):
+    sender: str = msgspec.field(name="from")
+    to: str
+    text: Text
+
+
+class Tick(Struct, forbid_unknown_fields=True):
+    id: str
+    type: Literal["delivered", "read"] = "delivered"
+
+
+class Typing(Struct, forbid_unknown_fields=True):
+    to: str
+    state: Literal["composing", "recording", "paused"] = "composing"
+
+
+class Corrupt(Struct, forbid_unknown_fields=True):
+    count: Annotated[int, Meta(ge=0, le=1000)] = 1
+    direction: Literal["sent", "received"] = "sent"
+
+
+class Ban(Struct, forbid_unknown_fields=True):
+    seconds: Annotated[float, Meta(ge=0)]
+
+
+class Release(Struct, forbid_unknown_fields=True):
+    shuffled: bool = False
+
+
+class State(Struct, forbid_unknown_fields=True):
+    state: Literal["up", "down"]
+
+
+async def read(request: web.Request, type: type[T]) -> T:
+    """The body as *type*; an empty body as an empty object.  Raises: msgspec's errors."""
+    return msgspec.json.decode(await request.read() or b"{}", type=type)
+
+
+def number_in(request: web.Request, name: str, default: float) -> float:
+    """A non-negative number of the query.  Raises: Problem."""
+    try:
+        value = float(request.query.get(name, default))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e15:
+        raise Problem(422, "bad-query", f"{name} is a number, 0 or more.")
+    return value
+
+
+class Control:
+    """The handlers, over one network."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.traffic = network.traffic
+        self._began = time.monotonic()
+
+    def application(self) -> web.Application:
+        application = web.Application(client_max_size=_MAX_BODY, middlewares=[answer_problems])
+        route = application.router
+        phone = "/phones/{number}"
+        route.add_post("/phones", self.create)
+        route.add_get("/phones", self.list)
+        route.add_get(phone, self.get)
+        route.add_patch(phone, self.change)
+        route.add_post(phone + "/scan", self.scan)
+        route.add_post(phone + "/code", self.code)
+        route.add_post(phone + "/messages", self.write)
+        route.add_post(phone + "/typed", self.write)
+        route.add_post(phone + "/media", self.media)
+        route.add_get(phone + "/media/{id}", self.file)
+        route.add_get(phone + "/inbox", self.inbox)
+        route.add_get(phone + "/receipts", self.receipts)
+        route.add_post(phone + "/receipts", self.tick)
+        route.add_get(phone + "/chats/{other}", self.chat)
+        route.add_post(phone + "/typing", self.typing)
+        route.add_post(phone + "/corrupt", self.corrupt)
+        route.add_post(phone + "/hold", self.hold_phone)
+        route.add_post(phone + "/release", self.release_phone)
+        route.add_post("/messages", self.batch)
+        session = "/sessions/{number}"
+        route.add_post(session + "/drop", self._on_sessions(self.network.drop))
+        route.add_post(session + "/replace", self._on_sessions(self.network.replace))
+        route.add_post(session + "/logout", self._on_sessions(self.network.logout))
+        route.add_post(session + "/ban", self.ban)
+        route.add_post(session + "/hold", self.hold_sessions)
+        route.add_post(session + "/release", self.release_sessions)
+        route.add_post("/network", self.set_network)
+        route.add_get("/stats", self.stats)
+        route.add_get("/events", self.events)
+        route.add_get("/", self.page)
+        route.add_static("/page/", _PAGE)
+        return application
+
+    # -- phones
+
+    def phone(self, number: str) -> Phone:
+        """Raises: Problem."""
+        found = self.network.directory.phones.get(number)
+        if found is None:
+            raise Problem(404, "no-phone", "There is no phone with this number.")
+        return found
+
+    def asked(self, request: web.Request) -> Phone:
+        return self.phone(clean(request.match_info["number"]))
+
+    def recipient(self, number: str) -> Phone:
+        found = self.network.directory.phones.get(clean(number))
+        if found is None:
+            raise Problem(404, "not-on-whatsapp", "The number it is for is not on WhatsApp: there is no phone with it.")
+        return found
+
+    async def reply(self, body: Any, status: int = 200) -> web.Response:
+        """*body* once all is committed."""
+        await self.network.db.committed()
+        return web.Response(body=_encoder.encode(body), status=status, content_type="application/json")
+
+    def describe(self, phone: Phone) -> dict[str, Any]:
+        sessions = [
+            {"device": c.device, "connected": c.connection is not None, "waiting": len(c.queue), "prekeys": c.stock}
+            for c in phone.companions.values()
+        ]
+        return {
+            "number": phone.number,
+            "lid": phone.lid,
+            "name": phone.name,
+            "auto_receipts": phone.auto_receipts,
+            "address": phone.address,
+            "presence": phone.presence,
+            "typing": dict(phone.typing),
+            "inbox": phone.received,
+            "receipts": phone.seen,
+            "banned": phone.banned_until > time.time(),
+            "sessions": sessions,
+        }
+
+    async def create(self, request: web.Request) -> web.Response:
+        body = await read(request, NewPhone)
+        number = clean(body.number)
+        phone = self.network.directory.create(number, body.name or f"+{number}")
+        return await self.reply(self.describe(phone), 201)
+
+    async def list(self, request: web.Request) -> web.Response:
+        return await self.reply({"items": [self.describe(phone) for phone in self.network.directory.phones.values()]})
+
+    async def get(self, request: web.Request) -> web.Response:
+        phone = self.asked(request)
+        return await self.reply(self.describe(phone) | {"chats": self.traffic.mailbox.chats(phone)})
+
+    async def change(self, request: web.Request) -> web.Response:
+        phone, body = self.asked(request), await read(request, Change)
+        phone.name = body.name or phone.name
+        phone.auto_receipts = body.auto_receipts or phone.auto_receipts
+        phone.address = body.address or phone.address
+        self.network.directory.save(phone)
+        if body.presence:
+            self.traffic.presence(phone, body.presence)
+        return await self.reply(self.describe(phone))
+
+    async def scan(self, request: web.Request) -> web.Response:
+        phone, body = self.asked(request), await read(request, Scan)
+        return await self._linked(await self.network.linking.scan(phone, body.qr))
+
+    async def code(self, request: web.Request) -> web.Response:
+        phone, body = self.asked(request), await read(request, Code)
+        return await self._linked(await self.network.linking.enter_code(phone, body.code))
+
+    async def _linked(self, companion: Companion) -> web.Response:
+        self.network.feed.tell(companion.phone.number, "session")
+        return await self.reply({"number": companion.phone.number, "lid": companion.phone.lid, "device": companion.device})
+
+    # -- messages
+
+    async def write(self, request: web.Request) -> web.Response:
+        phone, body = self.asked(request), await read(request, Write)
+        id = self.traffic.write(phone, self.recipient(body.to), content.text(body.text), address=body.address)
+        return await self.reply({"id": id}, 201)
+
+    async def batch(self, request: web.Request) -> web.Response:
+        """Many messages in one request, for load; all or none of the numbers must be known."""
+        body = await read(request, Batch)
+        pairs = [(self.phone(clean(w.sender)), self.recipient(w.to), w.text) for w in body.items]
+        ids = [self.traffic.write(sender, to, content.text(text)) for sender, to, text in pairs]
+        return await self.reply({"ids": ids}, 201)
+
+    async def media(self, request: web.Request) -> web.Response:
+        phone = self.asked(request)
+        fields: dict[str, str] = {}
+        data: bytes | None = None
+        mime = name = ""
+        if not request.content_type.startswith("multipart/"):
+            raise Problem(422, "bad-body", "A file comes as multipart/form-data: to, kind, file, caption.")
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader):
+                continue
+            if part.name == "file":
+                data, name = bytes(await part.read(decode=True)), part.filename or ""
+                mime = part.headers.get("Content-Type", "")
+            elif part.name:
+                fields[part.name] = await part.text()
+        kind = fields.get("kind", "document")
+        if data is None or "to" not in fields or kind not in content.MEDIA_KINDS:
+            raise Problem(422, "bad-body", f"to, kind ({', '.join(content.MEDIA_KINDS)}) and file are needed.")
+        to = self.recipient(fields["to"])
+        mime = fields.get("mime") or mime or mimetypes.guess_type(name)[0] or "application/octet-stream"
+        uploaded = self.network.hosts.upload(data, kind)
+        message = content.media(kind, uploaded, mime=mime, caption=fields.get("caption", ""), file_name=name)
+        return await self.reply({"id": self.traffic.write(phone, to, message), "sha256": uploaded.hash_plain.hex()}, 201)
+
+    async def file(self, request: web.Request) -> web.Response:
+        shown = self.traffic.mailbox.file(self.asked(request), request.match_info["id"])
+        if shown is None or shown.file is None:
+            raise Problem(404, "no-file", "This message has no file.")
+        try:
+            data = self.network.hosts.download(shown.file.path, shown.file.key, shown.kind)
+        except MediaBroken as error:
+            raise Problem(404, "file-broken", str(error)) from error
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        mime = shown.file.mime.partition(";")[0] or "application/octet-stream"
+        return web.Response(body=data, headers={**headers, "Content-Type": mime})
+
+    async def inbox(self, request: web.Request) -> web.Response:
+        return await self._poll(request, self.traffic.mailbox.inbox)
+
+    async def receipts(self, request: web.Request) -> web.Response:
+        return await self._poll(request, self.traffic.mailbox.receipts)
+
+    async def _poll(self, request: web.Request, rows: Callable[[Phone, int, int], Any]) -> web.Response:
+        """What came after `after`; when there is nothing, it is waited for, `wait` seconds at most."""
+        phone = self.asked(request)
+        after, wait = int(number_in(request, "after", 0)), min(number_in(request, "wait", 0), _MAX_WAIT)
+        end = time.monotonic() + wait
+        while not (items := rows(phone, after, _LIMIT)) and (left := end - time.monotonic()) > 0:
+            await self.network.feed.news(phone.number, left)
+        return await self.reply({"items": items})
+
+    async def chat(self, request: web.Request) -> web.Response:
+        phone = self.asked(request)
+        items = self.traffic.mailbox.chat(phone, clean(request.match_info["other"]), 200)
+        return await self.reply({"items": items})
+
+    async def tick(self, request: web.Request) -> web.Response:
+        phone, body = self.asked(request), await read(request, Tick)
+        origin = self.traffic.mailbox.origin(phone, body.id)
+        if origin is None:
+            raise Problem(404, "no-message", "This phone has not got a message with this id.")
+        self.traffic.receipt(phone, self.phone(origin[0]), body.id, body.type, origin[1])
+        return await self.reply({"id": body.id, "type": body.type}, 201)
+
+    async def typing(self, request: web.Request) -> web.Response:
+        phone, body = self.asked(request), await read(request, Typing)
+        self.traffic.typing(phone, self.recipient(body.to), body.state)
+        return await self.reply({})
+
+    # -- accidents
+
+    async def corrupt(self, request: web.Request) -> web.Response:
+        phone, body = self.asked(request), await read(request, Corrupt)
+        if body.direction == "sent":
+            phone.corrupt_sent = body.count
+        else:
+            phone.corrupt_received = body.count
+        return await self.reply({"count": body.count, "direction": body.direction})
+
+    async def hold_phone(self, request: web.Request) -> web.Response:
+        phone = self.asked(request)
+        phone.held = phone.held or []
+        return await self.reply({})
+
+    async def release_phone(self, request: web.Request) -> web.Response:
+        phone, body = self.asked(request), await read(request, Release)
+        order = list(range(len(phone.held or [])))
+        if body.shuffled:
+            random.shuffle(order)
+        await self.traffic.release(phone, order)
+        return await self.reply({"released": len(order)})
+
+    async def hold_sessions(self, request: web.Request) -> web.Response:
+        phone = self.asked(request)
+        for companion in phone.companions.values():
+            self.network.delivery.hold(companion)
+        return await self.reply({"sessions": len(phone.companions)})
+
+    async def release_sessions(self, request: web.Request) -> web.Response:
+        phone, body = self.asked(request), await read(request, Release)
+        await self.network.db.committed()
+        released = sum(self.network.delivery.release(c, shuffled=body.shuffled) for c in phone.companions.values())
+        return await self.reply({"released": released})
+
+    def _on_sessions(self, act: Callable[[Phone], int]) -> Callable[[web.Request], Any]:
+        async def handle(request: web.Request) -> web.Response:
+            return await self.reply({"sessions": act(self.asked(request))})
+
+        return handle
+
+    async def ban(self, request: web.Request) -> web.Response:
+        phone, body = self.asked(request), await read(request, Ban)
+        return await self.reply({"sessions": self.network.ban(phone, body.seconds)})
+
+    async def set_network(self, request: web.Request) -> web.Response:
+        body = await read(request, State)
+        self.network.set_up(body.state == "up")
+        return await self.reply({"state": body.state})
+
+    async def stats(self, request: web.Request) -> web.Response:
+        directory = self.network.directory
+        companions = [companion for companion in directory.companions()]
+        counts = {name: getattr(self.network.counts, name) for name in self.network.counts.__slots__}
+        numbers = {
+            "connections": len(self.network.connections),
+            "online": sum(companion.active for companion in companions),
+            "phones": len(directory.phones),
+            "sessions": len(companions),
+            "waiting": sum(len(companion.queue) for companion in companions),
+            "seconds": round(time.monotonic() - self._began, 1),
+            "network": "up" if self.network.proxy.up else "down",
+        }
+        return await self.reply(numbers | counts)
+
+    # -- the page
+
+    async def page(self, request: web.Request) -> web.FileResponse:
+        return web.FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """News as server-sent events: `{number, what}`, no content."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        with self.network.feed.stream() as stream:
+            await response.write(b": hello\n\n")
+            while True:
+                number, what = await stream.get()
+                await response.write(b"data: " + _encoder.encode({"number": number, "what": what}) + b"\n\n")
