@@ -23,7 +23,13 @@ class MessageReplaced(Message, Body, frozen=True, kw_only=True):
 
 @event("conversations.message.confirmed", 1, public=True, frame="message_sent", webhook="message.sent")
 class MessageConfirmed(Message, Body, frozen=True, kw_only=True):
-    """WhatsApp took a message of ours: one tick."""
+    """WhatsApp took a message of ours: one tick.
+
+    Attributes:
+        replaces: ``msg_…``: the copy of it that came from WhatsApp first and was shown until now; this message stands in its place.
+    """
+
+    replaces: str | None = None
 
 
 @event("conversations.message.advanced", 1, public=True, frame="message_status", webhook="message.ack")
