@@ -1,0 +1,25 @@
+/** What the server says when something is wrong (RFC 9457), or `network` when it does not answer. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly detail: string,
+    readonly requestId: string | undefined,
+  ) {
+    super(detail || code);
+  }
+
+  static async of(response: Response): Promise<Problem> {
+    const body = await response.json().catch(() => ({}));
+    const requestId = body.request_id ?? response.headers.get("x-request-id") ?? undefined;
+    return new Problem(
+      response.status,
+      body.code ?? (response.status >= 502 ? "unavailable" : "unknown"),
+      body.detail ?? "",
+      requestId,
+    );
+  }
+}
+
+export const asProblem = (error: unknown): Problem =>
+  error instanceof Problem ? error : new Problem(0, "network", String(error), undefined);

@@ -1,0 +1,47 @@
+import "@mantine/core/styles.css";
+import "@mantine/notifications/styles.css";
+import "./app.css";
+import { MantineProvider } from "@mantine/core";
+import { Notifications } from "@mantine/notifications";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { onSignedOut } from "./api/http";
+import { asProblem } from "./api/problem";
+import i18n from "./i18n";
+import { createAppRouter } from "./router";
+import { SESSION } from "./session/session";
+import { theme } from "./theme";
+
+document.documentElement.lang = i18n.language;
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 30_000,
+      refetchOnWindowFocus: false,
+      retry: (count, error) => count < 3 && [0, 502, 503, 504].includes(asProblem(error).status),
+    },
+  },
+});
+const router = createAppRouter(client);
+onSignedOut(() => {
+  if (!client.getQueryData(SESSION)) return;
+  client.setQueryData(SESSION, null);
+  void router.navigate({ to: "/login" });
+});
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <MantineProvider theme={theme} defaultColorScheme="auto">
+        <QueryClientProvider client={client}>
+          <Notifications position="top-center" />
+          <RouterProvider router={router} />
+        </QueryClientProvider>
+      </MantineProvider>
+    </StrictMode>,
+  );
+}

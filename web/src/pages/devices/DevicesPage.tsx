@@ -1,0 +1,150 @@
+import {
+  Button,
+  Center,
+  Group,
+  Modal,
+  ScrollArea,
+  SimpleGrid,
+  Skeleton,
+  Stack,
+  Text,
+  TextInput,
+  ThemeIcon,
+  Title,
+} from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { IconDeviceMobilePlus, IconPlus } from "@tabler/icons-react";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import * as api from "@/api/calls";
+import type { Device, Page } from "@/api/types";
+import { KEYS, withDevice } from "@/realtime/apply";
+import { useMayManage } from "@/session/session";
+import { Failure } from "@/shell/Failure";
+import { useShowProblem } from "@/shell/problems";
+import { DeviceCard } from "./DeviceCard";
+import { PairDialog } from "./PairDialog";
+
+export function DevicesPage() {
+  const { t } = useTranslation();
+  const mayManage = useMayManage();
+  const devices = useQuery({ queryKey: KEYS.devices, queryFn: api.devices });
+  const [adding, add] = useDisclosure();
+  const [pairing, setPairing] = useState<string>();
+  const items = devices.data?.items ?? [];
+  const device = items.find((item) => item.id === pairing);
+
+  return (
+    <ScrollArea h="100%" type="auto">
+      <Stack p={{ base: "md", sm: "xl" }} gap="lg" maw={1180} mx="auto">
+        <Group justify="space-between" align="flex-end">
+          <div>
+            <Title order={1} size="h2">
+              {t("devices.title")}
+            </Title>
+            <Text c="dimmed" size="sm">
+              {t("devices.subtitle")}
+            </Text>
+          </div>
+          {mayManage && items.length > 0 && (
+            <Button leftSection={<IconPlus size={18} />} onClick={add.open}>
+              {t("devices.add")}
+            </Button>
+          )}
+        </Group>
+        {!mayManage && devices.isSuccess && (
+          <Text size="sm" c="dimmed">
+            {t("devices.adminsOnly")}
+          </Text>
+        )}
+        {devices.isError ? (
+          <Failure error={devices.error} reset={() => void devices.refetch()} />
+        ) : devices.isPending ? (
+          <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} aria-busy aria-label={t("common.loading")}>
+            {[1, 2, 3].map((n) => (
+              <Skeleton key={n} h={148} />
+            ))}
+          </SimpleGrid>
+        ) : items.length === 0 ? (
+          <Center py={64}>
+            <Stack align="center" maw={420} ta="center">
+              <ThemeIcon size={72} radius="xl" variant="light">
+                <IconDeviceMobilePlus size={38} stroke={1.5} />
+              </ThemeIcon>
+              <Title order={2} size="h4">
+                {t("devices.empty")}
+              </Title>
+              <Text c="dimmed" size="sm">
+                {t("devices.emptyHint")}
+              </Text>
+              {mayManage && (
+                <Button size="md" leftSection={<IconPlus size={18} />} onClick={add.open}>
+                  {t("devices.add")}
+                </Button>
+              )}
+            </Stack>
+          </Center>
+        ) : (
+          <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }}>
+            {items.map((item) => (
+              <DeviceCard key={item.id} device={item} mayManage={mayManage} onPair={() => setPairing(item.id)} />
+            ))}
+          </SimpleGrid>
+        )}
+      </Stack>
+      <NewDevice opened={adding} onClose={add.close} onCreated={setPairing} />
+      {device && <PairDialog device={device} onClose={() => setPairing(undefined)} />}
+    </ScrollArea>
+  );
+}
+
+function NewDevice({
+  opened,
+  onClose,
+  onCreated,
+}: {
+  opened: boolean;
+  onClose: () => void;
+  onCreated: (id: string) => void;
+}) {
+  const { t } = useTranslation();
+  const client = useQueryClient();
+  const showProblem = useShowProblem();
+  const [name, setName] = useState("");
+  const create = useMutation({
+    mutationFn: () => api.createDevice(name.trim()),
+    onSuccess: (device) => {
+      client.setQueryData<Page<Device>>(KEYS.devices, (page) => withDevice(page, device));
+      setName("");
+      onClose();
+      onCreated(device.id);
+    },
+    onError: showProblem,
+  });
+  return (
+    <Modal opened={opened} onClose={onClose} title={t("devices.add")} centered>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (name.trim()) create.mutate();
+        }}
+      >
+        <Stack>
+          <TextInput
+            label={t("devices.name")}
+            placeholder={t("devices.namePlaceholder")}
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+            maxLength={100}
+            required
+            data-autofocus
+          />
+          <Button type="submit" loading={create.isPending} disabled={!name.trim()}>
+            {t("devices.create")}
+          </Button>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import type { Message } from "@/api/types";
+import { merge, type Pages, withChat, withDevice, withMessage, withStatus } from "./apply";
+
+const aMessage = (changes: Partial<Message> = {}): Message => ({
+  id: "msg_1",
+  chat_id: "cht_1",
+  device_id: "dev_1",
+  from_me: true,
+  kind: "text",
+  status: "queued",
+  at: "2026-01-01T10:00:00Z",
+  text: "hola",
+  ...changes,
+});
+const pages = (...items: Message[]): Pages<Message> => ({ pages: [{ items, next_cursor: null }], pageParams: [null] });
+const ids = (of: Pages<Message> | undefined) => of?.pages.flatMap((page) => page.items.map((item) => item.id));
+
+describe("withMessage", () => {
+  it("shows a message once, however often it is told", () => {
+    const once = withMessage(pages(), aMessage());
+    expect(ids(withMessage(once, aMessage()))).toEqual(["msg_1"]);
+  });
+  it("orders by time, not by arrival", () => {
+    const late = aMessage({ id: "msg_0", at: "2026-01-01T09:00:00Z" });
+    expect(ids(withMessage(withMessage(pages(), aMessage()), late))).toEqual(["msg_1", "msg_0"]);
+  });
+  it("puts the answer in the place of what was pending, whichever of frame and answer comes first", () => {
+    const pending = withMessage(pages(), aMessage({ id: "pending-k" }));
+    expect(ids(withMessage(pending, aMessage(), "pending-k"))).toEqual(["msg_1"]);
+    const framed = withMessage(pending, aMessage());
+    expect(ids(framed)).toEqual(["msg_1"]);
+    expect(ids(withMessage(framed, aMessage(), "pending-k"))).toEqual(["msg_1"]);
+  });
+  it("keeps two equal texts that are both pending", () => {
+    const two = withMessage(withMessage(pages(), aMessage({ id: "pending-a" })), aMessage({ id: "pending-b" }));
+    expect(ids(two)).toHaveLength(2);
+  });
+});
+
+describe("a status", () => {
+  it("never goes back", () => {
+    expect(merge(aMessage({ status: "read" }), aMessage({ status: "sent" })).status).toBe("read");
+    const read = withStatus(pages(aMessage({ status: "read" })), { id: "msg_1", status: "delivered" });
+    expect(read?.pages[0]?.items[0]?.status).toBe("read");
+  });
+  it("settles what nobody knew", () => {
+    expect(merge(aMessage({ status: "unknown" }), { status: "delivered" }).status).toBe("delivered");
+  });
+});
+
+describe("lists", () => {
+  const chat = (id: string, at: string) => ({ id, device_id: "d", contact: null, last_message: null, last_message_at: at, unread: 0 });
+  it("moves a chat to where its newest message puts it", () => {
+    const list = { pages: [{ items: [chat("a", "3"), chat("b", "2"), chat("c", "1")], next_cursor: null }], pageParams: [null] };
+    expect(withChat(list, chat("c", "4"))?.pages[0]?.items.map((item) => item.id)).toEqual(["c", "a", "b"]);
+  });
+  it("ignores old news of a device", () => {
+    const page = { items: [{ id: "d", name: "x", state: "connected" as const, revision: 5 }], next_cursor: null };
+    expect(withDevice(page, { id: "d", name: "x", state: "pairing", revision: 4 })?.items[0]?.state).toBe("connected");
+  });
+});

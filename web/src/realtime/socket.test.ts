@@ -1,0 +1,94 @@
+import { describe, expect, it, vi } from "vitest";
+import { type Frame, Socket } from "./socket";
+
+// A wire, not a stand-in for a server: what the class writes and reads crosses it as it would cross a WebSocket.
+class Wire extends EventTarget {
+  static readonly OPEN = 1;
+  readyState = 1;
+  onmessage: ((event: { data: string }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  constructor(readonly url: string) {
+    super();
+  }
+  send() {}
+  close() {
+    this.readyState = 3;
+    this.onclose?.();
+  }
+  say(frame: Frame) {
+    this.onmessage?.({ data: JSON.stringify(frame) });
+  }
+}
+
+function start() {
+  const wires: Wire[] = [];
+  const seen: Frame[] = [];
+  const states: string[] = [];
+  let resyncs = 0;
+  vi.stubGlobal("window", { ...new EventTarget(), addEventListener() {}, removeEventListener() {}, location: { protocol: "http:", host: "here" } });
+  vi.stubGlobal("document", { addEventListener() {}, removeEventListener() {}, visibilityState: "visible" });
+  const socket = new Socket({
+    ticket: async () => "t",
+    frame: (frame) => seen.push(frame),
+    resync: () => {
+      resyncs++;
+    },
+    connection: (state) => states.push(state),
+    open: (url) => {
+      const wire = new Wire(url);
+      wires.push(wire);
+      return wire as unknown as WebSocket;
+    },
+    wait: () => 0,
+  });
+  socket.start();
+  const wire = async (index: number) => {
+    await vi.waitFor(() => expect(wires[index]).toBeDefined());
+    return wires[index] as Wire;
+  };
+  return { wire, seen, states, resyncs: () => resyncs, stop: socket.stop };
+}
+
+describe("Socket", () => {
+  it("asks for what it missed when it connects again", async () => {
+    const { wire, stop } = start();
+    const first = await wire(0);
+    first.say({ event: "hello", epoch: "e", seq: 10 });
+    first.say({ event: "new_message", seq: 12, prev: 10, data: {} });
+    first.close();
+    const second = await wire(1);
+    expect(second.url).toContain("since=12");
+    expect(second.url).toContain("epoch=e");
+    stop();
+  });
+  it("notices a frame that was lost in silence", async () => {
+    const { wire, seen, stop } = start();
+    const first = await wire(0);
+    first.say({ event: "hello", epoch: "e", seq: 10 });
+    first.say({ event: "new_message", seq: 15, prev: 13, data: {} });
+    expect(seen).toHaveLength(0);
+    expect((await wire(1)).url).toContain("since=10");
+    stop();
+  });
+  it("shows a repeated frame once", async () => {
+    const { wire, seen, stop } = start();
+    const first = await wire(0);
+    first.say({ event: "hello", epoch: "e", seq: 1 });
+    first.say({ event: "new_message", seq: 2, prev: 1 });
+    first.say({ event: "new_message", seq: 2, prev: 1 });
+    expect(seen).toHaveLength(1);
+    stop();
+  });
+  it("fetches everything anew when the stream is another one, or when it is told to", async () => {
+    const { wire, resyncs, stop } = start();
+    const first = await wire(0);
+    first.say({ event: "hello", epoch: "e", seq: 1 });
+    first.close();
+    const second = await wire(1);
+    second.say({ event: "hello", epoch: "other", seq: 1 });
+    expect(resyncs()).toBe(1);
+    second.say({ event: "resync", seq: 9 });
+    expect(resyncs()).toBe(2);
+    stop();
+  });
+});

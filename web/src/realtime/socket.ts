@@ -1,0 +1,129 @@
+/**
+ * One socket that never misses: it remembers the epoch and the sequence of the last frame, asks for what came after
+ * it when it connects again, and tells when something was lost in silence (`prev` is not what it saw last).
+ */
+export type Frame = { event: string; seq?: number; prev?: number; epoch?: string; data?: unknown };
+export type Connection = "connecting" | "live" | "offline";
+
+type Options = {
+  ticket: () => Promise<string>;
+  frame: (frame: Frame) => void;
+  /** Everything that is on the screen may be old: fetch it anew. */
+  resync: () => void;
+  connection: (state: Connection) => void;
+  open?: (url: string) => WebSocket;
+  wait?: (attempt: number) => number;
+};
+
+/** Full jitter up to 15 s, so that a thousand browsers do not come back at once. */
+const backoff = (attempt: number) => 250 + Math.random() * Math.min(15_000, 500 * 2 ** attempt);
+
+export class Socket {
+  private socket: WebSocket | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private heartbeat: ReturnType<typeof setInterval> | undefined;
+  private heard = 0;
+  private attempt = 0;
+  private closed = false;
+  private epoch: string | undefined;
+  private seq: number | undefined;
+  private fresh = true;
+
+  constructor(private readonly options: Options) {}
+
+  start = () => {
+    window.addEventListener("online", this.now);
+    document.addEventListener("visibilitychange", this.visible);
+    void this.connect();
+  };
+
+  stop = () => {
+    this.closed = true;
+    window.removeEventListener("online", this.now);
+    document.removeEventListener("visibilitychange", this.visible);
+    clearTimeout(this.timer);
+    clearInterval(this.heartbeat);
+    this.socket?.close();
+  };
+
+  private now = () => {
+    if (!this.socket && !this.closed) {
+      this.attempt = 0;
+      clearTimeout(this.timer);
+      void this.connect();
+    }
+  };
+
+  private visible = () => {
+    if (document.visibilityState === "visible") this.now();
+  };
+
+  private async connect() {
+    this.options.connection(this.attempt ? "offline" : "connecting");
+    try {
+      const ticket = await this.options.ticket();
+      if (this.closed) return;
+      const since = this.seq === undefined ? "" : `&since=${this.seq}&epoch=${encodeURIComponent(this.epoch ?? "")}`;
+      const scheme = window.location.protocol === "https:" ? "wss" : "ws";
+      const url = `${scheme}://${window.location.host}/ws?ticket=${encodeURIComponent(ticket)}${since}`;
+      const socket = this.options.open?.(url) ?? new WebSocket(url);
+      this.socket = socket;
+      socket.onmessage = (message) => this.receive(JSON.parse(message.data));
+      socket.onclose = () => this.lost(socket);
+      this.heard = Date.now();
+      clearInterval(this.heartbeat);
+      this.heartbeat = setInterval(() => this.beat(socket), 20_000);
+    } catch {
+      this.later();
+    }
+  }
+
+  /** A network that died without a word is noticed within a minute. */
+  private beat(socket: WebSocket) {
+    if (Date.now() - this.heard > 55_000) socket.close();
+    else if (socket.readyState === WebSocket.OPEN) socket.send('{"type":"ping"}');
+  }
+
+  private lost(socket: WebSocket) {
+    if (this.socket !== socket) return;
+    this.socket = undefined;
+    clearInterval(this.heartbeat);
+    if (!this.closed) this.later();
+  }
+
+  private later() {
+    this.options.connection("offline");
+    this.timer = setTimeout(() => void this.connect(), (this.options.wait ?? backoff)(this.attempt++));
+  }
+
+  private receive(frame: Frame) {
+    this.heard = Date.now();
+    if (frame.event === "hello") {
+      // What happened before the first hello is fetched over HTTP by the pages: nothing to resume from yet.
+      if (this.seq === undefined || (this.epoch !== undefined && frame.epoch !== this.epoch)) {
+        this.seq = frame.seq;
+        if (!this.fresh) this.options.resync();
+      }
+      this.epoch = frame.epoch;
+      this.fresh = false;
+      this.attempt = 0;
+      this.options.connection("live");
+      return;
+    }
+    if (frame.event === "resync") {
+      if (frame.seq !== undefined) this.seq = frame.seq;
+      this.options.resync();
+      return;
+    }
+    if (frame.seq !== undefined) {
+      if (this.seq !== undefined && frame.seq <= this.seq) return;
+      if (frame.prev !== undefined && this.seq !== undefined && frame.prev > this.seq) {
+        // Lost in silence: connect again and ask for everything since the last one that was seen.
+        this.socket?.close();
+        return;
+      }
+      this.seq = frame.seq;
+    }
+    this.options.frame(frame);
+  }
+}
