@@ -50,9 +50,19 @@ describe("a status", () => {
 });
 
 describe("lists", () => {
-  const chat = (id: string, at: string) => ({ id, device_id: "d", contact: null, last_message: null, last_message_at: at, unread: 0 });
+  const chat = (id: string, at: string) => ({
+    id,
+    device_id: "d",
+    contact: null,
+    last_message: null,
+    last_message_at: at,
+    unread: 0,
+  });
   it("moves a chat to where its newest message puts it", () => {
-    const list = { pages: [{ items: [chat("a", "3"), chat("b", "2"), chat("c", "1")], next_cursor: null }], pageParams: [null] };
+    const list = {
+      pages: [{ items: [chat("a", "3"), chat("b", "2"), chat("c", "1")], next_cursor: null }],
+      pageParams: [null],
+    };
     expect(withChat(list, chat("c", "4"))?.pages[0]?.items.map((item) => item.id)).toEqual(["c", "a", "b"]);
   });
   it("ignores old news of a device", () => {

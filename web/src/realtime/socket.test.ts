@@ -25,7 +25,12 @@ function start() {
   const seen: Frame[] = [];
   const states: string[] = [];
   let resyncs = 0;
-  vi.stubGlobal("window", { ...new EventTarget(), addEventListener() {}, removeEventListener() {}, location: { protocol: "http:", host: "here" } });
+  vi.stubGlobal("window", {
+    ...new EventTarget(),
+    addEventListener() {},
+    removeEventListener() {},
+    location: { protocol: "http:", host: "here" },
+  });
   vi.stubGlobal("document", { addEventListener() {}, removeEventListener() {}, visibilityState: "visible" });
   const socket = new Socket({
     ticket: async () => "t",

@@ -15,8 +15,10 @@ export function useRealtime(): Connection {
   const [connection, setConnection] = useState<Connection>("connecting");
 
   useEffect(() => {
-    const arrived = async (message: Message, unread: boolean) => {
-      client.setQueryData<Pages<Message>>(KEYS.messages(message.chat_id), (pages) => withMessage(pages, message));
+    const arrived = async (message: Message & { replaces?: string | null }, unread: boolean) => {
+      client.setQueryData<Pages<Message>>(KEYS.messages(message.chat_id), (pages) =>
+        withMessage(pages, message, message.replaces ?? undefined),
+      );
       if (touchChats(client, message, { unread })) return;
       // A chat that no list shows yet: the server says what it is, unread count included.
       const chat = await api.chat(message.chat_id).catch(() => undefined);
