@@ -1,0 +1,249 @@
+"""PostgreSQL: one pool a role, one transaction a handler, the tenants it may see set in it.
+
+``async with db.transaction(tenant) as tx:`` begins, names the tenants for row-level security in the same round trip, commits at
+the end and rolls back on an exception. Nothing else begins or commits.
+
+The transaction is begun here and not by SQLAlchemy (whose connections run in AUTOCOMMIT), so that BEGIN and the setting
+travel together: a transaction with one statement costs three round trips, and not the five of pre-ping, BEGIN, set_config,
+statement, COMMIT. A connection that died in the pool is noticed without asking (asyncpg knows when its socket closed), and
+BEGIN, which changes nothing, is tried again on a fresh one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+import structlog
+from contracts.errors import Unavailable
+from contracts.ids import TenantId
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+Tx = AsyncConnection
+
+STATEMENT_SECONDS = 15
+LOCK_SECONDS = 5
+IDLE_SECONDS = 15
+CHECKOUT_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
+START_SECONDS = 30.0
+
+log = structlog.get_logger()
+
+
+class DatabaseAway(Unavailable):
+    """The database does not answer; try again."""
+
+    def __init__(self, detail: str = "") -> None:
+        """Tell the caller to come back in a second or two."""
+        super().__init__(detail, headers={"Retry-After": "2"})
+
+
+class DatabaseBusy(Unavailable):
+    """Others were working on the same rows; try again."""
+
+    def __init__(self, detail: str = "") -> None:
+        """Tell the caller to come back at once."""
+        super().__init__(detail, headers={"Retry-After": "1"})
+
+
+class Database:
+    """A pool of connections with one role."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, application: str, pool: int = 10) -> AsyncIterator[Self]:
+        """Connect; wait up to 30 s for a server that is not there yet.
+
+        Args:
+            url: A plain ``postgresql://user:password@host:port/database``.
+            application: What ``pg_stat_activity`` shows.
+            pool: The most connections that this process opens with this role.
+
+        Raises:
+            DatabaseAway: Nothing answered in time.
+            asyncpg.InvalidPasswordError: And other refusals that waiting does not change.
+        """
+        engine = create_async_engine(
+            sa.make_url(url).set(drivername="postgresql+asyncpg"),
+            isolation_level="AUTOCOMMIT",
+            pool_size=pool,
+            max_overflow=0,
+            pool_timeout=CHECKOUT_SECONDS,
+            pool_use_lifo=True,
+            pool_reset_on_return=None,
+            skip_autocommit_rollback=True,
+            hide_parameters=True,
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "server_settings": {
+                    "application_name": application,
+                    "jit": "off",
+                    "statement_timeout": f"{STATEMENT_SECONDS}s",
+                    "lock_timeout": f"{LOCK_SECONDS}s",
+                    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+                },
+            },
+        )
+        event.listen(engine.sync_engine, "checkout", _refuse_the_dead)
+        database = cls(engine)
+        try:
+            await database._wait()
+            yield database
+        finally:
+            await engine.dispose()
+
+    def transaction(self, tenants: TenantId | Iterable[TenantId]) -> AbstractAsyncContextManager[Tx]:
+        """Begin a transaction that sees and writes the rows of *tenants* alone; it commits at the end.
+
+        Raises:
+            DatabaseAway: The server did not answer, or went away on the way; after a failed COMMIT nobody knows what holds.
+            DatabaseBusy: A lock, a deadlock or a time-out.
+        """
+        some = (tenants,) if isinstance(tenants, UUID) else tenants
+        array = ",".join({str(UUID(int=tenant.int)) for tenant in some})
+        return self._begin(f"BEGIN; SELECT set_config('app.tenants', '{{{array}}}', true)")
+
+    def system(self) -> AbstractAsyncContextManager[Tx]:
+        """Begin a transaction that belongs to no tenant: for the role ``<service>_system``, which has its own policies."""
+        return self._begin("BEGIN")
+
+    async def ping(self) -> None:
+        """Return when the server has answered.  Raises: DatabaseAway."""
+        async with self.system() as tx:
+            await tx.exec_driver_sql("SELECT 1")
+
+    @asynccontextmanager
+    async def _begin(self, statement: str) -> AsyncIterator[Tx]:
+        try:
+            tx = await self._checkout(statement)
+        except Exception as error:
+            raise _named(error, connecting=True) from error
+        try:
+            yield tx
+            await (await raw(tx)).execute("COMMIT")
+        except BaseException as error:
+            await _undo(tx)
+            if isinstance(error, Exception):
+                named = _named(error)
+                if named is not error:
+                    raise named from error
+            raise
+        finally:
+            await asyncio.shield(tx.close())
+
+    async def _checkout(self, statement: str) -> Tx:
+        """Take a connection and begin on it; BEGIN changes nothing, so it may be tried again on another."""
+        for attempt in (1, 2):
+            tx = await self._engine.connect()
+            try:
+                await (await raw(tx)).execute(statement)
+            except BaseException as error:
+                await asyncio.shield(_drop(tx))
+                if attempt == 2 or not (isinstance(error, Exception) and is_away(error)):
+                    raise
+            else:
+                return tx
+        raise AssertionError("unreachable")
+
+    async def _wait(self) -> None:
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        pause = 0.05
+        while True:
+            try:
+                return await self.ping()
+            except DatabaseAway:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+            log.info("waiting for the database")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+
+async def raw(tx: Tx) -> Any:
+    """Give asyncpg's own connection below *tx*: the same connection, the same transaction."""
+    return (await tx.get_raw_connection()).driver_connection
+
+
+_GONE = (
+    asyncpg.PostgresConnectionError,  # class 08
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # what was the primary is a standby now
+)
+_BUSY = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.QueryCanceledError,
+    asyncpg.InvalidCachedStatementError,  # a migration changed the table under a prepared statement: the next try prepares anew
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether *error* means that the database is away, and not that something is wrong with what was asked of it."""
+    if isinstance(error, DatabaseAway | PoolTimeout | InvalidatePoolError):
+        return True
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        return error.orig is not None and any(is_away(cause) for cause in (error.orig, error.orig.__cause__) if cause is not None)
+    if isinstance(error, asyncpg.InterfaceError):
+        return "closed" in str(error) or "reset" in str(error)
+    return isinstance(error, _GONE)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Tell whether *error* means that others held the rows, or that it took too long."""
+    if isinstance(error, DBAPIError):
+        return error.orig is not None and any(is_busy(cause) for cause in (error.orig, error.orig.__cause__) if cause is not None)
+    return isinstance(error, (DatabaseBusy, *_BUSY))
+
+
+def _named(error: Exception, *, connecting: bool = False) -> Exception:
+    """Turn what the driver says into one of the two kinds that everyone above knows; leave the rest as it is."""
+    if isinstance(error, Unavailable):
+        return error
+    if is_away(error) or (connecting and isinstance(error, OSError | TimeoutError)):
+        return DatabaseAway()
+    return DatabaseBusy() if is_busy(error) else error
+
+
+def _refuse_the_dead(connection: Any, record: Any, proxy: Any) -> None:
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError("The server closed this connection, and with it all that are older.")
+
+
+async def _undo(tx: Tx) -> None:
+    """Leave no open transaction behind: roll back, or give the connection up."""
+    try:
+        connection = await raw(tx)
+        if not connection.is_closed():
+            await asyncio.shield(connection.execute("ROLLBACK"))
+            return
+    except asyncio.CancelledError:
+        await asyncio.shield(_drop(tx))
+        raise
+    except Exception as error:
+        log.info("a connection was given up", reason=type(error).__name__)
+    await asyncio.shield(_drop(tx))
+
+
+async def _drop(tx: Tx) -> None:
+    try:
+        await tx.invalidate()
+        await tx.close()
+    except Exception as error:
+        log.info("a connection did not close", reason=type(error).__name__)

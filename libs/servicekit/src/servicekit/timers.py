@@ -1,0 +1,36 @@
+"""Work that comes round again."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from servicekit.logging import describe
+
+log = structlog.get_logger()
+
+
+def every(
+    interval: timedelta, run: Callable[[], Awaitable[None]], *, name: str, jitter: float = 0.1
+) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Make a background part that does *run* now and then again, *interval* after it ended; an error is logged and it goes on.
+
+    Args:
+        jitter: The share of the interval by which each wait differs, so that replicas do not fall into step.
+    """
+
+    async def loop(stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                await run()
+            except Exception as error:
+                log.exception("timer failed", timer=name, reason=describe(error))
+            seconds = interval.total_seconds() * (1 + random.uniform(-jitter, jitter))  # noqa: S311 - no secret hangs on it
+            try:
+                await asyncio.wait_for(stopping.wait(), seconds)
+            except TimeoutError:
+                continue
+
+    return loop
