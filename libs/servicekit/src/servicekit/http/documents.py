@@ -8,7 +8,7 @@ from contracts.errors import Forbidden, Invalid, Malformed, NotFound, Problem, T
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from servicekit.auth import TokenExpired, TokenInvalid, TokenMissing
 from servicekit.http import problems
@@ -73,12 +73,11 @@ def _write(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas[problems.SCHEMA] = PROBLEM_SCHEMA
-    for route in _routes(app):
-        if route.include_in_schema:
-            for method in route.methods or ():
-                operation = document["paths"].get(route.path_format, {}).get(method.lower())
-                if operation is not None:
-                    _complete(operation, route)
+    for route in iter_route_contexts(app.routes):
+        for method in route.methods or ():
+            operation = document["paths"].get(route.path_format, {}).get(method.lower())
+            if operation is not None:
+                _complete(operation, list(_calls(route.dependant)))
     text = str(document)
     schemas |= {name: schema for name, schema in _shapes.items() if f"schemas/{name}'" in text or _inner(name)}
     document["components"]["schemas"] = dict(sorted(schemas.items()))
@@ -90,15 +89,8 @@ def _inner(name: str) -> bool:
     return any(f"schemas/{name}'" in str(schema) for other, schema in _shapes.items() if other != name)
 
 
-def _routes(app: FastAPI) -> Iterator[APIRoute]:
-    for context in app.router.routes:
-        if isinstance(context, APIRoute):
-            yield context
-
-
-def _complete(operation: dict[str, Any], route: APIRoute) -> None:
+def _complete(operation: dict[str, Any], calls: list[Any]) -> None:
     """Add to what the route itself says every problem that its dependencies and its parameters bring along."""
-    calls = list(_calls(route.dependant))
     kinds: list[type[Problem]] = [Unavailable]
     if operation.get("security"):
         kinds += [TokenMissing, TokenExpired, TokenInvalid]

@@ -9,7 +9,10 @@ T = TypeVar("T")
 
 
 def state(name: str) -> Any:
-    """Give handlers what `create_app` got as ``state={name: …}``: ``Db = Annotated[Database, state("db")]``."""
+    """Hand what `create_app` was given under *name* to a handler.
+
+    ``Db = Annotated[Database, state("db")]`` stands in the service's ``api``.
+    """
 
     async def find(connection: HTTPConnection) -> Any:
         return getattr(connection.app.state, name)
