@@ -1,0 +1,110 @@
+"""What opening a session means, whatever it was opened by."""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from contracts import ids
+from contracts.envelope import wrap
+from contracts.events.auth import SessionClosed, SessionOpened
+from contracts.principal import Principal
+from fastapi import Request, Response
+from servicekit import outbox
+from servicekit.auth import sign
+from servicekit.db import Tx
+
+from auth import store, tokens
+from auth.api import cookies
+from auth.api.parts import Parts
+from auth.api.shapes import AccountOut, SignedIn, UserOut
+from auth.domain import Account, Session, User
+
+_AGENT_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a request came from."""
+
+    address: str | None
+    agent: str | None
+
+
+def origin(request: Request) -> Origin:
+    """Read who is behind the gateway, which sets X-Real-Ip itself and lets nobody else do so."""
+    try:
+        address = str(ipaddress.ip_address(request.headers.get("X-Real-Ip", "")))
+    except ValueError:
+        address = None
+    agent = "".join(character for character in request.headers.get("User-Agent", "") if character.isprintable())
+    return Origin(address=address, agent=agent[:_AGENT_CHARACTERS] or None)
+
+
+async def open(tx: Tx, parts: Parts, user: User, client: Literal["token", "cookie"], where: Origin, now: datetime) -> tuple[Session, str]:
+    """Keep a new session of *user*, tell it, and give it with its first refresh token."""
+    session = Session(
+        id=ids.new(),
+        tenant=user.tenant,
+        user=user.id,
+        client=client,
+        created_at=now,
+        used_at=now,
+        expires_at=now + parts.settings.refresh_lifetime,
+        address=where.address,
+        agent=where.agent,
+    )
+    refresh = tokens.refresh(user.tenant)
+    await store.sessions.open(tx, session, tokens.hashed(refresh))
+    await outbox.add(tx, wrap(user.tenant, SessionOpened(user=user.id, session=session.id, client=client, address=where.address)))
+    return session, refresh
+
+
+async def tell_closed(tx: Tx, closed: list[store.sessions.Closed], reason: Literal["logout", "reused", "revoked", "expired"]) -> None:
+    """Tell that these sessions are at their end."""
+    await outbox.add(tx, *(wrap(one.tenant, SessionClosed(user=one.user, session=one.id, reason=reason)) for one in closed))
+
+
+def answer(
+    request: Request,
+    response: Response,
+    parts: Parts,
+    *,
+    user: User,
+    account: Account,
+    session: Session,
+    refresh: str,
+    client: Literal["token", "cookie"],
+    csrf: str | None = None,
+) -> SignedIn:
+    """Sign an access token and hand it over with *refresh*, the way that *client* wants it; a browser's other tabs go on with *csrf*."""
+    lifetime = parts.settings.access_lifetime
+    key, kid = parts.keyring.current
+    access = sign(
+        Principal(
+            id=user.id,
+            tenant=user.tenant,
+            role=user.role,
+            version=user.version,
+            installation=user.installation,
+            session=ids.public(ids.SESSION, session.id),
+        ),
+        key,
+        kid,
+        lifetime,
+    )
+    seconds = int(lifetime.total_seconds())
+    response.headers["Cache-Control"] = "no-store"
+    shown = SignedIn(expires_in=seconds, user=UserOut.of(user), account=AccountOut.of(account))
+    if client == "token":
+        return shown.model_copy(update={"access_token": access, "refresh_token": refresh})
+    cookies.put(
+        request,
+        response,
+        access=access,
+        access_seconds=seconds,
+        refresh=refresh,
+        refresh_seconds=int(parts.settings.refresh_lifetime.total_seconds()),
+        csrf=csrf,
+    )
+    return shown

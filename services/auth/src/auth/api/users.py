@@ -1,0 +1,151 @@
+"""Who is in the account, and the sessions of the one who asks."""
+
+import hmac
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from contracts import ids
+from contracts.edge import PublicUserId
+from contracts.envelope import wrap
+from contracts.events.auth import UserChanged, UserCreated
+from contracts.ids import UserId
+from fastapi import APIRouter, Response
+from pydantic import BeforeValidator
+from servicekit import cursors, outbox
+from servicekit.http import Admin, Caller, Cursor, Limit, Page, problems
+from servicekit.http.bodies import PAGE
+from servicekit.idempotency import Idempotent, InFlight, Mismatch
+
+from auth import domain, store
+from auth.api import sessions
+from auth.api.parts import WithParts
+from auth.api.shapes import AccountOut, Me, NewUser, SessionOut, UserChange, UserOut
+from auth.domain import (
+    Busy,
+    EmailTaken,
+    LastOwner,
+    OwnStanding,
+    PasswordTooLong,
+    RoleTooHigh,
+    SessionMissing,
+    User,
+    UserMissing,
+    WeakPassword,
+)
+
+_VIEW = "users"
+
+SessionId = Annotated[UUID, BeforeValidator(lambda text: ids.parse(ids.SESSION, text))]
+
+router = APIRouter(prefix="/api/auth", tags=["auth"])
+
+
+@router.get("/me", responses=problems(UserMissing))
+async def me(caller: Caller, parts: WithParts) -> Me:
+    """Tell who calls, with the account."""
+    async with parts.db.transaction(caller.tenant) as tx:
+        user = await store.users.find(tx, caller.tenant, caller.id)
+        account = await store.users.account(tx, caller.tenant)
+    return Me(user=UserOut.of(user), account=AccountOut.of(account), role=user.role, installation=user.installation)
+
+
+@router.get("/users", responses=problems(cursors.BadCursor))
+async def list_users(caller: Caller, parts: WithParts, cursor: Cursor = None, limit: Limit = PAGE) -> Page[UserOut]:
+    """List the people of the account, in the order in which they came."""
+    after = cursors.decode(caller.tenant, _VIEW, cursor, tuple[UUID])[0] if cursor else None
+    async with parts.db.transaction(caller.tenant) as tx:
+        found = await store.users.page(tx, caller.tenant, after=after, limit=limit + 1)
+    more = cursors.encode(caller.tenant, _VIEW, (found[limit - 1].id,)) if len(found) > limit else None
+    return Page(items=[UserOut.of(user) for user in found[:limit]], next_cursor=more)
+
+
+@router.post(
+    "/users",
+    status_code=201,
+    response_model=UserOut,
+    responses=problems(EmailTaken, WeakPassword, PasswordTooLong, RoleTooHigh, Busy, InFlight, Mismatch),
+)
+async def create_user(body: NewUser, admin: Admin, parts: WithParts, idem: Idempotent) -> Response:
+    """Let a person into the account."""
+    domain.may_make(admin, body.role)
+    # the body holds a password: its plain hash, kept beside the key, could be guessed offline
+    idem.fingerprint = hmac.digest(parts.refresh_key, idem.fingerprint, "sha256")
+    hashed = None
+    if body.password is not None:
+        password = domain.password(body.password)
+        await parts.passwords.judge(password, [body.email, body.email.partition("@")[0], body.name, "clarin"])
+        hashed = await parts.passwords.hash(password)
+    user = User(
+        id=UserId(ids.new()),
+        tenant=admin.tenant,
+        email=body.email,
+        name=body.name,
+        role=body.role,
+        created_at=datetime.now(UTC),
+        password_hash=hashed,
+    )
+    async with parts.db.transaction(admin.tenant) as tx:
+        if stored := await idem.begin(tx):
+            return stored.response()
+        await store.users.add(tx, user)
+        await outbox.add(tx, wrap(admin.tenant, UserCreated(user=user.id, name=user.name, role=user.role)))
+        return await idem.finish(tx, 201, UserOut.of(user).model_dump_json().encode())
+
+
+@router.patch("/users/{id}", responses=problems(UserMissing, RoleTooHigh, OwnStanding, LastOwner))
+async def change_user(id: PublicUserId, body: UserChange, admin: Admin, parts: WithParts) -> UserOut:
+    """Give a person another role, name or standing. Access tokens that say otherwise are dead within seconds."""
+    now = datetime.now(UTC)
+    async with parts.db.transaction(admin.tenant) as tx:
+        await store.users.account(tx, admin.tenant, lock=True)
+        before = await store.users.find(tx, admin.tenant, id, lock=True)
+        user = before.changed(admin, role=body.role, active=body.active, name=body.name)
+        if before.owns() and not user.owns() and not await store.users.other_owners(tx, admin.tenant, id):
+            raise LastOwner("Make somebody else an owner first.")
+        if user != before:
+            await store.users.save(tx, user)
+            told = UserChanged(user=id, name=user.name, role=user.role, active=user.active, version=user.version)
+            await outbox.add(tx, wrap(admin.tenant, told))
+        if user.stands_elsewhere(before):
+            await store.users.announce_version(tx, admin.tenant, id, user.version, now)
+        if before.active and not user.active:
+            await sessions.tell_closed(tx, await store.sessions.close_all(tx, admin.tenant, id, "revoked", now), "revoked")
+    parts.raised.set()
+    return UserOut.of(user)
+
+
+@router.get("/sessions")
+async def list_sessions(caller: Caller, parts: WithParts) -> Page[SessionOut]:
+    """List where the caller is signed in, the latest first; at most 100."""
+    async with parts.db.transaction(caller.tenant) as tx:
+        found = await store.sessions.of_user(tx, caller.tenant, caller.id, datetime.now(UTC))
+    shown = [(ids.public(ids.SESSION, session.id), session) for session in found]
+    return Page(
+        items=[
+            SessionOut(
+                id=id,
+                client=session.client,
+                created_at=session.created_at,
+                used_at=session.used_at,
+                address=session.address,
+                agent=session.agent,
+                current=id == caller.session,
+            )
+            for id, session in shown
+        ],
+        next_cursor=None,
+    )
+
+
+@router.delete("/sessions/{id}", status_code=204, responses=problems(SessionMissing))
+async def close_session(id: SessionId, caller: Caller, parts: WithParts) -> None:
+    """Sign out elsewhere. All access tokens of the caller die within seconds; the sessions that stay get new ones by refreshing."""
+    now = datetime.now(UTC)
+    async with parts.db.transaction(caller.tenant) as tx:
+        closed = await store.sessions.close(tx, caller.tenant, id, caller.id, "revoked", now)
+        if closed is None:
+            raise SessionMissing
+        await sessions.tell_closed(tx, [closed], "revoked")
+        await store.users.raise_version(tx, caller.tenant, caller.id, now)
+    parts.raised.set()

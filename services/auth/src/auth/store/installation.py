@@ -1,0 +1,84 @@
+"""What belongs to the installation and to no account: signing keys, invitations, failed attempts, settings."""
+
+from datetime import datetime, timedelta
+
+from contracts.ids import TenantId
+from servicekit.db import Tx
+from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql
+
+from auth import keys
+from auth.domain import ATTEMPTS_FORGOTTEN, hold
+from auth.store.tables import installation, invitations, login_attempts, signing_keys
+
+_FIRST_ACCOUNT = "first-account"
+
+
+async def signing(system: Tx, vault: keys.Vault, now: datetime) -> list[keys.SealedKey]:
+    """Read the keys that are not retired, and make the first one if there is none: replicas that start together wait for each other."""
+    await system.execute(select(func.pg_advisory_xact_lock(func.hashtext("auth.signing_keys"))))
+    kept = await _unretired(system)
+    if not kept:
+        made = keys.make(vault, now)
+        values = {"kid": made.kid, "private": made.private, "public": dict(made.public), "created_at": made.created_at}
+        await system.execute(insert(signing_keys).values(values))
+        kept = [made]
+    return kept
+
+
+async def _unretired(system: Tx) -> list[keys.SealedKey]:
+    rows = await system.execute(select(signing_keys).where(signing_keys.c.retired_at.is_(None)).order_by(signing_keys.c.created_at))
+    return [keys.SealedKey(kid=row.kid, private=row.private, public=row.public, created_at=row.created_at) for row in rows]
+
+
+async def be_first(tx: Tx, tenant: TenantId, at: datetime) -> bool:
+    """Make this account the installation's first; False when another one is."""
+    row = postgresql.insert(installation).values(key=_FIRST_ACCOUNT, value=str(tenant), at=at)
+    return (await tx.execute(row.on_conflict_do_nothing().returning(installation.c.key))).first() is not None
+
+
+async def invite(system: Tx, code: bytes, now: datetime, lifetime: timedelta) -> None:
+    """Keep the hash of a code that opens one account."""
+    await system.execute(insert(invitations).values(code_hash=code, created_at=now, expires_at=now + lifetime))
+
+
+async def redeem(tx: Tx, code: bytes, now: datetime) -> bool:
+    """Use a code up; False when it is unknown, used or too old."""
+    statement = (
+        update(invitations)
+        .where(invitations.c.code_hash == code, invitations.c.used_at.is_(None), invitations.c.expires_at > now)
+        .values(used_at=now)
+        .returning(invitations.c.code_hash)
+    )
+    return (await tx.execute(statement)).first() is not None
+
+
+async def attempt(tx: Tx, email: bytes, now: datetime) -> datetime | None:
+    """Count an attempt to sign in before it is made; None when it may be, else until when none is taken.
+
+    Counting first is what holds many guesses at once: the fifth sets the hold, whether or not the four before have been answered.
+    """
+    new = postgresql.insert(login_attempts).values(email_hash=email, failures=1, at=now, held_until=now)
+    forgotten = login_attempts.c.at < now - ATTEMPTS_FORGOTTEN
+    counted = new.on_conflict_do_update(
+        index_elements=["email_hash"],
+        set_={"failures": case((forgotten, 1), else_=login_attempts.c.failures + 1), "at": now},
+        where=login_attempts.c.held_until <= now,
+    )
+    failures: int | None = (await tx.execute(counted.returning(login_attempts.c.failures))).scalar_one_or_none()
+    row = login_attempts.c.email_hash == email
+    if failures is None:
+        held: datetime = (await tx.execute(select(login_attempts.c.held_until).where(row))).scalar_one()
+        return held
+    await tx.execute(update(login_attempts).where(row).values(held_until=now + hold(failures)))
+    return None
+
+
+async def succeeded(tx: Tx, email: bytes) -> None:
+    """Forget the attempts."""
+    await tx.execute(delete(login_attempts).where(login_attempts.c.email_hash == email))
+
+
+async def forget_attempts(tx: Tx, before: datetime) -> None:
+    """Delete the counts that nobody added to since *before*."""
+    await tx.execute(delete(login_attempts).where(login_attempts.c.at < before))
