@@ -32,7 +32,11 @@ def drop(request: Request, response: Response) -> None:
 
 
 def demand_csrf(request: Request) -> str:
-    """Give the CSRF token of a request whose header repeats the cookie: another site can send that but not read it.  Raises: CsrfMismatch."""
+    """Give the CSRF token of a request whose header repeats the cookie, which another site can send but not read.
+
+    Raises:
+        CsrfMismatch: It does not.
+    """
     csrf = request.cookies.get(CSRF)
     if csrf is None or not tokens.same(request.headers.get(CSRF_HEADER), csrf):
         raise CsrfMismatch(f"Send the cookie {CSRF} as the header {CSRF_HEADER}.")

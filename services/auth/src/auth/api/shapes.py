@@ -91,7 +91,7 @@ class SignedIn(BaseModel):
 
     access_token: str | None = None
     refresh_token: str | None = None
-    token_type: Literal["Bearer"] = "Bearer"
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - no secret
     expires_in: Annotated[int, Field(description="seconds that the access token is good for")]
     user: UserOut
     account: AccountOut

@@ -6,12 +6,12 @@ from typing import Literal
 
 from contracts import ids
 from contracts.envelope import wrap
+from contracts.errors import Unauthenticated
 from contracts.events.auth import AccountRegistered, SessionRefused, UserCreated
 from contracts.ids import TenantId, UserId
 from contracts.principal import Role
 from fastapi import APIRouter, Request, Response
 from servicekit import outbox
-from servicekit.auth import TokenInvalid, Unauthenticated
 from servicekit.db import Tx
 from servicekit.http import problems
 

@@ -1,6 +1,6 @@
 """Sessions and their chains of refresh tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from contracts.ids import TenantId, UserId
 from servicekit.db import Tx
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, select, update
 
 from auth.domain import RefreshToken, Session
 from auth.store.tables import refresh_tokens, sessions
@@ -143,5 +143,5 @@ async def _close(tx: Tx, reason: str, at: datetime, *which: Any) -> list[Closed]
     return [Closed(TenantId(row.tenant), row.id, UserId(row.user)) for row in await tx.execute(statement)]
 
 
-def _session(row: Mapping[str, Any]) -> Session:
+def _session(row: RowMapping) -> Session:
     return Session(**row)

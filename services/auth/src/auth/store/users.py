@@ -1,14 +1,12 @@
 """Accounts and the people in them."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from contracts.ids import TenantId, UserId
 from contracts.principal import Role
 from servicekit.db import Tx
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import RowMapping, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from auth.domain import Account, EmailTaken, User, UserMissing
@@ -82,10 +80,8 @@ async def page(tx: Tx, tenant: TenantId, *, after: UUID | None, limit: int) -> l
 
 async def other_owners(tx: Tx, tenant: TenantId, id: UserId) -> bool:
     """Tell whether somebody else is an active owner of the account."""
-    statement = (
-        select(users.c.id).where(users.c.tenant == tenant, users.c.id != id, users.c.role == Role.OWNER.value, users.c.active).limit(1)
-    )
-    return (await tx.execute(statement)).first() is not None
+    owners = select(users.c.id).where(users.c.tenant == tenant, users.c.role == Role.OWNER.value, users.c.active)
+    return (await tx.execute(owners.where(users.c.id != id).limit(1))).first() is not None
 
 
 async def save(tx: Tx, user: User) -> None:
@@ -126,5 +122,5 @@ async def arrived(system: Tx, versions: list[tuple[TenantId, UserId, int]]) -> N
     await system.execute(delete(raised_versions).where(key.in_(versions)))
 
 
-def _user(row: Mapping[str, Any]) -> User:
+def _user(row: RowMapping) -> User:
     return User(**{**row, "role": Role(row["role"])})
