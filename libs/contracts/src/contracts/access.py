@@ -1,0 +1,31 @@
+"""What each service does on the bus besides telling its own facts: the server's permissions are made from this."""
+
+import msgspec
+
+from contracts import subjects
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """One service's part.
+
+    Attributes:
+        process: The name of its processes, where that is not its name on the bus.
+        durables: The streams and the durables that it consumes by, ``<service>-<what>``; it may touch no other.
+        reads_events: It reads the stream of events in order, without a durable.
+        listens: The subjects of core NATS that it hears.
+    """
+
+    process: str = ""
+    durables: tuple[tuple[str, str], ...] = ()
+    reads_events: bool = False
+    listens: tuple[str, ...] = ()
+
+
+#: By the service's name on the bus, which is its NATS user as well.
+EVERY: dict[str, Access] = {
+    "gateway": Access(),
+    "auth": Access(),
+    "devices": Access(process="device-worker", durables=((subjects.COMMANDS, "devices-orders"),)),
+    "conversations": Access(durables=((subjects.EVENTS, "conversations-devices"),)),
+    "realtime": Access(reads_events=True, listens=("eph.>",)),
+}
