@@ -102,6 +102,11 @@ class Database:
         finally:
             await engine.dispose()
 
+    @property
+    def url(self) -> str:
+        """Give the DSN, password and all: for a connection outside the pool, such as one that listens."""
+        return self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
     def transaction(self, tenants: TenantId | Iterable[TenantId]) -> AbstractAsyncContextManager[Tx]:
         """Begin a transaction that sees and writes the rows of *tenants* alone; it commits at the end.
 
