@@ -1,0 +1,84 @@
+"""Declaring the streams and the buckets; the migrator's user does it, before any service starts."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from contracts import buckets, subjects
+from contracts.buckets import Bucket
+
+from servicekit.bus.connection import Connection
+from servicekit.bus.errors import BusRefused
+
+GIB = 1024**3
+_STREAM_NOT_FOUND = 10059
+_NANO = 1_000_000_000
+
+
+async def declare(
+    url: str,
+    *,
+    events_bytes: int = 8 * GIB,
+    commands_bytes: int = GIB,
+    dead_bytes: int = GIB,
+    replicas: int = 1,
+    extra: Iterable[Bucket] = (),
+) -> None:
+    """Every stream and bucket is there with these settings; what was in them stays.  Raises: BusAway, BusRefused."""
+    async with Connection.open(url, name="migrator") as connection:
+        common = {"storage": "file", "num_replicas": replicas, "allow_direct": True}
+        for config in (
+            {
+                "name": subjects.EVENTS,
+                "retention": "limits",
+                "discard": "old",
+                "max_age": _nanoseconds(timedelta(days=7)),
+                "max_bytes": events_bytes,
+            },
+            # Full, it refuses what is new: the outbox keeps it, where dropping the oldest would lose an order.
+            {"name": subjects.COMMANDS, "retention": "workqueue", "discard": "new", "max_bytes": commands_bytes},
+            {
+                "name": subjects.DLQ,
+                "retention": "limits",
+                "discard": "old",
+                "max_age": _nanoseconds(timedelta(days=30)),
+                "max_bytes": dead_bytes,
+            },
+        ):
+            name = str(config["name"])
+            window = {"duplicate_window": _nanoseconds(timedelta(minutes=2))}
+            await _stream(connection, {"subjects": subjects.STREAMS[name], **common, **window, **config})
+        for bucket in (*buckets.EVERY, *extra):
+            await _stream(connection, _bucket(bucket, replicas))
+
+
+def _bucket(bucket: Bucket, replicas: int) -> dict[str, Any]:
+    age = _nanoseconds(bucket.ttl) if bucket.ttl else 0
+    return {
+        "name": f"KV_{bucket.name}",
+        "subjects": [f"$KV.{bucket.name}.>"],
+        "retention": "limits",
+        "discard": "new",
+        "max_msgs_per_subject": 1,
+        "max_age": age,
+        "duplicate_window": min(age or 120 * _NANO, 120 * _NANO),
+        "max_bytes": 64 * 1024**2,
+        "storage": "file",
+        "num_replicas": replicas,
+        "allow_direct": True,
+        "allow_rollup_hdrs": True,
+        "deny_delete": True,
+    }
+
+
+async def _stream(connection: Connection, config: dict[str, Any]) -> None:
+    try:
+        await connection.api(f"STREAM.UPDATE.{config['name']}", config)
+    except BusRefused as problem:
+        if problem.number != _STREAM_NOT_FOUND:
+            raise
+        await connection.api(f"STREAM.CREATE.{config['name']}", config)
+
+
+def _nanoseconds(time: timedelta) -> int:
+    return int(time.total_seconds()) * _NANO
