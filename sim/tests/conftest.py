@@ -37,7 +37,7 @@ class Session:
             *(sys.executable, str(PROCESS), str(self.store), self.jid),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=None if "DEBUG" in self.environment else asyncio.subprocess.DEVNULL,
             env=self.environment,
             limit=1 << 26,
         )

