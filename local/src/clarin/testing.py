@@ -1,0 +1,135 @@
+"""For journeys and benchmarks: the whole system as a user starts it, its public port, and the loopback network."""
+
+import asyncio
+import itertools
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+from sim.testing import Api as Network
+
+from clarin.client import Client
+
+READY_SECONDS = 120.0
+STOP_SECONDS = 30.0
+
+_numbers = itertools.count(1)
+
+
+@dataclass(slots=True)
+class System:
+    """One running installation."""
+
+    folder: Path
+    process: Popen[bytes]
+    ready: dict[str, object]
+
+    @property
+    def url(self) -> str:
+        """The public port."""
+        return str(self.ready["url"])
+
+    @property
+    def sim_url(self) -> str:
+        """The loopback network's control."""
+        return str(self.ready["sim_url"])
+
+    def pid(self, name: str) -> int:
+        """The process *name* as it runs now, not as it once started."""
+        return int(json.loads((self.folder / "ready.json").read_text())["pids"][name])
+
+    def kill(self, name: str) -> None:
+        """End *name* as a power cut would."""
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    @asynccontextmanager
+    async def owner(self) -> AsyncIterator[Client]:
+        """The owner of a fresh account."""
+        async with Client(self.url) as client:
+            await client.register(f"owner-{secrets.token_hex(6)}@example.com", f"correct-horse-{secrets.token_hex(4)}")
+            yield client
+
+    @asynccontextmanager
+    async def network(self) -> AsyncIterator[Network]:
+        """The loopback network's control."""
+        async with Network(self.sim_url) as network:
+            yield network
+
+    async def phone(self, network: Network, name: str) -> str:
+        """The number of a new virtual phone."""
+        number = f"52155{os.getpid() % 10_000:04d}{next(_numbers):05d}"
+        await network.ask("POST", "/phones", {"number": number, "name": name})
+        return number
+
+
+def start(folder: Path, *options: str) -> System:
+    """Start an installation and wait until it is ready."""
+    ready = folder / "ready.json"
+    log = (folder / "up.log").open("ab")
+    process = Popen(
+        [
+            sys.executable,
+            "-m",
+            "clarin",
+            "up",
+            "--data",
+            str(folder / "data"),
+            "--port",
+            "0",
+            "--sim",
+            "--ready-file",
+            str(ready),
+            *options,
+        ],
+        stdout=log,
+        stderr=log,
+    )
+    deadline = time.monotonic() + READY_SECONDS
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise RuntimeError(f"`clarin up` is not ready:\n{(folder / 'up.log').read_text()[-4000:]}")
+        time.sleep(0.1)
+    return System(folder, process, json.loads(ready.read_text()))
+
+
+def stop(system: System) -> None:
+    """End an installation as an operator does, in time."""
+    system.process.send_signal(signal.SIGTERM)
+    system.process.wait(STOP_SECONDS)
+
+
+@dataclass(slots=True)
+class Shop:
+    """An account with one connected number."""
+
+    client: Client
+    network: Network
+    system: System
+    device: str
+    number: str
+
+    async def customer(self, name: str = "Luis") -> str:
+        """The number of a new customer's phone."""
+        return await self.system.phone(self.network, name)
+
+    async def writes(self, customer: str, text: str) -> str:
+        """A customer has written; the id that WhatsApp gave the message."""
+        return str((await self.network.ask("POST", f"/phones/{customer}/messages", {"to": self.number, "text": text}))["id"])
+
+    async def inbox(self, customer: str, count: int, within: float = 20.0) -> list[dict[str, object]]:
+        """What the customer's phone decrypted, once there are *count* of them."""
+        items: list[dict[str, object]] = []
+        async with asyncio.timeout(within):
+            while len(items) < count:
+                after = items[-1]["n"] if items else 0
+                items += (await self.network.get(f"/phones/{customer}/inbox?after={after}&wait=5"))["items"]
+        return items

@@ -1,0 +1,35 @@
+"""One installation for all journeys, started as a user starts it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from clarin.client import Client
+from clarin.testing import Shop, System, start, stop
+from sim.testing import Api as Network
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    running = start(tmp_path_factory.mktemp("installation"), "--workers", "1")
+    yield running
+    stop(running)
+
+
+@pytest.fixture
+async def network(system: System) -> AsyncIterator[Network]:
+    async with system.network() as network:
+        yield network
+
+
+@pytest.fixture
+async def owner(system: System) -> AsyncIterator[Client]:
+    async with system.owner() as client:
+        yield client
+
+
+@pytest.fixture
+async def shop(system: System, network: Network, owner: Client) -> Shop:
+    number = await system.phone(network, "Café Luna")
+    device = (await owner.add_device("Ventas"))["id"]
+    await owner.pair(device, network, number)
+    return Shop(owner, network, system, device, number)
