@@ -4,10 +4,10 @@ Every server listens on loopback alone, keeps its port over a restart and dies w
 when that is killed with -9.
 """
 
-from servicekit.embedded.child import Child, free_port
+from servicekit.embedded.child import Child, free_port, is_free
 from servicekit.embedded.nats import Nats, User
 from servicekit.embedded.postgres import Postgres
 from servicekit.embedded.server import Server, StartFailed
 from servicekit.embedded.valkey import Valkey
 
-__all__ = ["Child", "Nats", "Postgres", "Server", "StartFailed", "User", "Valkey", "free_port"]
+__all__ = ["Child", "Nats", "Postgres", "Server", "StartFailed", "User", "Valkey", "free_port", "is_free"]

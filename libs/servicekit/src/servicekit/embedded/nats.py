@@ -27,7 +27,7 @@ class Nats(Server):
     Without *users* everyone on this machine may do everything; with them, ``url`` is the one of *admin*.
     """
 
-    name = "NATS"
+    name = "nats"
 
     def __init__(
         self,
@@ -62,7 +62,12 @@ class Nats(Server):
             "server_name": "clarin",
             "max_payload": 1 << 20,
             "max_connections": 65536,
-            "jetstream": {"store_dir": str(self.folder / "jetstream"), **({"sync_interval": "always"} if self.durable else {})},
+            # The streams' own limits count, and not how full the disk happens to be when they are declared.
+            "jetstream": {
+                "store_dir": str(self.folder / "jetstream"),
+                "max_file_store": 1 << 40,
+                **({"sync_interval": "always"} if self.durable else {}),
+            },
         }
         if self.users:
             configuration["authorization"] = {"users": [_entry(name, user) for name, user in self.users.items()]}

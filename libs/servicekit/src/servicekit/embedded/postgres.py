@@ -38,7 +38,7 @@ _HASTY = {
 class Postgres(Server):
     """A PostgreSQL server: ``folder/data`` and, readable by us alone, ``folder/password``."""
 
-    name = "PostgreSQL"
+    name = "postgres"
 
     def __init__(
         self,

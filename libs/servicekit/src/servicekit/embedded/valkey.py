@@ -12,7 +12,7 @@ from servicekit.embedded.server import Server, answers
 class Valkey(Server):
     """A Valkey server that keeps nothing over a restart: what stands in it lives for seconds."""
 
-    name = "Valkey"
+    name = "valkey"
 
     def __init__(self, folder: Path, *, port: int = 0, log: Path | None = None, password: str = "") -> None:
         super().__init__(folder, port=port, log=log)

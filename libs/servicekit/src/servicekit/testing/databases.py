@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import inspect
 import itertools
 import threading
 from collections.abc import Callable, Coroutine
@@ -72,11 +71,7 @@ class Databases:
 
         await _execute(self.admin_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"')
         passwords = {role: _password(role) for role in (service, f"{service}_system")}
-        provision: Callable[..., Any] = migrations.provision
-        if inspect.iscoroutinefunction(provision):
-            await provision(within(self.admin_url, name), service, folder, passwords)
-        else:
-            await asyncio.to_thread(provision, within(self.admin_url, name), service, folder, passwords)
+        await migrations.provision(within(self.admin_url, name), service, folder, passwords)
 
 
 def within(url: str, database: str, user: str | None = None, password: str | None = None) -> str:

@@ -114,12 +114,13 @@ async def bus(bus_url: str) -> AsyncIterator["Bus"]:
 async def guarded_nats(server_folder: Path) -> AsyncIterator[Nats]:
     """A NATS server of this test alone that knows the services' users, each with its permissions; ``url_as(user)``."""
     from servicekit import bus as buses
-    from servicekit.bus.permissions import users
+    from servicekit.bus.permissions import MIGRATOR, permissions
     from servicekit.embedded import User
 
     folder = Path(tempfile.mkdtemp(prefix="guarded-", dir=server_folder))
-    known = {name: User(password=f"{name}-of-the-tests", permissions=allowed) for name, allowed in users().items()}
-    with Nats(folder, durable=False, users=known) as server:
+    services = MIGRATOR, "gateway", "auth", "devices", "conversations", "realtime"
+    known = {name: User(password=f"{name}-of-the-tests", permissions=permissions(name)) for name in services}
+    with Nats(folder, durable=False, users=known, admin=MIGRATOR) as server:
         await buses.declare(server.url)
         yield server
 

@@ -1,0 +1,3 @@
+from clarin.cli import app
+
+app()

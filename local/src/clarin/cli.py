@@ -1,0 +1,178 @@
+"""The `clarin` command."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from clarin import doctor as doctors
+from clarin import letters, processes, servers
+from clarin import logs as logging
+from clarin.folder import AlreadyRuns, Folder, Running
+from clarin.up import READY_WITHIN, Options, shown
+from clarin.up import up as run
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Clarin on one machine: every server and every service, without Docker.")
+admin = typer.Typer(no_args_is_help=True, help="The installation's owner.")
+dlq = typer.Typer(no_args_is_help=True, help="Messages that no consumer could handle.")
+app.add_typer(admin, name="admin")
+app.add_typer(dlq, name="dlq")
+
+Data = Annotated[Path, typer.Option("--data", envvar="CLARIN_HOME", help="The folder of everything that is kept.")]
+DEFAULT_DATA = Path(".data")
+console = Console()
+
+
+@app.command()
+def up(
+    data: Data = DEFAULT_DATA,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The public port; 0 takes any that is free.")] = 8080,
+    host: Annotated[str, typer.Option(help="The address that the public port listens on.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=0, max=64, help="How many processes hold the WhatsApp sessions.")] = 2,
+    sim: Annotated[bool, typer.Option(help="Run the WhatsApp network on loopback; without it, real numbers are linked.")] = True,
+    ready_file: Annotated[Path | None, typer.Option(help="Written, as JSON, once all is ready.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once all is ready; `clarin down` ends it.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Set up an account with numbers, customers and chats.")] = False,
+) -> None:
+    """Start everything and keep it alive until Ctrl-C or SIGTERM."""
+    options = Options(data=data, port=port, host=host, workers=workers, sim=sim, ready_file=ready_file, demo=demo)
+    try:
+        raise typer.Exit(_detached(data) if detach else run(options, console))
+    except AlreadyRuns as error:
+        console.print(f"[red]{error}[/]", highlight=False)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def down(data: Data = DEFAULT_DATA) -> None:
+    """End what runs on this data folder."""
+    folder = Folder(data)
+    running = folder.running()
+    if running is None:
+        console.print(f"Nothing runs on {folder.root}." if not folder.is_locked() else f"{folder.root} is not ready yet: end its process.")
+        raise typer.Exit(1 if folder.is_locked() else 0)
+    os.kill(running.pid, signal.SIGTERM)
+    end = time.monotonic() + 35
+    while folder.is_locked() and time.monotonic() < end:
+        time.sleep(0.1)
+    raise typer.Exit(1 if folder.is_locked() else 0)
+
+
+@app.command()
+def status(data: Data = DEFAULT_DATA) -> None:
+    """Show what runs where."""
+    running = _running(data)
+    console.print(shown(running))
+    console.print(f"{running.url}  (process {running.pid})")
+
+
+@app.command()
+def logs(
+    name: Annotated[str | None, typer.Argument(help="One process, as `clarin status` calls it; all when left out.")] = None,
+    data: Data = DEFAULT_DATA,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each.")] = 50,
+) -> None:
+    """Show what the processes say."""
+    try:
+        logging.show(Folder(data).logs, name, lines, follow=follow)
+    except logging.NoSuchLog as error:
+        console.print(f"[red]{error}[/]", highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        return
+
+
+@app.command()
+def doctor(
+    data: Data = DEFAULT_DATA,
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+) -> None:
+    """Look for what would keep Clarin from running here, and say what to do."""
+    # Its own port is taken while it runs, which is no illness.
+    findings = doctors.examine(data, 0 if Folder(data).is_locked() else port, host)
+    for finding in findings:
+        console.print(finding.line(), highlight=False)
+    raise typer.Exit(1 if any(finding.fatal for finding in findings) else 0)
+
+
+@app.command()
+def migrate(data: Data = DEFAULT_DATA) -> None:
+    """Bring every database to this version; what runs goes on running."""
+    folder = Folder(data)
+    folder.make()
+    running = folder.running()
+    if running is not None:
+        asyncio.run(servers.migrate(folder, running.postgres))
+    else:
+        with folder.lock(), servers.Servers(folder).postgres as postgres:
+            asyncio.run(servers.migrate(folder, postgres.url))
+    console.print("Every database is of this version.")
+
+
+@dlq.command("list")
+def dlq_list(data: Data = DEFAULT_DATA) -> None:
+    """Show what waits among the dead letters."""
+    asyncio.run(letters.show(_running(data), console))
+
+
+@dlq.command("replay")
+def dlq_replay(
+    sequences: Annotated[list[int] | None, typer.Argument(help="Which, as `clarin dlq list` numbers them; all when left out.")] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Give dead letters to their consumer again."""
+    asyncio.run(letters.replay(_running(data), sequences or [], console))
+
+
+@admin.command("create", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def admin_create(
+    context: typer.Context,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Make the owner of this installation, who stands above the accounts; `-- --help` shows what to give."""
+    process = processes.process(processes.AUTH, Folder(data), processes.Addresses.of(_running(data)), name="auth", port=0)
+    os.execve(sys.executable, [*process.command, "admin", "create", *context.args], dict(process.environment))  # noqa: S606
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="Which one; `clarin bench list` names them.")]) -> None:
+    """Measure: prints one JSON object on its last line with --json."""
+    os.execv(sys.executable, [sys.executable, "-m", "bench", name, *context.args])  # noqa: S606
+
+
+def _running(data: Path) -> Running:
+    running = Folder(data).running()
+    if running is None:
+        console.print(f"Nothing runs on {data.absolute()}: `clarin up` starts it.", highlight=False)
+        raise typer.Exit(1)
+    return running
+
+
+def _detached(data: Path) -> int:
+    """Start the same command again in the background, and wait until it is ready or has ended."""
+    folder = Folder(data)
+    folder.make()
+    if folder.is_locked():
+        raise AlreadyRuns(f"Clarin runs on {folder.root} already: see `clarin status`, end it with `clarin down`.")
+    words = [word for word in sys.argv[1:] if word not in ("--detach", "-d")]
+    log = folder.logs / "clarin.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "clarin", *words], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    end = time.monotonic() + READY_WITHIN + 30
+    while time.monotonic() < end:
+        if process.poll() is not None or folder.running() is not None:
+            break
+        time.sleep(0.1)
+    print(log.read_text(), end="")
+    return 0 if folder.running() is not None else process.returncode or 1

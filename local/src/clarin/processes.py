@@ -1,0 +1,195 @@
+"""The one table of what runs: every process, what it is given, and when it is stopped."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from clarin.folder import Folder, Running
+
+
+class Stage(IntEnum):
+    """The order in which parts are stopped: who asks before who answers."""
+
+    EDGE = 0
+    SERVICE = 1
+    WORKER = 2
+    NETWORK = 3
+    SERVER = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One row of the table.
+
+    Attributes:
+        module: What `python -m` runs, with its arguments.
+        database: The schema whose two roles it connects as.
+        bus: Its user on the bus.
+        redis: Whether it uses Valkey.
+        given: Which of the shared variables it is given.
+    """
+
+    name: str
+    module: tuple[str, ...]
+    stage: Stage = Stage.SERVICE
+    database: str | None = None
+    bus: str | None = None
+    redis: bool = False
+    given: tuple[str, ...] = ()
+
+
+AUTH = Kind(
+    name="auth",
+    module=("auth",),
+    database="auth",
+    bus="auth",
+    redis=True,
+    given=("CLARIN_CURSOR_SECRET", "CLARIN_ENCRYPTION_KEY"),
+)
+DEVICES = Kind(
+    name="devices",
+    module=("device_worker", "api"),
+    database="devices",
+    bus="devices",
+    given=("CLARIN_CURSOR_SECRET", "CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_MEDIA_DIR"),
+)
+WORKER = Kind(
+    name="worker",
+    module=("device_worker", "worker"),
+    stage=Stage.WORKER,
+    database="devices",
+    bus="devices",
+    given=("CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_MEDIA_DIR"),
+)
+CONVERSATIONS = Kind(
+    name="conversations",
+    module=("conversations",),
+    database="conversations",
+    bus="conversations",
+    given=("CLARIN_CURSOR_SECRET", "CLARIN_MEDIA_DIR"),
+)
+REALTIME = Kind(name="realtime", module=("realtime",), bus="realtime", redis=True)
+GATEWAY = Kind(
+    name="gateway", module=("gateway",), stage=Stage.EDGE, bus="gateway", redis=True, given=("CLARIN_PANEL_DIR", "CLARIN_SIM_URL")
+)
+
+#: Started in this order, all at once; the workers, of which there are several, come after.
+KINDS = (AUTH, DEVICES, CONVERSATIONS, REALTIME, GATEWAY)
+
+#: Everyone who signs in to the bus.
+BUS_USERS = tuple(dict.fromkeys(kind.bus for kind in (*KINDS, WORKER) if kind.bus))
+
+#: The schemas, with the package beside whose `src` their migrations lie.
+SCHEMAS = {"auth": "auth", "devices": "device_worker", "conversations": "conversations"}
+
+#: Where the gateway finds each service, as `contracts.routes` calls it.
+UPSTREAMS = {"auth": AUTH, "device-worker": DEVICES, "conversations": CONVERSATIONS, "realtime": REALTIME}
+
+DATABASE = "clarin"
+WHATSAPP = "whatsapp"
+
+PANEL = Path(__file__).parents[3] / "web" / "dist"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process, ready to be started."""
+
+    name: str
+    command: tuple[str, ...]
+    stage: Stage
+    port: int
+    environment: Mapping[str, str] = field(repr=False)
+    host: str = "127.0.0.1"
+
+    @property
+    def url(self) -> str:
+        """Where it answers HTTP."""
+        return f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where the servers are."""
+
+    postgres_port: int
+    nats_port: int
+    redis_url: str = field(repr=False)
+    sim_url: str | None = None
+
+    @classmethod
+    def of(cls, running: Running) -> Self:
+        """Read them from what runs."""
+        return cls(
+            postgres_port=urlsplit(running.postgres).port or 0,
+            nats_port=urlsplit(running.nats).port or 0,
+            redis_url=running.redis,
+            sim_url=running.sim_url,
+        )
+
+
+def process(kind: Kind, folder: Folder, at: Addresses, *, name: str, port: int, host: str = "127.0.0.1") -> Process:
+    """Give the process *name* of this *kind* all that it must know."""
+    own = {"CLARIN_HTTP_HOST": host, "CLARIN_HTTP_PORT": str(port), "CLARIN_DATA_DIR": str(folder.root / name)}
+    if kind.database:
+        own["CLARIN_DATABASE_URL"] = dsn(folder, at, kind.database, DATABASE)
+        own["CLARIN_SYSTEM_DATABASE_URL"] = dsn(folder, at, f"{kind.database}_system", DATABASE)
+    if kind.bus:
+        own["CLARIN_NATS_URL"] = f"nats://{kind.bus}:{folder.password(f'nats.{kind.bus}')}@127.0.0.1:{at.nats_port}"
+    if kind.redis:
+        own["CLARIN_REDIS_URL"] = at.redis_url
+    if kind is GATEWAY:
+        own |= {f"CLARIN_URL_{service.upper().replace('-', '_')}": _url(folder, upstream) for service, upstream in UPSTREAMS.items()}
+    shared = _shared(folder, at)
+    own |= {variable: shared[variable] for variable in kind.given if variable in shared}
+    return Process(
+        name=name,
+        command=(sys.executable, "-m", *kind.module),
+        stage=kind.stage,
+        port=port,
+        host=host,
+        environment=inherited() | own,
+    )
+
+
+def dsn(folder: Folder, at: Addresses, role: str, database: str) -> str:
+    """Give the address of *database* as *role*."""
+    return f"postgresql://{role}:{folder.password(f'postgres.{role}')}@127.0.0.1:{at.postgres_port}/{database}"
+
+
+def migrations(schema: str) -> Path:
+    """Find the version files of *schema*."""
+    spec = find_spec(SCHEMAS[schema])
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"The package {SCHEMAS[schema]} is missing: run `make setup`.")
+    return Path(spec.origin).parents[2] / "migrations"
+
+
+def inherited() -> dict[str, str]:
+    """Give this process's environment; what a shell set for tools of its own (a proxy, a path to modules) stays outside."""
+    foreign = {"PYTHONPATH", "PYTHONHOME", "HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy", "ALL_PROXY", "all_proxy"}
+    return {name: value for name, value in os.environ.items() if name not in foreign} | {"PYTHONUNBUFFERED": "1", "TZ": "UTC"}
+
+
+def _url(folder: Folder, kind: Kind) -> str:
+    return f"http://127.0.0.1:{folder.port(kind.name)}"
+
+
+def _shared(folder: Folder, at: Addresses) -> dict[str, str]:
+    shared = {
+        "CLARIN_CURSOR_SECRET": folder.password("cursors"),
+        "CLARIN_ENCRYPTION_KEY": folder.key("encryption"),
+        "CLARIN_WHATSAPP_DATABASE_URL": dsn(folder, at, WHATSAPP, WHATSAPP),
+        "CLARIN_MEDIA_DIR": str(folder.root / "media"),
+    }
+    if at.sim_url:
+        shared["CLARIN_SIM_URL"] = at.sim_url
+    if (PANEL / "index.html").exists():
+        shared["CLARIN_PANEL_DIR"] = str(PANEL)
+    return shared

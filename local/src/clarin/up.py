@@ -1,0 +1,237 @@
+"""`clarin up`: the whole system, until it is told to end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+from servicekit.embedded import StartFailed
+
+from clarin import demo, doctor, processes
+from clarin.folder import Folder, Running
+from clarin.processes import DATABASE, GATEWAY, KINDS, WORKER, Addresses, Process, Stage, inherited
+from clarin.servers import Servers, allow_many_files
+from clarin.supervisor import GaveUp, Program, Supervisor, rotate
+from sim import launcher
+
+READY_WITHIN, STOPPED_WITHIN = 115.0, 27.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asks for; *port* 0 is any that is free."""
+
+    data: Path
+    port: int = 8080
+    host: str = "127.0.0.1"
+    workers: int = 2
+    sim: bool = True
+    ready_file: Path | None = None
+    demo: bool = False
+
+
+class Up:
+    """One run of the system."""
+
+    def __init__(self, options: Options, console: Console) -> None:
+        self.options = options
+        self.console = console
+        self.folder = Folder(options.data)
+        self.servers = Servers(self.folder)
+        self.supervisor = Supervisor(self._say, self._tell)
+        self.programs: list[Program] = []
+        self.sim: Program | None = None
+        self._info = self.folder.root / "sim" / "info.json"
+        self._sim_info: launcher.Info | None = None
+        self._ready = False
+
+    async def run(self) -> int:
+        """Start all, wait for SIGTERM or SIGINT, stop all; 0 unless it could not start."""
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, lambda: os._exit(1) if stopping.is_set() else stopping.set())
+        asked = asyncio.create_task(stopping.wait())
+        start = asyncio.create_task(self._start())
+        code = 0
+        try:
+            await asyncio.wait([asked, start], return_when=asyncio.FIRST_COMPLETED)
+            if start.done():
+                start.result()
+                await self._watch(asked)
+        except* (GaveUp, StartFailed, demo.DemoFailed) as errors:
+            for error in _leaves(errors):
+                self.console.print(f"[red]Clarin could not start.[/] {error}", highlight=False)
+            code = 1
+        finally:
+            stopping.set()
+            asked.cancel()
+            start.cancel()
+            await asyncio.gather(asked, start, return_exceptions=True)
+            await self._stop()
+        return code
+
+    async def _start(self) -> None:
+        began = time.monotonic()
+        rotate(self.folder.logs)
+        await asyncio.gather(
+            *(self.supervisor.keep(server, Stage.SERVER) for server in (self.servers.postgres, self.servers.nats, self.servers.valkey))
+        )
+        provisioned = asyncio.create_task(self.servers.provision())
+        at = self.servers.addresses
+        if self.options.sim:
+            at = await self._start_sim(at)
+        await provisioned
+        for process in self._processes(at):
+            program = Program(process, self.folder.logs)
+            self.programs.append(program)
+            await self.supervisor.keep(program, process.stage)
+        await self.supervisor.until_ready(*self.programs, timeout=READY_WITHIN - (time.monotonic() - began))
+        credentials = await demo.ensure(self.folder, self._running()) if self.options.demo else None
+        self._ready = True
+        self._tell()
+        self._show(time.monotonic() - began, credentials)
+
+    def _processes(self, at: Addresses) -> Iterable[Process]:
+        for kind in KINDS:
+            public = kind is GATEWAY
+            yield processes.process(
+                kind,
+                self.folder,
+                at,
+                name=kind.name,
+                port=(self.options.port or self.folder.port(kind.name)) if public else self.folder.port(kind.name),
+                host=self.options.host if public else "127.0.0.1",
+            )
+        for number in range(1, self.options.workers + 1):
+            name = f"{WORKER.name}-{number}"
+            process = processes.process(WORKER, self.folder, at, name=name, port=self.folder.port(name))
+            Path(process.environment["CLARIN_DATA_DIR"]).mkdir(mode=0o700, exist_ok=True)
+            yield self._attached(process)
+
+    def _attached(self, process: Process) -> Process:
+        if self._sim_info is None:
+            return process
+        return replace(process, environment=launcher.environment(self._sim_info, process.environment))
+
+    async def _start_sim(self, at: Addresses) -> Addresses:
+        port = self.folder.port("sim")
+        self._info.parent.mkdir(mode=0o700, exist_ok=True)
+        self._info.unlink(missing_ok=True)
+        words = ["-m", "sim", "--data", str(self._info.parent), "--control-port", str(port), "--info-file", str(self._info)]
+        process = Process(name="sim", command=(sys.executable, *words), stage=Stage.NETWORK, port=port, environment=inherited())
+        self.sim = Program(process, self.folder.logs)
+        await self.supervisor.keep(self.sim, Stage.NETWORK)
+        self._sim_info = await self._read_info()
+        return replace(at, sim_url=self._sim_info.control_url)
+
+    async def _read_info(self, within: float = 30) -> launcher.Info:
+        end = time.monotonic() + within
+        while time.monotonic() < end:
+            if self.sim is not None and self.sim.alive:
+                with contextlib.suppress(FileNotFoundError):
+                    info = launcher.read_info(self._info)
+                    if info.pid == self.sim.pid:
+                        return info
+            await asyncio.sleep(0.05)
+        raise GaveUp(f"The WhatsApp network on loopback did not start.\n{self.sim.log_tail() if self.sim else ''}")
+
+    async def _watch(self, asked: "asyncio.Task[bool]") -> None:
+        """Until *asked*: a network that came back elsewhere needs workers that know where."""
+        while not asked.done():
+            await asyncio.wait([asked], timeout=0.5)
+            known = self._sim_info
+            if asked.done() or known is None or self.sim is None or self.sim.pid == known.pid or not self.sim.alive:
+                continue
+            try:
+                fresh = await self._read_info(5)
+            except GaveUp:
+                continue
+            self._sim_info = fresh
+            if (fresh.proxy_port, fresh.root_key) != (known.proxy_port, known.root_key):
+                for program in [program for program in self.programs if program.process.stage is Stage.WORKER]:
+                    attached = Program(self._attached(program.process), self.folder.logs)
+                    self.programs[self.programs.index(program)] = attached
+                    await self.supervisor.replace(attached, Stage.WORKER)
+
+    async def _stop(self) -> None:
+        if self._ready:
+            self.console.print("Ending …")
+        await self.supervisor.stop(STOPPED_WITHIN)
+        if self.options.ready_file and self._ready:
+            self.options.ready_file.unlink(missing_ok=True)
+
+    def _running(self) -> Running:
+        urls = {program.name: program.process.url for program in self.programs}
+        return Running(
+            url=urls[GATEWAY.name],
+            sim_url=self._sim_info.control_url if self._sim_info else None,
+            postgres=self.servers.postgres.url_of(DATABASE),
+            nats=self.servers.nats.url,
+            redis=self.servers.valkey.url,
+            pids=self.supervisor.pids,
+            urls=urls,
+            data=str(self.folder.root),
+            pid=os.getpid(),
+        )
+
+    def _tell(self) -> None:
+        if self._ready:
+            self.folder.tell(self._running(), *([self.options.ready_file.absolute()] if self.options.ready_file else []))
+
+    def _say(self, text: str) -> None:
+        self.console.print(time.strftime("%H:%M:%S"), text, highlight=False)
+
+    def _show(self, seconds: float, credentials: demo.Credentials | None) -> None:
+        running = self._running()
+        self.console.print(shown(running))
+        if credentials:
+            self.console.print(credentials.table())
+        self.console.print(f"Clarin is ready after {seconds:.1f} s: [bold link={running.url}]{running.url}[/]   Ctrl-C ends it.")
+
+
+def shown(running: Running) -> Table:
+    """Lay out what runs where."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("process", "pid", "where"):
+        table.add_column(heading)
+    # A password has no place on a screen: only the address itself is shown.
+    servers = {"postgres": running.postgres, "nats": running.nats, "valkey": running.redis}
+    where = running.urls | {name: url.rpartition("@")[2] for name, url in servers.items()} | {"sim": running.sim_url or ""}
+    for name, pid in sorted(running.pids.items()):
+        table.add_row(name, str(pid), where.get(name, ""))
+    return table
+
+
+def up(options: Options, console: Console) -> int:
+    """Run the system in this process until SIGTERM; gives the exit code."""
+    allow_many_files()
+    findings = [finding for finding in doctor.examine(options.data, options.port, options.host) if finding.fatal]
+    for finding in findings:
+        console.print(finding.line(), highlight=False)
+    if findings:
+        return 1
+    folder = Folder(options.data)
+    folder.make()
+    with folder.lock():
+
+        async def run() -> int:
+            return await Up(options, console).run()
+
+        return uvloop.run(run())
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterable[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
