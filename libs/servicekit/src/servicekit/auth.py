@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 if TYPE_CHECKING:
     from servicekit.bus import Bus
+    from servicekit.bus.keyvalue import Entry
 
 ALGORITHM = "EdDSA"
 ISSUER = "clarin"
@@ -161,7 +162,8 @@ class Tokens:
     def raise_version(self, user: UserId, version: int) -> None:
         """Refuse the tokens of *user* that are older than *version*."""
         now = self._clock()
-        self._versions[user] = (version, now)
+        known, _ = self._versions.get(user, (0, 0.0))
+        self._versions[user] = (max(known, version), now)
         self._versions.move_to_end(user)
         while self._versions:
             oldest, (_, at) = next(iter(self._versions.items()))
@@ -233,20 +235,20 @@ class Verifier(Tokens):
             for watch in watches:
                 await watch.close()
 
-    async def on_key(self, kid: str, value: bytes | None) -> None:
+    async def on_key(self, kid: str, entry: "Entry | None") -> None:
         """Take over a change of KEYS; None when the key was taken away."""
-        if value is None:
+        if entry is None:
             self.forget(kid)
             return
         try:
-            self.learn(kid, decode_jwk(value))
+            self.learn(kid, decode_jwk(entry.value))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.error("a key of the bucket cannot be read", kid=kid, reason=type(error).__name__)
 
-    async def on_version(self, user: str, value: bytes | None) -> None:
+    async def on_version(self, user: str, entry: "Entry | None") -> None:
         """Take over a change of VERSIONS; an entry that died of age changes nothing."""
         try:
-            if value is not None:
-                self.raise_version(UserId(UUID(user)), int(value))
+            if entry is not None:
+                self.raise_version(UserId(UUID(user)), int(entry.value))
         except ValueError:
             log.error("a version of the bucket cannot be read")
