@@ -1,0 +1,165 @@
+"""The gateway's own paths: health, metrics, meta, and the documentation of all services as one."""
+
+import asyncio
+import gzip
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import metadata, resources
+from ipaddress import ip_address
+
+import aiohttp
+import structlog
+from contracts import routes
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from servicekit.health import OK, Health
+
+from gateway import responses
+from gateway.admission import Own
+from gateway.domain import NoSuchPath
+from gateway.openapi import Document, merge
+from gateway.requests import Request
+from gateway.responses import Answer
+from gateway.settings import GatewaySettings
+
+_FRESH_S = 60.0
+_RETRY_S = 3.0
+_FETCH_S = 3.0
+
+#: Swagger UI sets style attributes; its script comes from here like everything else.
+_DOCS_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+    b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+_DOCS_PAGE = b"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Clarin API</title><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
+<body><div id="docs"></div><script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>
+"""
+_DOCS_START = b"""SwaggerUIBundle({
+  url: "/openapi.json", dom_id: "#docs", deepLinking: true, persistAuthorization: false, validatorUrl: null, tryItOutEnabled: true,
+  requestInterceptor: (request) => {
+    const proof = document.cookie.split("; ").find((cookie) => cookie.startsWith("clarin_csrf="));
+    if (proof && !request.headers.Authorization) request.headers["X-CSRF-Token"] = proof.slice("clarin_csrf=".length);
+    return request;
+  },
+});
+"""
+
+log = structlog.get_logger()
+
+
+def version() -> str:
+    """Tell this installation's version."""
+    return metadata.version("clarin-gateway")
+
+
+def own(settings: GatewaySettings, health: Health, registry: CollectorRegistry, documents: "Documents") -> dict[str, Own]:
+    """Gather the gateway's own paths."""
+    meta = {
+        "name": "clarin",
+        "version": version(),
+        "registration": settings.registration,
+        "mail": settings.mail,
+        "limits": {"body_bytes": settings.body_limit, "media_bytes": settings.media_limit},
+    }
+    if settings.sim_url and settings.env == "development":
+        meta["sim_url"] = settings.sim_url
+    told = responses.json(meta, headers=[(b"cache-control", b"no-cache")])
+
+    async def ready() -> Answer:
+        states = await health.ready()
+        good = all(state == OK for state in states.values())
+        return responses.json({"status": OK if good else "unavailable", "checks": states}, 200 if good else 503)
+
+    def metrics(request: Request) -> Answer:
+        # A proxy on this machine also comes from the loopback address; what it passes on says so.
+        passed_on = any(name in request.fields for name in (b"x-forwarded-for", b"forwarded", b"via"))
+        if passed_on or not ip_address(request.address or "::").is_loopback:
+            raise NoSuchPath("Nothing is at /metrics.")
+        return Answer(200, generate_latest(registry), [(b"content-type", CONTENT_TYPE_LATEST.encode())])
+
+    return {
+        "/health/live": lambda _: responses.json({"status": OK}),
+        "/health/ready": lambda _: ready,
+        "/metrics": metrics,
+        "/api/meta": lambda _: told,
+        "/openapi.json": lambda _: documents.answer,
+        "/docs": lambda _: responses.html(_DOCS_PAGE, policy=_DOCS_POLICY),
+        "/docs/start.js": _static(_DOCS_START, b"text/javascript; charset=utf-8"),
+        "/docs/swagger-ui.css": _packaged("swagger-ui.css", b"text/css; charset=utf-8"),
+        "/docs/swagger-ui-bundle.js": _packaged("swagger-ui-bundle.js", b"text/javascript; charset=utf-8"),
+    }
+
+
+class Documents:
+    """The services' OpenAPI documents, fetched when somebody asks; a service that is away keeps its last one."""
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        """Know where the services are."""
+        self._urls = urls
+        self._known: dict[str, Document] = {}
+        self._merged = Answer(503)
+        self._until = 0.0
+        self._fetching: asyncio.Task[None] | None = None
+
+    async def answer(self) -> Answer:
+        """Answer with the merged document, at most a minute old."""
+        if asyncio.get_running_loop().time() >= self._until:
+            if self._fetching is None:
+                self._fetching = asyncio.create_task(self._fetch())
+            await asyncio.shield(self._fetching)
+        return self._merged
+
+    async def _fetch(self) -> None:
+        try:
+            timeout = aiohttp.ClientTimeout(total=_FETCH_S)
+            async with aiohttp.ClientSession(timeout=timeout) as session:
+                fetched = await asyncio.gather(*(self._one(session, service) for service in routes.PUBLIC))
+            known = {service: self._known[service] for service in routes.PUBLIC if service in self._known}
+            missing = tuple(service for service in routes.PUBLIC if service not in known)
+            document = merge(known, version=version(), missing=missing)
+            self._merged = responses.json(document, headers=[(b"cache-control", b"no-cache")])
+            self._until = asyncio.get_running_loop().time() + (_FRESH_S if all(fetched) else _RETRY_S)
+        finally:
+            self._fetching = None
+
+    async def _one(self, session: aiohttp.ClientSession, service: str) -> bool:
+        try:
+            async with session.get(f"{self._urls[service]}/openapi.json") as response:
+                response.raise_for_status()
+                document = json.loads(await response.read())
+            if not isinstance(document, dict):
+                raise TypeError("not an object")
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError) as error:
+            log.warning("no openapi document", upstream=service, reason=type(error).__name__)
+            return False
+        self._known[service] = document
+        return True
+
+
+def _static(body: bytes, kind: bytes) -> Callable[[Request], Answer | Callable[[], Awaitable[Answer]]]:
+    tag = b'"%b"' % hashlib.sha256(body).hexdigest()[:20].encode()
+    packed = gzip.compress(body, 6, mtime=0)
+    headers = [(b"content-type", kind), (b"cache-control", b"public, max-age=3600"), (b"etag", tag), (b"vary", b"Accept-Encoding")]
+
+    def serve(request: Request) -> Answer:
+        if request.fields.get(b"if-none-match") == tag:
+            return Answer(304, b"", headers)
+        if b"gzip" in request.fields.get(b"accept-encoding", b""):
+            return Answer(200, packed, [*headers, (b"content-encoding", b"gzip")])
+        return Answer(200, body, headers)
+
+    return serve
+
+
+def _packaged(name: str, kind: bytes) -> Own:
+    """Serve one of Swagger UI's files; read and packed when it is first asked for."""
+    served: list[Own] = []
+
+    def serve(request: Request) -> Answer | Callable[[], Awaitable[Answer]]:
+        if not served:
+            served.append(_static((resources.files("fastapi_swagger") / "resources" / name).read_bytes(), kind))
+        return served[0](request)
+
+    return serve

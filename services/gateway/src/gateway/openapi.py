@@ -1,0 +1,191 @@
+"""The services' OpenAPI documents as one. Pure."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from contracts import routes
+
+Document = dict[str, Any]
+
+_ABOUT = "One API for many numbers and many teams. Errors are RFC 9457 problems with a stable `code`."
+
+_SECURITY = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of POST /api/auth/login.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "clarin_access",
+        "description": "A browser's session; unsafe methods need X-CSRF-Token with the value of the cookie clarin_csrf.",
+    },
+}
+
+
+def _query(name: str, schema: Document, description: str) -> Document:
+    return {"name": name, "in": "query", "schema": schema, "description": description}
+
+
+_OWN_PATHS: Document = {
+    "/api/meta": {
+        "get": {
+            "tags": ["gateway"],
+            "summary": "Version, registration and limits of this installation",
+            "operationId": "meta",
+            "security": [],
+            "responses": {
+                "200": {
+                    "description": "What a client should know before it signs in.",
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Meta"}}},
+                }
+            },
+        }
+    },
+    "/ws": {
+        "get": {
+            "tags": ["realtime"],
+            "summary": "Open a WebSocket",
+            "description": (
+                "Frames are JSON: first `hello` with `epoch` and `seq`, then `{event, seq, prev, data}`; `prev` is the sequence of the "
+                "frame before, so that a gap shows. `since` with `epoch` resumes; a frame `resync` says that too much was missed."
+            ),
+            "operationId": "ws",
+            "security": [],
+            "parameters": [
+                _query("ticket", {"type": "string"}, "A one-use ticket of POST /api/auth/ticket."),
+                _query("token", {"type": "string"}, "An access token, where a ticket is no choice."),
+                _query("since", {"type": "integer", "minimum": 0}, "The last sequence that the client has."),
+                _query("epoch", {"type": "string"}, "The epoch that the sequence belongs to."),
+            ],
+            "responses": {"101": {"description": "The connection is a WebSocket."}, "401": {"description": "No good token or ticket."}},
+        }
+    },
+}
+
+_OWN_SCHEMAS: Document = {
+    "Meta": {
+        "type": "object",
+        "title": "Meta",
+        "required": ["name", "version", "registration", "mail", "limits"],
+        "properties": {
+            "name": {"type": "string"},
+            "version": {"type": "string"},
+            "registration": {"type": "string", "enum": ["open", "invite", "closed"]},
+            "mail": {"type": "boolean"},
+            "sim_url": {"type": "string", "description": "In development only."},
+            "limits": {
+                "type": "object",
+                "required": ["body_bytes", "media_bytes"],
+                "properties": {"body_bytes": {"type": "integer"}, "media_bytes": {"type": "integer"}},
+            },
+        },
+    }
+}
+
+
+def merge(documents: Mapping[str, Document], *, version: str, missing: tuple[str, ...] = ()) -> Document:
+    """Join the public paths of *documents*, which go by service, under one roof.
+
+    A schema that two services define alike stands once; of two that differ the later gets its service's name before its own.
+    """
+    paths: Document = dict(_OWN_PATHS)
+    schemas: Document = dict(_OWN_SCHEMAS)
+    operations: set[str] = {"meta", "ws"}
+    for service, document in documents.items():
+        own: Document = document.get("components", {}).get("schemas", {})
+        renamed = {
+            name: _prefixed(service, name)
+            for name, schema in own.items()
+            if name in schemas and _resolved(name, own) != _resolved(name, schemas)
+        }
+        for name, schema in own.items():
+            schemas.setdefault(renamed.get(name, name), _refer(schema, renamed))
+        for path, item in document.get("paths", {}).items():
+            if routes.owner(path) != service:
+                continue
+            paths[path] = _item(_refer(item, renamed), path, service, operations)
+    merged: Document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Clarin",
+            "version": version,
+            "description": _ABOUT,
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": dict(sorted(schemas.items())), "securitySchemes": _SECURITY},
+        "security": [{"bearer": []}, {"session": []}],
+    }
+    if missing:
+        merged["x-missing"] = list(missing)
+    return merged
+
+
+def _prefixed(service: str, name: str) -> str:
+    return "".join(part.capitalize() for part in service.split("-")) + name
+
+
+def _resolved(name: str, schemas: Document) -> str:
+    """Write a schema with all that it refers to, so that two that look alike and mean different things differ."""
+    seen: set[str] = set()
+    found: Document = {}
+
+    def visit(which: str) -> None:
+        if which in seen:
+            return
+        seen.add(which)
+        found[which] = schemas.get(which)
+        for reference in _references(found[which]):
+            visit(reference)
+
+    visit(name)
+    return json.dumps(found, sort_keys=True)
+
+
+def _references(value: object) -> list[str]:
+    if isinstance(value, dict):
+        found = [name for part in value.values() for name in _references(part)]
+        reference = value.get("$ref")
+        if isinstance(reference, str):
+            found.append(reference.rpartition("/")[2])
+        return found
+    if isinstance(value, list):
+        return [name for part in value for name in _references(part)]
+    return []
+
+
+def _refer(value: Any, renamed: Mapping[str, str]) -> Any:
+    if not renamed:
+        return value
+    if isinstance(value, dict):
+        changed = {key: _refer(part, renamed) for key, part in value.items()}
+        reference = changed.get("$ref")
+        if isinstance(reference, str):
+            stem, _, name = reference.rpartition("/")
+            changed["$ref"] = f"{stem}/{renamed.get(name, name)}"
+        return changed
+    if isinstance(value, list):
+        return [_refer(part, renamed) for part in value]
+    return value
+
+
+def _item(item: Document, path: str, service: str, operations: set[str]) -> Document:
+    changed = dict(item)
+    for method, operation in item.items():
+        if not isinstance(operation, dict) or "responses" not in operation:
+            continue
+        operation = {key: value for key, value in operation.items() if key != "security"}
+        operation.setdefault("tags", [service])
+        if path in routes.ANONYMOUS:
+            operation["security"] = []
+        name = operation.get("operationId")
+        if isinstance(name, str):
+            if name in operations:
+                operation["operationId"] = f"{service}_{name}".replace("-", "_")
+            operations.add(operation["operationId"])
+        changed[method] = operation
+    return changed
