@@ -26,6 +26,6 @@ EVERY: dict[str, Access] = {
     "gateway": Access(),
     "auth": Access(),
     "devices": Access(process="device-worker", durables=((subjects.COMMANDS, "devices-orders"),)),
-    "conversations": Access(durables=((subjects.EVENTS, "conversations-devices"),)),
+    "conversations": Access(durables=((subjects.EVENTS, "conversations-whatsapp"),)),
     "realtime": Access(reads_events=True, listens=("eph.>",)),
 }
