@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
-from uuid import UUID
 
 from contracts.ids import ChatId, DeviceId, MessageId, TenantId
 from contracts.views import MessageStatus

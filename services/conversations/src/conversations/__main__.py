@@ -1,0 +1,5 @@
+"""``python -m conversations``."""
+
+from conversations.main import main
+
+main()

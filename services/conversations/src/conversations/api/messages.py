@@ -1,0 +1,150 @@
+"""Messages: sending them, and looking one up."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Self
+
+import msgspec
+from contracts import ids, subjects
+from contracts.edge import PublicChatId, PublicDeviceId, PublicMessageId
+from contracts.envelope import wrap
+from contracts.events.conversations import ContactCreated
+from contracts.events.devices import DeviceChanged
+from contracts.ids import ChatId, DeviceId, TenantId
+from contracts.principal import Principal
+from contracts.views import Message
+from contracts.whatsapp import Address
+from fastapi import APIRouter
+from pydantic import Field, StringConstraints, model_validator
+from servicekit import outbox
+from servicekit.bus import BusAway
+from servicekit.db import Tx, raw
+from servicekit.http import Body, Caller, Json, answer, problems
+from servicekit.http.bodies import Storable
+from servicekit.idempotency import Idempotent, InFlight, Mismatch
+from starlette.responses import Response
+
+from conversations import store
+from conversations.api.shapes import Db, OnBus, Settings
+from conversations.domain import phones
+from conversations.domain.errors import ChatMissing, DeviceMissing, DeviceOwnerAway, MessageMissing, PhoneInvalid
+from conversations.domain.messages import LONGEST_TEXT
+from conversations.store import chats, devices, identities, reading, writing
+from conversations.store.chats import Held, Thread
+from conversations.store.messages import view
+
+router = APIRouter(prefix="/api/messages", tags=["messages"])
+
+ASK_SECONDS = 2.0
+LONGEST_WAIT = timedelta(days=7)
+
+
+class Send(Body):
+    """A text into a chat, or to a phone number over one of the account's numbers."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S"), Storable]
+    chat_id: PublicChatId | None = None
+    device_id: PublicDeviceId | None = None
+    to: Annotated[str | None, Field(max_length=40, description="A phone, with its country code.", examples=["+55 11 91234-5678"])] = None
+    expires_in: Annotated[
+        int | None,
+        Field(ge=1, le=int(LONGEST_WAIT.total_seconds()), description="Seconds after which it is not sent any more; a day by default."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_way_to_say_where(self) -> Self:
+        if (self.chat_id is None) == (self.device_id is None) or (self.device_id is None) != (self.to is None):
+            raise ValueError("Say where to: either chat_id, or device_id and to.")
+        return self
+
+
+@router.post(
+    "/send",
+    status_code=202,
+    responses=answer(Message, status=202, description="It waits to be sent; events tell what becomes of it.")
+    | problems(ChatMissing, DeviceMissing, PhoneInvalid, InFlight, Mismatch, DeviceOwnerAway),
+)
+async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus, settings: Settings) -> Response:
+    """Send a text. A number that is not connected, or a phone that is not on WhatsApp, shows in the message's status later."""
+    phone = phones.parse(body.to) if body.to is not None else None
+    if body.device_id is not None:
+        await _know(db, bus, caller.tenant, body.device_id)
+
+    async def once() -> Response:
+        async with db.transaction(caller.tenant) as tx:
+            if stored := await idem.begin(tx):
+                return stored.response()
+            message = await _send(tx, caller, body, phone, settings.send_expiry)
+            return await idem.finish(tx, 202, msgspec.json.encode(message))
+
+    return await store.persistently(once)
+
+
+async def _send(tx: Tx, caller: Principal, body: Send, phone: str | None, expiry: timedelta) -> Message:
+    c = await raw(tx)
+    if body.chat_id is not None:
+        held = await _chat(tx, caller.tenant, body.chat_id)
+    else:
+        assert body.device_id is not None, "The body's validator demands it."  # noqa: S101
+        assert phone is not None, "The body's validator demands it."  # noqa: S101
+        held = await _chat_with(tx, caller.tenant, body.device_id, phone)
+    if await devices.standing(c, caller.tenant, held.device) is False:
+        raise DeviceMissing("This number has been removed from the account.")
+    now = datetime.now(UTC)
+    expires_at = now + (timedelta(seconds=body.expires_in) if body.expires_in else expiry)
+    row, told = await writing.queue(c, held, author=caller.id, text=body.text, at=now, expires_at=expires_at)
+    await outbox.add(tx, *told)
+    return view(row)
+
+
+async def _chat(tx: Tx, tenant: TenantId, id: ChatId) -> Held:
+    c = await raw(tx)
+    chat = await reading.chat_id(c, tenant, id)
+    if chat is None:
+        raise ChatMissing
+    return (await chats.lock(c, [(tenant, chat)]))[chat]
+
+
+async def _chat_with(tx: Tx, tenant: TenantId, device: DeviceId, phone: str) -> Held:
+    """Hold the chat with this phone's owner on *device*; who was not known is a contact now."""
+    c = await raw(tx)
+    alias = tenant, "pn", phone
+    people = await identities.resolve(c, [(alias,)])
+    contact = people.contacts[alias]
+    if contact in people.created:
+        await outbox.add(tx, wrap(tenant, ContactCreated(id=ids.public(ids.CONTACT, contact), name=None, phone=phone)))
+    thread = Thread(tenant, device, contact)
+    chat = (await chats.open(c, {thread: (Address("pn", phone), datetime.now(UTC))}))[thread]
+    return (await chats.lock(c, [(tenant, chat)]))[chat]
+
+
+async def _know(db: Db, bus: OnBus, tenant: TenantId, device: DeviceId) -> None:
+    """The device is one of the tenant's; one that nobody told of yet is asked for once.
+
+    Raises:
+        DeviceMissing: There is none, or no longer.
+        DeviceOwnerAway: Nobody answers.
+    """
+    async with db.transaction(tenant) as tx:
+        standing = await devices.standing(await raw(tx), tenant, device)
+    if standing is None:
+        question = msgspec.json.encode({"tenant": tenant, "device": device})
+        try:
+            told = msgspec.json.decode(await bus.ask(subjects.ask("devices", "device"), question, ASK_SECONDS), type=DeviceChanged | None)
+        except (BusAway, TimeoutError) as error:
+            raise DeviceOwnerAway from error
+        if told is not None:
+            async with db.transaction(tenant) as tx:
+                await devices.learn(await raw(tx), [(tenant, told)])
+            standing = True
+    if not standing:
+        raise DeviceMissing
+
+
+@router.get("/{id}", responses=answer(Message) | problems(MessageMissing))
+async def get_message(id: PublicMessageId, caller: Caller, db: Db) -> Json:
+    """Show one message."""
+    async with db.transaction(caller.tenant) as tx:
+        row = await reading.message(await raw(tx), caller.tenant, id)
+    if row is None:
+        raise MessageMissing
+    return Json(view(row))

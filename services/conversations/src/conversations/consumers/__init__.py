@@ -1,0 +1,1 @@
+"""What conversations makes of the facts that others tell."""

@@ -1,0 +1,103 @@
+"""A batch of mixed facts, sorted by kind and checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from contracts import ids
+from contracts.envelope import Envelope
+from contracts.events.devices import DeviceChanged, DeviceDeleted, MessageObserved, MessageSent, MessageUnsent, ReceiptObserved
+from contracts.ids import DeviceId, TenantId
+from contracts.whatsapp import Address
+
+from conversations.consumers import metrics
+from conversations.domain.errors import FactUnusable
+from conversations.domain.identities import IGNORED, PERSONAL, Alias, alias
+
+
+@dataclass(slots=True)
+class Batch:
+    """The facts of one batch, each kind in stream order.
+
+    Attributes:
+        people: Groups of addresses that are one person's and make a contact.
+        hints: Groups that teach something only about somebody who is known.
+    """
+
+    tenants: set[TenantId] = field(default_factory=set)
+    observed: list[Envelope[MessageObserved]] = field(default_factory=list)
+    receipts: list[Envelope[ReceiptObserved]] = field(default_factory=list)
+    sent: list[Envelope[MessageSent]] = field(default_factory=list)
+    unsent: list[Envelope[MessageUnsent]] = field(default_factory=list)
+    changed: list[Envelope[DeviceChanged]] = field(default_factory=list)
+    deleted: list[tuple[TenantId, DeviceId]] = field(default_factory=list)
+    people: dict[tuple[Alias, ...], None] = field(default_factory=dict)
+    hints: dict[tuple[Alias, ...], None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, envelopes: Sequence[Envelope[Any]]) -> Self:
+        """Sort them.  Raises: FactUnusable: one lacks what it is about."""
+        batch = cls()
+        for envelope in envelopes:
+            batch._add(envelope)
+        return batch
+
+    def _add(self, envelope: Envelope[Any]) -> None:
+        self.tenants.add(envelope.tenant)
+        match envelope.data:
+            case MessageObserved() as fact:
+                _check(fact.at, fact.wa_id, fact.chat, fact.chat_alt, fact.sender, fact.sender_alt)
+                if fact.chat.kind in IGNORED:
+                    metrics.IGNORED.labels("broadcast").inc()
+                    return
+                self.observed.append(envelope)
+                if fact.chat.kind in PERSONAL:
+                    self.people[_group(envelope.tenant, fact.chat, fact.chat_alt)] = None
+            case ReceiptObserved() as fact:
+                _check(fact.at, "-", fact.chat, fact.chat_alt, *(() if all(fact.wa_ids) else (Address("pn", ""),)))
+                if fact.chat.kind in IGNORED:
+                    metrics.IGNORED.labels("broadcast").inc()
+                    return
+                self.receipts.append(envelope)
+                if fact.chat.kind in PERSONAL:
+                    self.hints[_group(envelope.tenant, fact.chat, fact.chat_alt)] = None
+            case MessageSent() as fact:
+                _check(fact.at, fact.wa_id, fact.chat, fact.chat_alt)
+                self.sent.append(envelope)
+                if fact.chat.kind in PERSONAL:
+                    self.hints[_group(envelope.tenant, fact.chat, fact.chat_alt)] = None
+            case MessageUnsent() as fact:
+                _check(fact.at, "-", None)
+                self.unsent.append(envelope)
+            case DeviceChanged() as fact:
+                _device(fact.id)
+                self.changed.append(envelope)
+            case DeviceDeleted() as fact:
+                self.deleted.append((envelope.tenant, _device(fact.id)))
+            case other:
+                raise TypeError(f"Nobody here handles {type(other).__name__}.")
+
+
+def _group(tenant: TenantId, address: Address, other: Address | None) -> tuple[Alias, ...]:
+    first = alias(tenant, address)
+    if other is None or other.kind not in PERSONAL or other == address:
+        return (first,)
+    return first, alias(tenant, other)
+
+
+def _device(text: str) -> DeviceId:
+    try:
+        return DeviceId(ids.parse(ids.DEVICE, text))
+    except ValueError as error:
+        raise FactUnusable("The device's id cannot be read.") from error
+
+
+def _check(at: datetime, wa_id: str, *addresses: Address | None) -> None:
+    if at.tzinfo is None:
+        raise FactUnusable("The time has no zone.")
+    if not wa_id or "\0" in wa_id:
+        raise FactUnusable("There is no usable WhatsApp id.")
+    for address in addresses:
+        if address is not None and (not address.value or "\0" in address.value):
+            raise FactUnusable("An address is empty.")

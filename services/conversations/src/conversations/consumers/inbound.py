@@ -1,0 +1,187 @@
+"""The part of a batch that WhatsApp brought: messages observed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from contracts import ids
+from contracts.envelope import Audience, Envelope, wrap
+from contracts.events.conversations import ContactChanged, ContactCreated, MessageReceived, MessageReplaced
+from contracts.events.devices import MessageObserved
+from contracts.ids import ChatId, ContactId, MessageId, TenantId
+from contracts.views import MessageStatus
+from contracts.whatsapp import Address
+
+from conversations.consumers.batch import Batch
+from conversations.domain.identities import PERSONAL, Alias, Plan, alias, participant
+from conversations.domain.messages import NOTES, PLACEHOLDER, clean
+from conversations.store import identities, messages, receipts
+from conversations.store.chats import Growth, Thread
+from conversations.store.messages import Row, fields
+from conversations.store.receipts import Pending
+
+
+@dataclass(slots=True)
+class Inbound:
+    """What the observed messages of one batch become.
+
+    Attributes:
+        new: What was not here before, in stream order.
+        known: How many were here already, or came twice in this batch.
+        replaced: Placeholders that have their content now.
+        pending: Ticks that were waiting for one of these messages.
+    """
+
+    batch: Batch
+    new: list[Row] = field(default_factory=list)
+    known: int = 0
+    replaced: list[Row] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
+    growth: dict[tuple[TenantId, ChatId], Growth] = field(default_factory=dict)
+    _threads: list[Thread] = field(default_factory=list)
+
+    def threads(self, contacts: Mapping[Alias, ContactId]) -> dict[Thread, tuple[Address, datetime]]:
+        """Name the thread of each message, with the address to write to and a time."""
+        wanted: dict[Thread, tuple[Address, datetime]] = {}
+        self._threads = []
+        for envelope in self.batch.observed:
+            fact = envelope.data
+            thread = thread_of(envelope.tenant, fact.device, fact.chat, contacts)
+            assert thread is not None, "An observed message's addresses are resolved."  # noqa: S101
+            self._threads.append(thread)
+            wanted.setdefault(thread, (fact.chat, fact.at))
+        return wanted
+
+    async def store(self, c: asyncpg.Connection, threads: Mapping[Thread, ChatId]) -> None:
+        """The messages are stored, each once, and placeholders have their content."""
+        if not self.batch.observed:
+            return
+        rows: dict[object, Row] = {}
+        addresses: dict[MessageId, Address] = {}
+        for envelope, thread in zip(self.batch.observed, self._threads, strict=True):
+            row = _row(envelope, threads[thread], thread.contact)
+            present = rows.get(row.name)
+            if present is None:
+                rows[row.name] = row
+                addresses[row.id] = envelope.data.chat
+            elif present.kind == PLACEHOLDER != row.kind:
+                row.id = present.id
+                row.unseen = row.unseen or present.unseen
+                rows[row.name] = row
+        stored = list(rows.values())
+        self.pending = await receipts.waiting(c, [(r.tenant, r.device, r.wa_id) for r in stored if r.wa_id])
+        seen = {tick.name for tick in self.pending if tick.own}
+        for row in stored:
+            if row.unseen and (row.tenant, row.device, row.wa_id) in seen:
+                row.unseen = False
+        await self._quote(c, stored)
+        new = await messages.insert(c, stored)
+        self.new = [row for row in stored if row.id in new]
+        self.known = len(self.batch.observed) - len(new)
+        self.replaced = await messages.fill_placeholders(c, [r for r in stored if r.id not in new and r.kind != PLACEHOLDER])
+        for row in self.new:
+            growth = self.growth.setdefault((row.tenant, row.chat), Growth())
+            growth.add(row.at, row.id, unseen=row.unseen, shown=row.kind not in NOTES, address=addresses[row.id])
+
+    async def _quote(self, c: asyncpg.Connection, stored: list[Row]) -> None:
+        """The messages that answer another one know its id, as far as it is here."""
+        quotes = {
+            (e.tenant, e.data.device, e.data.wa_id): (e.tenant, e.data.device, e.data.quoted.wa_id)
+            for e in self.batch.observed
+            if e.data.quoted is not None and e.data.quoted.wa_id
+        }
+        if not quotes:
+            return
+        known = await messages.by_names(c, set(quotes.values()))
+        known |= {(r.tenant, r.device, r.wa_id, r.chat): r.id for r in stored if r.wa_id}
+        for row in stored:
+            quoted = row.wa_id and quotes.get((row.tenant, row.device, row.wa_id))
+            if quoted:
+                row.quoted = known.get((*quoted, row.chat))
+
+    def push_names(self) -> list[tuple[TenantId, ContactId, str, datetime]]:
+        """Give the newest name that each person of a one-to-one chat gave himself."""
+        newest: dict[tuple[TenantId, ContactId], tuple[datetime, str]] = {}
+        for envelope, thread in zip(self.batch.observed, self._threads, strict=True):
+            fact, contact = envelope.data, thread.contact
+            name = (clean(fact.push_name) or "").strip()
+            if contact is None or fact.from_me or not name:
+                continue
+            key = envelope.tenant, contact
+            if key not in newest or newest[key] < (fact.at, name):
+                newest[key] = fact.at, name
+        return [(tenant, contact, newest[tenant, contact][1], newest[tenant, contact][0]) for tenant, contact in sorted(newest)]
+
+    async def tell_contacts(
+        self, c: asyncpg.Connection, people: Plan, renamed: Iterable[tuple[TenantId, ContactId]]
+    ) -> list[Envelope[Any]]:
+        """Say who is known now, who has another name or one more address, and who turned out to be whom."""
+        created = {(tenant, contact) for contact, (tenant, _) in people.created.items()}
+        merged = [(m.tenant, m.survivor, m.loser) for m in people.merges]
+        changed = set(renamed) | {(one[0], contact) for one, contact in people.learned.items()}
+        changed -= created | {(tenant, survivor) for tenant, survivor, _ in merged}
+        shown = await identities.contacts(c, created | changed | {(tenant, survivor) for tenant, survivor, _ in merged})
+        told: list[Envelope[Any]] = []
+        for tenant, contact in sorted(created):
+            name, phone = shown[tenant, contact]
+            told.append(wrap(tenant, ContactCreated(id=ids.public(ids.CONTACT, contact), name=name, phone=phone)))
+        for tenant, contact in sorted(changed):
+            name, phone = shown[tenant, contact]
+            told.append(wrap(tenant, ContactChanged(id=ids.public(ids.CONTACT, contact), name=name, phone=phone)))
+        for tenant, survivor, loser in merged:
+            name, phone = shown[tenant, survivor]
+            public = ids.public(ids.CONTACT, survivor)
+            told.append(wrap(tenant, ContactChanged(id=public, name=name, phone=phone, merged=ids.public(ids.CONTACT, loser))))
+        return told
+
+    def tell(self) -> list[Envelope[Any]]:
+        """Say what came, except what is old, and which placeholders have their content."""
+        told: list[Envelope[Any]] = [
+            wrap(row.tenant, MessageReceived(**fields(row)), audience=Audience(device=row.device))  # type: ignore[arg-type]
+            for row in self.new
+            if not row.history
+        ]
+        told += [
+            wrap(row.tenant, MessageReplaced(**fields(row)), audience=Audience(device=row.device))  # type: ignore[arg-type]
+            for row in self.replaced
+        ]
+        return told
+
+
+def thread_of(tenant: TenantId, device: UUID, chat: Address, contacts: Mapping[Alias, ContactId]) -> Thread | None:
+    """Name the thread of an address on a device; None for a person whom nobody knows."""
+    if chat.kind not in PERSONAL:
+        return Thread(tenant, device, None, chat.value)  # type: ignore[arg-type]
+    contact = contacts.get(alias(tenant, chat))
+    return contact and Thread(tenant, device, contact)  # type: ignore[arg-type,return-value]
+
+
+def _row(envelope: Envelope[MessageObserved], chat: ChatId, contact: ContactId | None) -> Row:
+    fact = envelope.data
+    media = None
+    if fact.media is not None:
+        told = msgspec.structs.replace(fact.media, file_name=clean(fact.media.file_name), mime=clean(fact.media.mime) or "")
+        media = msgspec.json.encode(told).decode()
+    return Row(
+        tenant=envelope.tenant,
+        id=MessageId(ids.new()),
+        device=fact.device,
+        chat=chat,
+        contact=contact,
+        from_me=fact.from_me,
+        kind=fact.kind,
+        status=MessageStatus.SENT if fact.from_me else MessageStatus.RECEIVED,
+        at=fact.at,
+        wa_id=fact.wa_id,
+        participant="" if fact.from_me or contact is not None else participant(fact.sender, fact.sender_alt),
+        sender_name=None if fact.from_me else clean(fact.push_name),
+        text=clean(fact.text),
+        media=media,
+        unseen=not (fact.from_me or fact.history or fact.kind in NOTES),
+        history=fact.history,
+        ephemeral=fact.ephemeral,
+    )

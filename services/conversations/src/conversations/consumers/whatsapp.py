@@ -1,0 +1,85 @@
+"""The durable ``conversations-whatsapp``: what the device-workers observed becomes contacts, chats, messages and ticks.
+
+One batch is one transaction over the tenants of its rows, in set-based statements. The outcome does not depend on the
+order in which facts arrive, nor on repeats: a message's natural key, a status's rank, a device's revision and the time of a
+fact decide. Several replicas may handle batches at once; the rows of contacts and chats serialise them.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from contracts import subjects
+from contracts.envelope import Envelope
+from contracts.events.devices import DeviceChanged, DeviceDeleted, MessageObserved, MessageSent, MessageUnsent, ReceiptObserved
+from servicekit import outbox
+from servicekit.bus import Consumer
+from servicekit.db import Database, Tx, raw
+
+from conversations import store
+from conversations.consumers import metrics
+from conversations.consumers.batch import Batch
+from conversations.consumers.inbound import Inbound
+from conversations.consumers.outbound import Outbound
+from conversations.store import chats, devices, identities, messages
+from conversations.store.chats import Thread
+
+DURABLE = "conversations-whatsapp"
+BODIES = (MessageObserved, ReceiptObserved, MessageSent, MessageUnsent, DeviceChanged, DeviceDeleted)
+
+
+def consumer(db: Database, *, batch: int) -> Consumer:
+    """Describe the durable."""
+    return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=BODIES, handle=handler(db), batch=batch)
+
+
+def handler(db: Database) -> Callable[[Sequence[Envelope[Any]]], Awaitable[None]]:
+    """Give the handler of a batch in stream order, for any number of tenants."""
+
+    async def handle(envelopes: Sequence[Envelope[Any]]) -> None:
+        batch = Batch.of(envelopes)
+
+        async def once() -> metrics.Told:
+            async with db.transaction(batch.tenants) as tx:
+                return await apply(tx, batch)
+
+        told = await store.persistently(once)
+        metrics.ROWS.observe(len(envelopes))
+        metrics.count(told)
+
+    return handle
+
+
+async def apply(tx: Tx, batch: Batch) -> metrics.Told:
+    """The facts of the batch hold, and what follows from them is in the outbox.  Raises: Moved."""
+    c = await raw(tx)
+    await devices.learn(c, [(e.tenant, e.data) for e in batch.changed])
+    await devices.forget(c, batch.deleted)
+    people = await identities.resolve(c, batch.people, batch.hints)
+
+    inbound, outbound = Inbound(batch), Outbound(batch)
+    opened = await chats.open(c, inbound.threads(people.contacts))
+    known = await chats.find(c, [thread for thread in outbound.threads(people.contacts) if thread not in opened])
+    threads: dict[Thread, Any] = {**known, **opened}
+    touched = {(thread.tenant, chat) for thread, chat in threads.items()}
+    touched |= await messages.chats_of(c, outbound.ids, outbound.names, from_me=True)
+    touched |= await messages.chats_of(c, (), outbound.own_names, from_me=False)
+    held = await chats.lock(c, touched)
+
+    await inbound.store(c, threads)
+    await outbound.store(c, people.contacts, threads, inbound)
+
+    await chats.grow(c, inbound.growth)
+    unread = await chats.recount(c, sorted(outbound.recount))
+    renamed = await identities.remember_push_names(c, inbound.push_names())
+
+    told = [
+        *await inbound.tell_contacts(c, people, renamed),
+        *inbound.tell(),
+        *outbound.tell(),
+        *outbound.tell_read(held, unread),
+    ]
+    if told:
+        await outbox.add(tx, *told)
+    return metrics.Told(
+        new=len(inbound.new), known=inbound.known, replaced=len(inbound.replaced), advanced=outbound.advanced, kept=outbound.kept
+    )

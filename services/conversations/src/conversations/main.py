@@ -1,0 +1,44 @@
+"""The process ``python -m conversations``: wiring, and nothing else."""
+
+from servicekit.auth import Verifier
+from servicekit.bus import Bus
+from servicekit.db import Database
+from servicekit.http import create_app
+from servicekit.outbox import Relay
+from servicekit.run import Service, service
+
+from conversations import api, timers
+from conversations.consumers import whatsapp
+from conversations.settings import ConversationsSettings
+
+SCHEMA = "conversations"
+
+
+async def start(settings: ConversationsSettings, process: Service) -> None:
+    """Everything runs."""
+    db = await process.enter(Database.open(settings.database_url, application=SCHEMA, pool=settings.database_pool))
+    system = await process.enter(Database.open(settings.system_database_url, application=f"{SCHEMA}-system", pool=3))
+    bus = await process.enter(Bus.open(settings.nats_url, name=SCHEMA))
+    verifier = await process.enter(Verifier.open(bus))
+    process.health.check("database", db.ping)
+    process.health.check("bus", bus.ping)
+    process.background("relay", Relay(system, bus, schema=SCHEMA).run)
+    process.background(whatsapp.DURABLE, bus.consumer(whatsapp.consumer(db, batch=settings.consumer_batch)))
+    process.background("sweep", timers.sweep(system, pending_receipts=settings.pending_receipts))
+    process.serve(
+        create_app(
+            title="Clarin conversations",
+            service=process,
+            verifier=verifier,
+            routers=api.ROUTERS,
+            cursor_secret=settings.cursor_secret,
+            state={"db": db, "bus": bus, "settings": settings},
+        ),
+        settings.http_host,
+        settings.http_port,
+    )
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    service(SCHEMA, ConversationsSettings, start)

@@ -1,0 +1,28 @@
+"""What the environment says."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from servicekit.settings import Settings, WithBus, WithCursors, WithDatabase, WithHttp
+
+Seconds = Annotated[timedelta, BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value)]
+"""A duration as a bare number of seconds, or as ISO 8601."""
+
+
+class ConversationsSettings(WithHttp, WithDatabase, WithBus, WithCursors, Settings):
+    """Read once in `main`."""
+
+    send_expiry: Seconds = Field(
+        timedelta(hours=24),
+        ge=timedelta(seconds=1),
+        le=timedelta(days=7),
+        description="the seconds (or ISO 8601 duration) after which a message that could not be sent is not sent any more, up to 7 days",
+    )
+    consumer_batch: int = Field(300, ge=1, le=500, description="the most facts in one transaction, from 1 to 500")
+    pending_receipts: Seconds = Field(
+        timedelta(days=7),
+        ge=timedelta(hours=1),
+        le=timedelta(days=90),
+        description="the seconds (or ISO 8601 duration) that a tick waits for its message, from an hour to 90 days",
+    )

@@ -1,0 +1,33 @@
+"""Reading and writing, straight on asyncpg: one statement for a batch, the tenant first in each.
+
+Everybody who writes takes locks in one order: addresses (advisory), contacts, chats, and within each by key. Who holds a
+chat's row may write its messages. What was read before its lock and is gone after it raises `Moved`: the transaction
+starts again.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from prometheus_client import Counter
+from servicekit.db import DatabaseBusy
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+"""How often a transaction starts again before others hear of it."""
+
+RETRIES = Counter("clarin_conversations_retries_total", "Transactions that started again because somebody else was at the same rows.")
+
+
+class Moved(Exception):  # a signal to start again, not an error that anybody sees
+    """A contact or chat was merged away between being read and being locked."""
+
+
+async def persistently(work: Callable[[], Awaitable[T]]) -> T:
+    """Do *work*, which is one transaction, again while others are at the same rows."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await work()
+        except (Moved, DatabaseBusy):
+            RETRIES.inc()
+    return await work()

@@ -1,0 +1,253 @@
+"""Chats: one contact's (or group's) thread on one device."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from contracts import ids
+from contracts.ids import ChatId, ContactId, DeviceId, TenantId
+from contracts.whatsapp import Address
+
+from conversations.store import Moved, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """What makes a chat the one it is: the device, and the contact or the group's address."""
+
+    tenant: TenantId
+    device: DeviceId
+    contact: ContactId | None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A chat whose row is locked."""
+
+    tenant: TenantId
+    id: ChatId
+    device: DeviceId
+    contact: ContactId | None
+    address: Address
+    address_at: datetime | None
+    unread: int
+
+
+async def find(c: asyncpg.Connection, threads: Collection[Thread]) -> dict[Thread, ChatId]:
+    """Read which chats these threads have; one without a chat is left out."""
+    if not threads:
+        return {}
+    found: dict[Thread, ChatId] = {}
+    persons = [t for t in threads if t.contact is not None]
+    if persons:
+        rows = await c.fetch(
+            """
+            select h.tenant, h.device, h.contact, h.id from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as u (tenant, device, contact)
+              join chats h on (h.tenant, h.device, h.contact) = (u.tenant, u.device, u.contact)
+            """,
+            [t.tenant for t in persons],
+            [t.device for t in persons],
+            [t.contact for t in persons],
+        )
+        found |= {Thread(row[0], row[1], row[2]): row[3] for row in rows}
+    groups = [t for t in threads if t.group is not None]
+    if groups:
+        rows = await c.fetch(
+            """
+            select h.tenant, h.device, h.group_address, h.id from unnest($1::uuid[], $2::uuid[], $3::text[]) as u (tenant, device, value)
+              join chats h on (h.tenant, h.device, h.group_address) = (u.tenant, u.device, u.value)
+            """,
+            [t.tenant for t in groups],
+            [t.device for t in groups],
+            [t.group for t in groups],
+        )
+        found |= {Thread(row[0], row[1], None, row[2]): row[3] for row in rows}
+    return found
+
+
+async def open(c: asyncpg.Connection, wanted: Mapping[Thread, tuple[Address, datetime]]) -> dict[Thread, ChatId]:
+    """Every thread has a chat, reached at the address given with it.  Raises: Moved."""
+    found = await find(c, wanted)
+    missing = sorted((t for t in wanted if t not in found), key=lambda t: (t.tenant, t.device, t.contact or UUID(int=0), t.group or ""))
+    if not missing:
+        return found
+    contacts = sorted({(t.tenant, t.contact) for t in missing if t.contact is not None})
+    if contacts:
+        alive = await c.fetch(
+            """
+            select k.id from contacts k join unnest($1::uuid[], $2::uuid[]) as u (tenant, id) on (k.tenant, k.id) = (u.tenant, u.id)
+             order by k.tenant, k.id for key share of k
+            """,
+            *zip(*contacts, strict=True),
+        )
+        if len(alive) != len(contacts):
+            raise Moved
+    await c.execute(
+        """
+        insert into chats (tenant, id, device, contact, group_address, address_kind, address_value, last_message_at)
+        select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[])
+        on conflict do nothing
+        """,
+        [t.tenant for t in missing],
+        [ids.new() for _ in missing],
+        [t.device for t in missing],
+        [t.contact for t in missing],
+        [t.group for t in missing],
+        [wanted[t][0].kind for t in missing],
+        [wanted[t][0].value for t in missing],
+        [wanted[t][1] for t in missing],
+    )
+    found |= await find(c, missing)
+    if len(found) != len(wanted):
+        raise Moved
+    return found
+
+
+async def lock(c: asyncpg.Connection, keys: Iterable[tuple[TenantId, ChatId]]) -> dict[ChatId, Held]:
+    """Hold these chats until the transaction ends.  Raises: Moved: one is gone."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return {}
+    rows = await c.fetch(
+        """
+        select h.tenant, h.id, h.device, h.contact, h.address_kind, h.address_value, h.address_at, h.unread
+          from chats h join unnest($1::uuid[], $2::uuid[]) as u (tenant, id) on (h.tenant, h.id) = (u.tenant, u.id)
+         order by h.tenant, h.id for update of h
+        """,
+        *zip(*wanted, strict=True),
+    )
+    if len(rows) != len(wanted):
+        raise Moved
+    return {
+        row[1]: Held(
+            tenant=row[0], id=row[1], device=row[2], contact=row[3], address=Address(row[4], row[5]), address_at=row[6], unread=row[7]
+        )
+        for row in rows
+    }
+
+
+@dataclass(slots=True, kw_only=True)
+class Growth:
+    """What a batch adds to one chat.
+
+    Attributes:
+        unread: Messages that nobody has seen.
+        newest: The last message by (at, id), if one came that a list shows.
+        address: Where WhatsApp last wrote from, and when.
+    """
+
+    unread: int = 0
+    newest: tuple[datetime, UUID] | None = None
+    address: tuple[datetime, Address] | None = None
+
+    def add(self, at: datetime, id: UUID, *, unseen: bool, shown: bool, address: Address) -> None:
+        """One more message, in any order."""
+        self.unread += unseen
+        if shown and (self.newest is None or (at, id) > self.newest):
+            self.newest = at, id
+        if self.address is None or at > self.address[0]:
+            self.address = at, address
+
+
+async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, ChatId], Growth]) -> None:
+    """The chats (held by the caller) count what came and show the newest message by its own time, never by its arrival."""
+    if not growth:
+        return
+    await c.execute(
+        """
+        update chats h
+           set unread = h.unread + u.unread,
+               last_message_at = case when u.newer then u.at else h.last_message_at end,
+               last_message_id = case when u.newer then u.message else h.last_message_id end,
+               address_kind = case when u.moved then u.kind else h.address_kind end,
+               address_value = case when u.moved then u.value else h.address_value end,
+               address_at = greatest(h.address_at, u.address_at)
+          from (
+            select g.*,
+                   g.message is not null
+                     and (p.last_message_id is null or (g.at, g.message) > (p.last_message_at, p.last_message_id)) as newer,
+                   g.address_at is not null and (p.address_at is null or g.address_at > p.address_at) as moved
+              from unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::uuid[], $6::timestamptz[], $7::text[], $8::text[])
+                as g (tenant, id, unread, at, message, address_at, kind, value)
+              join chats p on (p.tenant, p.id) = (g.tenant, g.id)
+          ) u
+         where h.tenant = u.tenant and h.id = u.id
+        """,
+        [key[0] for key in growth],
+        [key[1] for key in growth],
+        [g.unread for g in growth.values()],
+        [g.newest and g.newest[0] for g in growth.values()],
+        [g.newest and g.newest[1] for g in growth.values()],
+        [g.address and g.address[0] for g in growth.values()],
+        [g.address and g.address[1].kind for g in growth.values()],
+        [g.address and g.address[1].value for g in growth.values()],
+    )
+
+
+async def recount(c: asyncpg.Connection, keys: Collection[tuple[TenantId, ChatId]]) -> dict[ChatId, int]:
+    """The chats (held by the caller) show their newest message and count their unseen ones anew; returns the counts."""
+    if not keys:
+        return {}
+    rows = await c.fetch(
+        """
+        update chats h
+           set unread = n.unread,
+               last_message_at = coalesce(l.at, h.last_message_at),
+               last_message_id = l.id
+          from unnest($1::uuid[], $2::uuid[]) as u (tenant, id)
+          cross join lateral (
+            select count(*)::int as unread from messages m where m.tenant = u.tenant and m.chat = u.id and m.unseen
+          ) n
+          left join lateral (
+            select m.at, m.id from messages m
+             where m.tenant = u.tenant and m.chat = u.id and m.kind <> all ('{reaction,edit,delete}')
+             order by m.at desc, m.id desc limit 1
+          ) l on true
+         where h.tenant = u.tenant and h.id = u.id
+        returning h.id, h.unread
+        """,
+        *zip(*keys, strict=True),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def merge_contact(c: asyncpg.Connection, tenant: TenantId, survivor: ContactId, loser: ContactId) -> None:
+    """The survivor has the loser's chats; where both had one on a device they are one chat, the older."""
+    rows = await c.fetch(
+        """
+        select id, device, contact, address_kind, address_value, address_at from chats
+         where tenant = $1 and contact = any ($2::uuid[]) order by id for update
+        """,
+        tenant,
+        [survivor, loser],
+    )
+    of_device: dict[DeviceId, list[asyncpg.Record]] = {}
+    for row in rows:
+        of_device.setdefault(row["device"], []).append(row)
+    for pair in of_device.values():
+        if len(pair) == 2:
+            await _absorb(c, tenant, pair[0], pair[1])
+    await c.execute("update chats set contact = $2 where tenant = $1 and contact = $3", tenant, survivor, loser)
+
+
+async def _absorb(c: asyncpg.Connection, tenant: TenantId, kept: asyncpg.Record, gone: asyncpg.Record) -> None:
+    key = tenant, kept["id"], gone["id"]
+    await messages.move(c, *key)
+    await c.execute("update pending_receipts set chat = $2 where tenant = $1 and chat = $3", *key)
+    await c.execute("update chat_redirects set new = $2 where tenant = $1 and new = $3", *key)
+    await c.execute("insert into chat_redirects (tenant, new, old) values ($1, $2, $3)", *key)
+    await c.execute("delete from chats where tenant = $1 and id = $2", tenant, gone["id"])
+    newer = gone["address_at"] is not None and (kept["address_at"] is None or gone["address_at"] > kept["address_at"])
+    if newer:
+        await c.execute(
+            "update chats set address_kind = $3, address_value = $4, address_at = $5 where tenant = $1 and id = $2",
+            tenant,
+            kept["id"],
+            gone["address_kind"],
+            gone["address_value"],
+            gone["address_at"],
+        )
+    await recount(c, [(tenant, kept["id"])])

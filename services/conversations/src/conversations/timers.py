@@ -1,0 +1,28 @@
+"""What is cleaned up now and then."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+from servicekit import idempotency, timers
+from servicekit.db import Database
+
+from conversations.store import receipts
+
+log = structlog.get_logger()
+
+EVERY = timedelta(minutes=10)
+
+
+def sweep(system: Database, *, pending_receipts: timedelta) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Make the background part that deletes answered keys after a day and ticks that found no message in time."""
+
+    async def run() -> None:
+        keys = await idempotency.sweep(system)
+        async with system.system() as tx:
+            ticks = await receipts.sweep(tx, pending_receipts)
+        if keys or ticks:
+            log.info("swept", keys=keys, ticks=ticks)
+
+    return timers.every(EVERY, run, name="sweep")
