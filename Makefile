@@ -1,18 +1,30 @@
 # Clarin: `make dev` sets up and runs everything, `make test` sets up and passes every test.
 SHELL := /bin/sh
-PYTHON ?= python3
+# The first Python that is young enough.
+PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done),\
+	$(error Clarin needs Python 3.11 or later: install one, or name it with PYTHON=))
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := libs/contracts libs/servicekit $(wildcard services/*) sim bench local
 STAMP := $(VENV)/.synced
+SOURCES := $(foreach m,$(MEMBERS),$(m)/src)
+# The machine's own node where it is 20 or later, else the one that the lock brings.
+NODE_PATH_FIRST = $(shell node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2>/dev/null || echo '$(CURDIR)/$(BIN):')
+NPM = cd web && PATH="$(NODE_PATH_FIRST)$$PATH" npm
+PANEL := $(if $(wildcard web/package.json),web/dist/index.html)
+PANEL_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
+DATA ?= .data
+PORT ?= 8080
+NAME ?= inbound
 
 .DEFAULT_GOAL := help
-.PHONY: help setup
+.PHONY: help setup lock dev dev-backend dev-frontend test check format generate bench soak fuzz up down restart logs db build migrate clean
 
 help: ## Show these recipes.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## Make .venv from the lock.
+setup: $(STAMP) $(PANEL) ## Make .venv from the lock, and build the panel.
 
 # The lock names uv too, with its hashes: pip brings uv, uv brings the rest.
 $(STAMP): requirements.lock $(addsuffix /pyproject.toml,$(MEMBERS))
@@ -23,7 +35,78 @@ $(STAMP): requirements.lock $(addsuffix /pyproject.toml,$(MEMBERS))
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(foreach m,$(MEMBERS),-e ./$(m))
 	@touch $@
 
+web/node_modules/.package-lock.json: web/package-lock.json | $(STAMP)
+	@$(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(PANEL_SOURCES)
+	@$(NPM) run --silent build
+	@touch $@
+
 lock: ## Resolve the dependencies anew and write requirements.lock (hashes, every platform, no host).
 	@$(BIN)/uv lock --quiet --upgrade
 	@$(BIN)/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate --format requirements-txt > requirements.lock
 	@rm -f uv.lock
+
+dev: setup ## Run everything on this machine with a demo account, numbers and customers (PORT=, DATA=).
+	@$(BIN)/clarin up --demo --data $(DATA) --port $(PORT)
+
+dev-backend: $(STAMP) ## Run everything but the panel.
+	@$(BIN)/clarin up --data $(DATA) --port $(PORT)
+
+dev-frontend: web/node_modules/.package-lock.json ## Run the panel from its sources, against `make dev-backend`.
+	@$(NPM) run dev
+
+test: setup ## Pass every test, suite by suite; what is skipped fails, but for Docker where there is none.
+	@$(BIN)/python -m clarin.suites
+
+check: setup ## Format, lint, types, imports, generated files, stray hosts and paths, the panel's own checks.
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary $(SOURCES)
+	@$(BIN)/lint-imports --no-cache --config pyproject.toml >$(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; exit 1; }
+	@$(BIN)/python -m servicekit.migrations lint $(wildcard services/*/migrations)
+	@$(BIN)/python -m clarin.checks
+	@test ! -f web/package.json || ($(NPM) run --silent check)
+
+format: $(STAMP) ## Write every file as `make check` wants it.
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+	@test ! -f web/package.json || ($(NPM) run --silent format)
+
+generate: $(STAMP) ## Write docs/events.md and the panel's API client anew.
+	@$(BIN)/python docs/generate.py
+	@test ! -f web/openapi.json || ($(NPM) run --silent generate)
+
+bench: $(STAMP) ## Measure: NAME=inbound, sessions, failover, … ; against what runs on DATA=.
+	@$(BIN)/clarin bench $(NAME) --json
+
+soak: $(STAMP) ## Run load and accidents for MINUTES (10), then count what was lost or doubled.
+	@$(BIN)/clarin bench soak --minutes $(or $(MINUTES),10) --json
+
+fuzz: $(STAMP) ## Try many more examples in every property test, for at most MINUTES (10).
+	@timeout $$(( $(or $(MINUTES),10) * 60 )) $(BIN)/pytest -q -m hypothesis --hypothesis-profile=fuzz --timeout=0 || test $$? -eq 124
+
+migrate: $(STAMP) ## Bring the databases of DATA to this version.
+	@$(BIN)/clarin migrate --data $(DATA)
+
+up: ## Start everything in containers.
+	@docker compose up --detach --wait
+
+down: ## Stop the containers; their data stays.
+	@docker compose down
+
+restart: ## Stop and start the containers.
+	@docker compose restart
+
+logs: ## Follow what the containers say.
+	@docker compose logs --follow --tail=100
+
+db: ## Open a database shell in its container.
+	@docker compose exec postgres psql --username postgres clarin
+
+build: ## Build the images.
+	@docker compose build
+
+clean: ## Take away what was built; the data stays.
+	@rm -rf $(VENV) web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,9 +3,13 @@
 from contextlib import suppress
 from importlib import import_module
 
+from hypothesis import settings
+
 pytest_plugins = ["servicekit.testing.fixtures"]
 
 # `sim` and `bench` are folders here and packages too: met first as packages, or pytest takes the folders for them.
 for name in ("sim", "bench"):
     with suppress(ModuleNotFoundError):
         import_module(name)
+
+settings.register_profile("fuzz", max_examples=5_000, deadline=None)
