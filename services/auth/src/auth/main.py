@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from contracts import buckets
-from fastapi import FastAPI
 from redis.asyncio import Redis
 from servicekit import idempotency, run
 from servicekit.auth import Verifier
@@ -26,8 +25,8 @@ from auth.settings import AuthSettings
 _SYSTEM_POOL = 5
 
 
-async def start(settings: AuthSettings, service: run.Service) -> FastAPI:
-    """Everything is open and runs; give the app that is served."""
+async def start(settings: AuthSettings, service: run.Service) -> int:
+    """Everything is open and runs; give the port that is served."""
     db = await service.enter(Database.open(settings.database_url, application="auth", pool=settings.database_pool))
     system = await service.enter(Database.open(settings.system_database_url, application="auth-system", pool=_SYSTEM_POOL))
     bus = await service.enter(Bus.open(settings.nats_url, name="auth"))
@@ -71,8 +70,7 @@ async def start(settings: AuthSettings, service: run.Service) -> FastAPI:
         cursor_secret=settings.cursor_secret,
         state={"parts": parts},
     )
-    service.serve(app, settings.http_host, settings.http_port)
-    return app
+    return service.serve(app, settings.http_host, settings.http_port)
 
 
 async def _swept(system: Database) -> None:

@@ -191,7 +191,7 @@ async def _revoke(tx: Tx, session: Session, now: datetime) -> None:
     await store.users.raise_version(tx, session.tenant, session.user, now)
 
 
-@router.post("/logout", status_code=204, responses=problems(CsrfMismatch))
+@router.post("/logout", status_code=204, response_class=Response, responses=problems(CsrfMismatch))
 async def logout(request: Request, response: Response, parts: WithParts, body: Refresh | None = None) -> None:
     """Close the session that the refresh token, the cookie or the access token belongs to. An unknown one is no error."""
     now = datetime.now(UTC)

@@ -138,7 +138,7 @@ async def list_sessions(caller: Caller, parts: WithParts) -> Page[SessionOut]:
     )
 
 
-@router.delete("/sessions/{id}", status_code=204, responses=problems(SessionMissing))
+@router.delete("/sessions/{id}", status_code=204, response_class=Response, responses=problems(SessionMissing))
 async def close_session(id: SessionId, caller: Caller, parts: WithParts) -> None:
     """Sign out elsewhere. All access tokens of the caller die within seconds; the sessions that stay get new ones by refreshing."""
     now = datetime.now(UTC)
