@@ -1,0 +1,3 @@
+from device_worker.main import main
+
+main()

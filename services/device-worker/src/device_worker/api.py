@@ -1,0 +1,289 @@
+"""Devices over HTTP: what a person wants of a number. The worker that holds the number's shard does it.
+
+``connect``, ``disconnect`` and ``logout`` are three different things: a session, no session but the link kept, the link
+undone. Each may be asked twice. The same routes stand under ``/api/whatsapp``.
+"""
+
+import asyncio
+import io
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+import segno
+from contracts import ids
+from contracts.edge import PublicDeviceId
+from contracts.errors import Unavailable
+from contracts.events.devices import DeviceState
+from contracts.ids import DeviceId
+from fastapi import APIRouter, Header, Response
+from pydantic import AfterValidator, BaseModel, StringConstraints
+from servicekit import cursors
+from servicekit.db import Database
+from servicekit.http import Admin, Body, Caller, Cursor, Limit, Name, Page, problems, state
+from servicekit.idempotency import Idempotent, InFlight, Mismatch
+
+from device_worker.domain import (
+    AlreadyLinked,
+    Device,
+    DeviceMissing,
+    LoggingOut,
+    PairingCodeNotAvailable,
+    QrNotAvailable,
+    Wanted,
+)
+from device_worker.store import devices, pairings
+
+Db = Annotated[Database, state("db")]
+
+#: How long a caller waits for a pairing code: WhatsApp is asked first.
+_CODE_SECONDS = 25.0
+_LOOK_EVERY = 0.1
+_VIEW = "devices"
+_NO_STORE = {"Cache-Control": "no-store"}
+_FORMS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The QR, in the form that `Accept` asks for.",
+        "content": {"text/plain": {}, "image/png": {}, "image/svg+xml": {}},
+    }
+}
+
+routes = APIRouter()
+
+
+class PairingIsSlow(Unavailable):
+    """WhatsApp has not answered yet; try again."""
+
+    code = "pairing-slow"
+
+
+class DeviceView(BaseModel):
+    """A number and its session.
+
+    Attributes:
+        reason: A stable code of why it stands there; null where nothing needs saying.
+        action: A stable code of what to do about it: ``connect``, ``scan-again``, ``wait``, …
+        wanted: What was ordered last: ``connected``, ``disconnected`` or ``logged_out``.
+        phone: Digits of the number that is linked, or was last.
+        until: The end of a temporary ban.
+    """
+
+    id: PublicDeviceId
+    name: str
+    state: DeviceState
+    wanted: Wanted
+    reason: str | None
+    action: str | None
+    until: datetime | None
+    phone: str | None
+    lid: str | None
+    revision: int
+    created_at: datetime
+    changed_at: datetime
+
+    @classmethod
+    def of(cls, device: Device) -> Self:
+        """Show *device*."""
+        return cls.model_validate({name: getattr(device, name) for name in cls.model_fields})
+
+
+class NewDevice(Body):
+    """What a device is made of."""
+
+    name: Name
+
+
+class DeviceChange(Body):
+    """What of a device can be changed."""
+
+    name: Name
+
+
+class Qr(BaseModel):
+    """The QR to scan now; *qr* is its text."""
+
+    qr: str
+    expires_at: datetime
+    seconds_left: int
+
+
+def _digits(text: str) -> str:
+    digits = re.sub(r"[\s()+.-]", "", text)
+    if not re.fullmatch(r"[1-9][0-9]{6,14}", digits):
+        raise ValueError("A phone number with its country code: 7 to 15 digits.")
+    return digits
+
+
+class CodeOrder(Body):
+    """For which phone a code is wanted."""
+
+    phone: Annotated[str, StringConstraints(max_length=40), AfterValidator(_digits)]
+
+
+class Code(BaseModel):
+    """What to type on the phone, under linked devices."""
+
+    code: str
+    expires_at: datetime
+
+
+@routes.post("", status_code=201, response_model=DeviceView, responses=problems(InFlight, Mismatch))
+async def create(body: NewDevice, caller: Admin, db: Db, idem: Idempotent) -> Response:
+    """Add a number to the account; connect it next."""
+    now = datetime.now(UTC)
+    device = Device(tenant=caller.tenant, id=DeviceId(ids.new()), name=body.name, created_at=now, changed_at=now)
+    async with db.transaction(caller.tenant) as tx:
+        if stored := await idem.begin(tx):
+            return stored.response()
+        await devices.insert(tx, device)
+        return await idem.finish(tx, 201, DeviceView.of(device).model_dump_json().encode())
+
+
+@routes.get("")
+async def list_all(caller: Caller, db: Db, limit: Limit = 50, cursor: Cursor = None) -> Page[DeviceView]:
+    """List the account's numbers, the oldest first."""
+    after = cursors.decode(caller.tenant, _VIEW, cursor, tuple[Any])[0] if cursor else None
+    async with db.transaction(caller.tenant) as tx:
+        found = await devices.page(tx, caller.tenant, ids.parse(ids.DEVICE, after) if after else None, limit + 1)
+    more = cursors.encode(caller.tenant, _VIEW, (ids.public(ids.DEVICE, found[limit - 1].id),)) if len(found) > limit else None
+    return Page(items=[DeviceView.of(device) for device in found[:limit]], next_cursor=more)
+
+
+@routes.get("/{id}", responses=problems(DeviceMissing))
+async def read(id: PublicDeviceId, caller: Caller, db: Db) -> DeviceView:
+    """Show one number."""
+    async with db.transaction(caller.tenant) as tx:
+        return DeviceView.of(await devices.find(tx, caller.tenant, id))
+
+
+@routes.patch("/{id}", responses=problems(DeviceMissing))
+async def change(id: PublicDeviceId, body: DeviceChange, caller: Admin, db: Db) -> DeviceView:
+    """Give a number another name."""
+    async with db.transaction(caller.tenant) as tx:
+        device = await devices.lock(tx, caller.tenant, id)
+        return DeviceView.of(await devices.save(tx, device, device.rename(body.name, datetime.now(UTC))))
+
+
+@routes.delete("/{id}", status_code=204, responses=problems(DeviceMissing))
+async def delete(id: PublicDeviceId, caller: Admin, db: Db) -> None:
+    """Take a number out of the account, and unlink it. Its chats stay."""
+    async with db.transaction(caller.tenant) as tx:
+        device = await devices.lock(tx, caller.tenant, id)
+        await pairings.drop(tx, caller.tenant, id)
+        await devices.save(tx, device, device.delete(datetime.now(UTC)))
+
+
+@routes.post("/{id}/connect", responses=problems(DeviceMissing, LoggingOut))
+async def connect(id: PublicDeviceId, caller: Admin, db: Db) -> DeviceView:
+    """Start the session; a number that is not linked starts to pair, and a QR appears within a second or two."""
+    async with db.transaction(caller.tenant) as tx:
+        device = await devices.lock(tx, caller.tenant, id)
+        return DeviceView.of(await devices.save(tx, device, device.connect(datetime.now(UTC))))
+
+
+@routes.post("/{id}/disconnect", responses=problems(DeviceMissing))
+async def disconnect(id: PublicDeviceId, caller: Admin, db: Db) -> DeviceView:
+    """Stop the session and keep the link: the next connect needs no scan."""
+    async with db.transaction(caller.tenant) as tx:
+        device = await devices.lock(tx, caller.tenant, id)
+        await pairings.drop(tx, caller.tenant, id)
+        return DeviceView.of(await devices.save(tx, device, device.disconnect(datetime.now(UTC))))
+
+
+@routes.post("/{id}/logout", responses=problems(DeviceMissing))
+async def logout(id: PublicDeviceId, caller: Admin, db: Db) -> DeviceView:
+    """Undo the link, here and on the phone: the next connect needs a scan."""
+    async with db.transaction(caller.tenant) as tx:
+        device = await devices.lock(tx, caller.tenant, id)
+        await pairings.drop(tx, caller.tenant, id)
+        return DeviceView.of(await devices.save(tx, device, device.logout(datetime.now(UTC))))
+
+
+@routes.get(
+    "/{id}/qr",
+    response_model=Qr,
+    responses=_FORMS | problems(DeviceMissing, QrNotAvailable),
+)
+async def qr(id: PublicDeviceId, caller: Admin, db: Db, accept: Annotated[str, Header()] = "application/json") -> Response:
+    """Show the QR to scan: as text, PNG, SVG or JSON. It changes every 20 to 60 seconds."""
+    async with db.transaction(caller.tenant) as tx:
+        device = await devices.find(tx, caller.tenant, id)
+        pairing = await pairings.find(tx, caller.tenant, id)
+    left = (pairing.qr_expires_at - datetime.now(UTC)).total_seconds() if pairing and pairing.qr_expires_at else 0.0
+    if device.state is not DeviceState.PAIRING or pairing is None or pairing.qr is None or pairing.qr_expires_at is None or left <= 0:
+        raise QrNotAvailable(_why_no_qr(device), state=device.state.value, reason=device.reason, action=device.action)
+    headers = _NO_STORE | {"X-Seconds-Left": str(int(left)), "Vary": "Accept"}
+    form = _preferred(accept, ("application/json", "text/plain", "image/png", "image/svg+xml"))
+    if form == "text/plain":
+        return Response(pairing.qr, media_type="text/plain", headers=headers)
+    if form == "application/json":
+        shown = Qr(qr=pairing.qr, expires_at=pairing.qr_expires_at, seconds_left=int(left))
+        return Response(shown.model_dump_json(), media_type="application/json", headers=headers)
+    image = io.BytesIO()
+    segno.make_qr(pairing.qr, error="l").save(image, kind="png" if form == "image/png" else "svg", scale=6, border=4, light="#fff")
+    return Response(image.getvalue(), media_type=form, headers=headers)
+
+
+@routes.post("/{id}/pairing-code", responses=problems(DeviceMissing, AlreadyLinked, LoggingOut, PairingCodeNotAvailable, PairingIsSlow))
+async def pairing_code(id: PublicDeviceId, body: CodeOrder, caller: Admin, db: Db, response: Response) -> Code:
+    """Get a code to type on the phone instead of scanning."""
+    async with db.transaction(caller.tenant) as tx:
+        device = await devices.lock(tx, caller.tenant, id)
+        if device.jid is not None:
+            raise AlreadyLinked("Log it out first.")
+        pairing = device.connect(datetime.now(UTC))
+        await pairings.ask_code(tx, caller.tenant, id, body.phone)
+        await devices.save(tx, device, pairing)
+        await devices.wake(tx, pairing)
+    until = asyncio.get_running_loop().time() + _CODE_SECONDS
+    while asyncio.get_running_loop().time() < until:
+        async with db.transaction(caller.tenant) as tx:
+            device = await devices.find(tx, caller.tenant, id)
+            shown = await pairings.find(tx, caller.tenant, id)
+        if shown is not None and shown.phone == body.phone:
+            if shown.code is not None and shown.code_expires_at is not None:
+                response.headers.update(_NO_STORE)
+                return Code(code=shown.code, expires_at=shown.code_expires_at)
+            if shown.code_error is not None:
+                raise PairingCodeNotAvailable("WhatsApp gave none for this phone.", reason=shown.code_error)
+        if device.state is not DeviceState.PAIRING:
+            raise PairingCodeNotAvailable("The pairing has ended.", state=device.state.value, reason=device.reason)
+        await asyncio.sleep(_LOOK_EVERY)
+    raise PairingIsSlow("WhatsApp has not answered yet.", headers={"Retry-After": "5"})
+
+
+def _why_no_qr(device: Device) -> str:
+    match device.state:
+        case DeviceState.PAIRING:
+            return "The QR is on its way: ask again in a second."
+        case DeviceState.CONNECTED | DeviceState.CONNECTING | DeviceState.BANNED | DeviceState.REPLACED:
+            return "The device is linked: there is nothing to scan."
+        case _:
+            return "Connect the device first."
+
+
+def _preferred(accept: str, offered: tuple[str, ...]) -> str:
+    """Choose the media type that *accept* likes best, the first one offered where it does not care."""
+    best, best_quality = offered[0], 0.0
+    for place, part in enumerate(accept.split(",")):
+        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = next((_quality(p) for p in parameters if p.startswith("q=")), 1.0) - place / 10_000
+        match = next((o for o in offered if media in (o, "*/*", f"{o.partition('/')[0]}/*")), None)
+        if match is not None and quality > best_quality:
+            best, best_quality = match, quality
+    return best
+
+
+def _quality(parameter: str) -> float:
+    try:
+        return float(parameter.removeprefix("q="))
+    except ValueError:
+        return 0.0
+
+
+router = APIRouter(tags=["devices"])
+router.include_router(routes, prefix="/api/devices")
+
+#: The same under the name that other systems use; documented once.
+alias = APIRouter(tags=["devices"], include_in_schema=False)
+alias.include_router(routes, prefix="/api/whatsapp")

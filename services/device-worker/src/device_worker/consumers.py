@@ -1,0 +1,50 @@
+"""What others order and ask of this service, taken by any API replica."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from contracts import subjects
+from contracts.commands import MarkRead, SendMessage
+from contracts.envelope import Envelope
+from contracts.ids import DeviceId, TenantId
+from servicekit.bus import Consumer
+from servicekit.db import Database
+
+from device_worker.domain import DeviceMissing
+from device_worker.store import devices, sends
+
+#: The question whose answer is a device as it stands.
+DEVICE = subjects.ask("devices", "device")
+
+
+class DeviceQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which device."""
+
+    tenant: TenantId
+    device: DeviceId
+
+
+def orders(db: Database) -> Consumer:
+    """Queue what is to be sent. The shard's owner is woken by the commit; here the order is done."""
+
+    async def handle(envelopes: Sequence[Envelope[Any]]) -> None:
+        async with db.transaction({envelope.tenant for envelope in envelopes}) as tx:
+            await sends.insert(tx, envelopes)
+
+    return Consumer(durable="devices-orders", stream=subjects.COMMANDS, bodies=(SendMessage, MarkRead), handle=handle, concurrency=4)
+
+
+def answer_device(db: Database) -> Callable[[bytes], Awaitable[bytes]]:
+    """Tell a service that does not know a device how it stands, as `DeviceChanged`; null when there is none."""
+
+    async def answer(payload: bytes) -> bytes:
+        question = msgspec.json.decode(payload, type=DeviceQuestion)
+        async with db.transaction(question.tenant) as tx:
+            try:
+                device = await devices.find(tx, question.tenant, question.device)
+            except DeviceMissing:
+                return b"null"
+        return msgspec.json.encode(device.event())
+
+    return answer

@@ -1,0 +1,310 @@
+"""Segments and records on disk; no asyncio."""
+
+import errno
+import fcntl
+import os
+import shutil
+import struct
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from uuid import UUID, uuid4
+
+_MAGIC = b"clarinj1"
+_HEADER = struct.Struct("<8sQ")  # magic, how far it is published (an offset)
+_FRAME = struct.Struct("<II")  # length of the body, crc32 of the body
+_BODY = struct.Struct("<B16s16sQ")  # kind, tenant, device, milliseconds; then the raw event
+_SUFFIX = ".segment"
+_FSYNC_EVERY = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One raw event.
+
+    Attributes:
+        kind: The library's number for the kind of event.
+        at: When it was appended, milliseconds since 1970.
+        end: Where it ends: what `advance` takes, once it is published.
+    """
+
+    kind: int
+    tenant: UUID
+    device: UUID
+    at: int
+    raw: bytes
+    end: tuple[int, int] = (0, 0)
+
+
+def encode(kind: int, tenant: UUID, device: UUID, at: int, raw: bytes) -> bytes:
+    """Write one record with its frame."""
+    body = _BODY.pack(kind, tenant.bytes, device.bytes, at) + raw
+    return _FRAME.pack(len(body), zlib.crc32(body)) + body
+
+
+def decode(data: bytes, offset: int = 0) -> tuple[Record, int] | None:
+    """Read the record at *offset* and where it ends; None when there is none, or it is torn."""
+    if offset + _FRAME.size > len(data):
+        return None
+    length, checksum = _FRAME.unpack_from(data, offset)
+    start = offset + _FRAME.size
+    if length < _BODY.size or start + length > len(data):
+        return None
+    body = data[start : start + length]
+    if zlib.crc32(body) != checksum:
+        return None
+    kind, tenant, device, at = _BODY.unpack_from(body)
+    return Record(kind, UUID(bytes=tenant), UUID(bytes=device), at, body[_BODY.size :]), start + length
+
+
+class Segment:
+    """One file. *written* is where the next record goes, *published* up to where the bus has it."""
+
+    def __init__(self, path: Path, fd: int, size: int, written: int, published: int) -> None:
+        self.path, self.size, self.written, self.published = path, size, written, published
+        self.number = int(path.name.removesuffix(_SUFFIX))
+        self._fd = fd
+
+    @classmethod
+    def create(cls, path: Path, size: int) -> Self:
+        """Make it, with its space reserved: a full disk shows here and not in the middle of a record."""
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, size)
+            os.pwrite(fd, _HEADER.pack(_MAGIC, _HEADER.size), 0)
+        except OSError:
+            os.close(fd)
+            path.unlink()
+            raise
+        return cls(path, fd, size, _HEADER.size, _HEADER.size)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open what another process left, up to its last whole record."""
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        size = os.fstat(fd).st_size
+        head = os.pread(fd, _HEADER.size, 0)
+        published = _HEADER.size
+        if len(head) == _HEADER.size:
+            magic, mark = _HEADER.unpack(head)
+            if magic == _MAGIC and _HEADER.size <= mark <= size:
+                published = mark
+        segment = cls(path, fd, size, size, published)
+        segment.written = max((record.end[1] for record in segment.read(published, size)), default=published)
+        return segment
+
+    def append(self, record: bytes) -> None:
+        """Hand the bytes to the operating system."""
+        view = memoryview(record)
+        while view:
+            count = os.pwrite(self._fd, view, self.written)
+            self.written += count
+            view = view[count:]
+
+    def read(self, start: int, limit: int) -> Iterator[Record]:
+        """Give the records from *start* on, of about *limit* bytes and at least one."""
+        end = min(self.written, start + limit)
+        data = os.pread(self._fd, end - start, start)
+        if len(data) >= _FRAME.size:
+            first = _FRAME.unpack_from(data)[0] + _FRAME.size
+            if len(data) < first <= self.written - start:
+                data = os.pread(self._fd, first, start)
+        offset = 0
+        while (found := decode(data, offset)) is not None:
+            record, offset = found
+            yield Record(record.kind, record.tenant, record.device, record.at, record.raw, (self.number, start + offset))
+
+    def mark(self, published: int) -> None:
+        """Remember that the bus has everything up to there."""
+        self.published = published
+        os.pwrite(self._fd, _HEADER.pack(_MAGIC, published), 0)
+
+    def sync(self) -> None:
+        """Make the disk have what the operating system has."""
+        os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+
+class Journal:
+    """What this process appends to. `append` may be called from any thread, everything else from one."""
+
+    def __init__(self, root: Path, *, capacity: int, segment: int = 16 << 20) -> None:
+        """Open a fresh folder under *root*, locked while this process lives.
+
+        Args:
+            capacity: Bytes; what `fill` is measured against. An append is never refused for it: WhatsApp has
+                already been told that the message is here.
+            segment: Bytes of one file; a larger record gets a larger file.
+        """
+        self.folder = root / str(uuid4())
+        self.folder.mkdir(parents=True, mode=0o700)
+        self._lock_file = _locked(self.folder)
+        self._capacity = capacity
+        self._segment_size = segment
+        self._lock = threading.Lock()
+        self._segments: deque[Segment] = deque()
+        self._set_aside: deque[bytes] = deque()
+        self._dirty = threading.Event()
+        self._closing = False
+        self.trouble: OSError | None = None
+        self.on_append: Callable[[], None] = lambda: None
+        self._syncer = threading.Thread(target=self._sync_for_ever, name="journal-fsync", daemon=True)
+        self._grow(0)
+        self._syncer.start()
+
+    def append(self, kind: int, tenant: UUID, device: UUID, raw: bytes) -> None:
+        """Keep one event. Never raises: what the disk refuses waits in memory, `trouble` says so, and sessions are stopped for it."""
+        record = encode(kind, tenant, device, time.time_ns() // 1_000_000, raw)
+        with self._lock:
+            self._set_aside.append(record)
+            self._write_set_aside()
+        self._dirty.set()
+        self.on_append()
+
+    def retry(self) -> None:
+        """Write what waits in memory, if the disk takes it again."""
+        with self._lock:
+            self._write_set_aside()
+        self._dirty.set()
+
+    def read(self, limit: int = 1 << 20) -> list[Record]:
+        """Give the oldest unpublished records, about *limit* bytes, from one file."""
+        with self._lock:
+            while len(self._segments) > 1 and self._segments[0].published >= self._segments[0].written:
+                self._drop_first()
+            first = self._segments[0]
+            start = first.published
+        return list(first.read(start, limit))
+
+    def advance(self, end: tuple[int, int]) -> None:
+        """The bus has everything up to *end*, a record's own."""
+        number, offset = end
+        with self._lock:
+            first = self._segments[0]
+            if first.number != number:
+                raise ValueError(f"Segment {number} is not the one being read.")
+            first.mark(offset)
+            if len(self._segments) > 1 and first.published >= first.written:
+                self._drop_first()
+
+    @property
+    def depth(self) -> int:
+        """Count the bytes that are not published yet."""
+        with self._lock:
+            return sum(s.written - s.published for s in self._segments) + sum(map(len, self._set_aside))
+
+    @property
+    def fill(self) -> float:
+        """Tell how much of the capacity is taken, 1.0 being all of it. What the disk refused counts as all."""
+        return 1.0 if self.trouble is not None else self.depth / self._capacity
+
+    def close(self) -> None:
+        """Make the disk have it all; the folder goes when nothing in it is unpublished."""
+        self._closing = True
+        self._dirty.set()
+        self._syncer.join()
+        empty = self.depth == 0
+        for segment in self._segments:
+            segment.sync()
+            segment.close()
+        if empty:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock_file)
+
+    def _write_set_aside(self) -> None:
+        try:
+            while self._set_aside:
+                record = self._set_aside[0]
+                if self._segments[-1].written + len(record) > self._segments[-1].size:
+                    self._grow(len(record))
+                self._segments[-1].append(record)
+                self._set_aside.popleft()
+            self.trouble = None
+        except OSError as error:
+            self.trouble = error
+
+    def _grow(self, at_least: int) -> None:
+        number = self._segments[-1].number + 1 if self._segments else 1
+        size = max(self._segment_size, at_least + _HEADER.size)
+        self._segments.append(Segment.create(self.folder / f"{number:08d}{_SUFFIX}", size))
+
+    def _drop_first(self) -> None:
+        segment = self._segments.popleft()
+        segment.path.unlink()
+        segment.close()
+
+    def _sync_for_ever(self) -> None:
+        while not self._closing:
+            self._dirty.wait()
+            self._dirty.clear()
+            with self._lock:
+                segment = self._segments[-1]
+            try:
+                segment.sync()
+            except OSError as error:
+                if error.errno != errno.EBADF:  # published and dropped in this very moment
+                    self.trouble = error  # the bytes may never reach the disk; say so while they can still be published
+            time.sleep(_FSYNC_EVERY)
+
+
+class Leftover:
+    """A folder that a process left when it died; ours alone, by its lock, until `remove`."""
+
+    def __init__(self, folder: Path, lock_file: int) -> None:
+        self.folder = folder
+        self._lock_file = lock_file
+        self._segments = deque(Segment.open(path) for path in sorted(folder.glob(f"*{_SUFFIX}")))
+
+    def read(self, limit: int = 1 << 20) -> list[Record]:
+        """Give the oldest unpublished records; none when there are no more."""
+        while self._segments:
+            first = self._segments[0]
+            if records := list(first.read(first.published, limit)):
+                return records
+            self._segments.popleft().close()
+        return []
+
+    def advance(self, end: tuple[int, int]) -> None:
+        """The bus has everything up to *end*."""
+        self._segments[0].mark(end[1])
+
+    def remove(self) -> None:
+        """Delete it: everything in it is published."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it; whoever comes next finds what is left."""
+        while self._segments:
+            self._segments.popleft().close()
+        if self._lock_file >= 0:
+            os.close(self._lock_file)
+            self._lock_file = -1
+
+
+def leftovers(root: Path) -> Iterator[Leftover]:
+    """Take each journal under *root* whose writer is dead."""
+    for folder in sorted(root.iterdir()) if root.exists() else ():
+        try:
+            lock_file = _locked(folder)
+        except (BlockingIOError, FileNotFoundError, NotADirectoryError):
+            continue  # its writer lives, or somebody else has just published it
+        yield Leftover(folder, lock_file)
+
+
+def _locked(folder: Path) -> int:
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise
+    return fd

@@ -1,0 +1,54 @@
+"""Wiring of the two processes: the API, of which any number may run, and the worker, which holds sessions."""
+
+import sys
+from datetime import timedelta
+
+from servicekit.auth import Verifier
+from servicekit.bus import Bus
+from servicekit.db import Database
+from servicekit.http import create_app
+from servicekit.outbox import Relay
+from servicekit.run import Service, service
+from servicekit.timers import every
+
+from device_worker import api, consumers, timers
+from device_worker.settings import ApiSettings
+
+SCHEMA = "devices"
+
+
+async def start_api(settings: ApiSettings, process: Service) -> None:
+    """Answer HTTP and take orders."""
+    db = await process.enter(Database.open(settings.database_url, application="devices-api", pool=settings.database_pool))
+    system = await process.enter(Database.open(settings.system_database_url, application="devices-api-system", pool=4))
+    bus = await process.enter(Bus.open(settings.nats_url, name="devices-api"))
+    verifier = await process.enter(Verifier.open(bus))
+    process.health.check("database", db.ping)
+    process.health.check("bus", bus.ping)
+    process.background("relay", Relay(system, bus, schema=SCHEMA).run)
+    process.background("orders", bus.consumer(consumers.orders(db)))
+    process.background("sweep", every(timedelta(hours=1), lambda: timers.sweep(system), name="sweep"))
+    await bus.answer(consumers.DEVICE, consumers.answer_device(db), queue="devices")
+    app = create_app(
+        title="Clarin devices",
+        service=process,
+        verifier=verifier,
+        routers=[api.router, api.alias],
+        cursor_secret=settings.cursor_secret,
+        state={"db": db},
+    )
+    process.serve(app, settings.http_host, settings.http_port)
+
+
+def main() -> None:
+    """Be the process that the first argument names."""
+    match sys.argv[1:]:
+        case ["api"]:
+            service("device-worker-api", ApiSettings, start_api)
+        case ["worker"]:
+            from device_worker.work import main as work  # loads the library, which the API has no use for
+
+            work()
+        case _:
+            sys.stderr.write("usage: python -m device_worker api|worker\n")
+            raise SystemExit(64)

@@ -1,0 +1,144 @@
+"""Devices as they stand; a change and its event are one transaction."""
+# ruff: noqa: S608 - what is put into a statement here is a constant of this module, never a value
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from contracts import ids
+from contracts.envelope import Audience, wrap
+from contracts.events.devices import DeviceDeleted, DeviceState
+from contracts.ids import DeviceId, TenantId
+from servicekit import outbox
+from servicekit.db import Tx, raw
+
+from device_worker.domain import Device, DeviceMissing, Wanted
+from device_worker.shards import shard_of
+from device_worker.store import wakes
+
+_COLUMNS = "tenant, id, name, state, wanted, reason, action, until, jid, phone, lid, revision, created_at, changed_at"
+
+
+async def insert(tx: Tx, device: Device) -> None:
+    """Add a device and tell everyone."""
+    connection = await raw(tx)
+    await connection.execute(
+        f"insert into devices ({_COLUMNS}, shard) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        device.tenant,
+        device.id,
+        device.name,
+        device.state.value,
+        device.wanted.value,
+        device.reason,
+        device.action,
+        device.until,
+        device.jid,
+        device.phone,
+        device.lid,
+        device.revision,
+        device.created_at,
+        device.changed_at,
+        shard_of(device.id),
+    )
+    await _tell(tx, device)
+
+
+async def find(tx: Tx, tenant: TenantId, id: DeviceId) -> Device:
+    """Read one device.  Raises: DeviceMissing: none, being deleted, or another tenant's."""
+    return await _one(tx, tenant, id, "and wanted <> 'deleted'")
+
+
+async def lock(tx: Tx, tenant: TenantId, id: DeviceId, *, deleted: bool = False) -> Device:
+    """Read one device and hold its row until *tx* ends; with *deleted* also one that is being deleted.  Raises: DeviceMissing."""
+    return await _one(tx, tenant, id, "for update" if deleted else "and wanted <> 'deleted' for update")
+
+
+async def page(tx: Tx, tenant: TenantId, after: UUID | None, limit: int) -> list[Device]:
+    """Read up to *limit* devices in the order of their making, after the one with the id *after*."""
+    rows = await (await raw(tx)).fetch(
+        f"select {_COLUMNS} from devices where tenant = $1 and wanted <> 'deleted' and ($2::uuid is null or id > $2) order by id limit $3",
+        tenant,
+        after,
+        limit,
+    )
+    return [_device(row) for row in rows]
+
+
+async def of_shards(tx: Tx, shards: Iterable[int]) -> list[Device]:
+    """Read every device of *shards* that has work for a worker, the one that changed last first."""
+    rows = await (await raw(tx)).fetch(
+        f"select {_COLUMNS} from devices where shard = any($1::smallint[]) "
+        "and (wanted in ('connected', 'logged_out', 'deleted') or state in ('connected', 'connecting', 'pairing')) "
+        "order by changed_at desc",
+        list(shards),
+    )
+    return [_device(row) for row in rows]
+
+
+async def save(tx: Tx, before: Device, after: Device) -> Device:
+    """Write a change, tell everyone and wake the shard's owner; no change writes nothing."""
+    if after is before:
+        return after
+    await (await raw(tx)).execute(
+        "update devices set name = $3, state = $4, wanted = $5, reason = $6, action = $7, until = $8, jid = $9, phone = $10, lid = $11, "
+        "revision = $12, changed_at = $13 where tenant = $1 and id = $2",
+        after.tenant,
+        after.id,
+        after.name,
+        after.state.value,
+        after.wanted.value,
+        after.reason,
+        after.action,
+        after.until,
+        after.jid,
+        after.phone,
+        after.lid,
+        after.revision,
+        after.changed_at,
+    )
+    if after.wanted is Wanted.DELETED:
+        if before.wanted is not Wanted.DELETED:
+            body = DeviceDeleted(id=ids.public(ids.DEVICE, after.id))
+            await outbox.add(tx, wrap(after.tenant, body, audience=Audience(device=after.id)))
+    else:
+        await _tell(tx, after)
+    if after.wanted is not before.wanted or after.state is DeviceState.PAIRING:
+        await wake(tx, after)
+    return after
+
+
+async def wake(tx: Tx, device: Device) -> None:
+    """Have the shard's owner look at the device when *tx* commits."""
+    await wakes.wake(tx, wakes.DEVICE, shard_of(device.id), device.id)
+
+
+async def remove(tx: Tx, device: Device) -> None:
+    """Delete the row, its pairing and its sends: the link is undone, the event was told when it was ordered."""
+    connection = await raw(tx)
+    await connection.execute("delete from sends where tenant = $1 and device = $2", device.tenant, device.id)
+    await connection.execute("delete from devices where tenant = $1 and id = $2", device.tenant, device.id)
+
+
+async def _tell(tx: Tx, device: Device) -> None:
+    await outbox.add(tx, wrap(device.tenant, device.event(), occurred_at=device.changed_at, audience=Audience(device=device.id)))
+
+
+async def _one(tx: Tx, tenant: TenantId, id: DeviceId, more: str) -> Device:
+    row = await (await raw(tx)).fetchrow(f"select {_COLUMNS} from devices where tenant = $1 and id = $2 {more}", tenant, id)
+    if row is None:
+        raise DeviceMissing("There is no device with this id.")
+    return _device(row)
+
+
+def _device(row: Mapping[str, Any]) -> Device:
+    values = dict(row)
+    values["state"] = DeviceState(values["state"])
+    values["wanted"] = Wanted(values["wanted"])
+    values["tenant"] = TenantId(_plain(values["tenant"]))
+    values["id"] = DeviceId(_plain(values["id"]))
+    return Device(**values)
+
+
+def _plain(id: UUID) -> UUID:
+    """Make the standard library's UUID of asyncpg's own, which no encoder knows."""
+    return UUID(int=id.int)

@@ -1,0 +1,85 @@
+"""What the library says when something went wrong, and what it means. Its errors are texts; this is where they are read."""
+
+import re
+from enum import Enum
+
+
+class NotRunning(Exception):
+    """The session is not running: nothing was called, nothing was sent."""
+
+
+class Meaning(Enum):
+    """What is known of a send that failed."""
+
+    NOT_SENT = "not sent"
+    """It never left: it may be tried again."""
+    REFUSED = "refused"
+    """WhatsApp answered, and the answer is no."""
+    NOT_ON_WHATSAPP = "not on whatsapp"
+    """There is nobody at this number."""
+    UNKNOWN = "unknown"
+    """It may have left: trying again could send it twice."""
+
+
+class CallFailed(Exception):
+    """The library returned an error; its text may name phone numbers, so it is for reading here and not for a log."""
+
+    @property
+    def meaning(self) -> Meaning:
+        """Read the text as an error of a send."""
+        return meaning(str(self))
+
+
+#: Everything that whatsmeow does before the first byte of the message goes out, and its checks of the arguments.
+_BEFORE_SENDING = (
+    "client is nil",
+    "the store doesn't contain a device JID",
+    "websocket not connected",
+    "failed to get LID for PN",
+    "failed to get user info",
+    "failed to get PN for LID",
+    "failed to get device list",
+    "failed to fetch LID mappings",
+    "failed to prefetch sessions",
+    "failed to save cached sessions",
+    "failed to get group members",
+    "failed to marshal",
+    "failed to encrypt",
+    "failed to add recent message",
+    "info query timed out",
+)
+_NOT_ON_WHATSAPP = ("no LID found for",)
+_REFUSED = ("server returned error", "message recipient must be", "can't send message to unknown server", "not yet supported")
+
+
+def meaning(text: str) -> Meaning:
+    """Tell what a failed send's text means; what is not known for certain is `UNKNOWN`."""
+    if any(part in text for part in _NOT_ON_WHATSAPP):
+        return Meaning.NOT_ON_WHATSAPP
+    if any(part in text for part in _BEFORE_SENDING):
+        return Meaning.NOT_SENT
+    if any(part in text for part in _REFUSED):
+        return Meaning.REFUSED
+    return Meaning.UNKNOWN
+
+
+class StoreWatch:
+    """Knows an error of whatsmeow's database among the lines that it logs."""
+
+    def __init__(self, port: int) -> None:
+        """Watch for a database on *port*: a refused dial to it is its own, one to WhatsApp is not."""
+        self._dial = re.compile(rf"dial tcp [^ ]*:{port}: ")
+
+    def is_store_error(self, line: str) -> bool:
+        """Tell whether the database was away or refused."""
+        if "idle-session timeout" in line:  # what we asked the database to do with connections that nobody uses
+            return False
+        return "pq: " in line or "driver: bad connection" in line or "sql: " in line or self._dial.search(line) is not None
+
+
+_DIGITS = re.compile(r"\d{5,}")
+
+
+def redacted(line: str) -> str:
+    """Take the phone numbers out of a line of the library's log."""
+    return _DIGITS.sub("…", line)[:500]
