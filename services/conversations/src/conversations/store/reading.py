@@ -44,13 +44,12 @@ class ContactRow:
     created_at: datetime
 
 
-_CHATS = f"""
-    select h.tenant, h.id, h.device, h.contact, k.name, k.phone, h.group_address, h.name, h.unread, h.last_message_at, h.created_at,
-           m.id is not null, {COLUMNS}
-      from chats h
-      left join contacts k on k.tenant = h.tenant and k.id = h.contact
-      left join messages m on m.tenant = h.tenant and m.id = h.last_message_id
-"""
+_CHATS = (
+    "select h.tenant, h.id, h.device, h.contact, k.name, k.phone, h.group_address, h.name, h.unread, h.last_message_at, h.created_at, "  # noqa: S608  # constants
+    f"m.id is not null, {COLUMNS} from chats h "
+    "left join contacts k on k.tenant = h.tenant and k.id = h.contact "
+    "left join messages m on m.tenant = h.tenant and m.id = h.last_message_id "
+)
 
 
 async def list_chats(
