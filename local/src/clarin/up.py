@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from servicekit.embedded import StartFailed
 
@@ -69,7 +70,7 @@ class Up:
                 await self._watch(asked)
         except* (GaveUp, StartFailed, demo.DemoFailed) as errors:
             for error in _leaves(errors):
-                self.console.print(f"[red]Clarin could not start.[/] {error}", highlight=False)
+                self.console.print(f"[red]Clarin could not start.[/] {escape(str(error))}", highlight=False, soft_wrap=True)
             code = 1
         finally:
             stopping.set()
@@ -188,7 +189,7 @@ class Up:
             self.folder.tell(self._running(), *([self.options.ready_file.absolute()] if self.options.ready_file else []))
 
     def _say(self, text: str) -> None:
-        self.console.print(time.strftime("%H:%M:%S"), text, highlight=False)
+        self.console.print(time.strftime("%H:%M:%S"), text, highlight=False, soft_wrap=True)
 
     def _show(self, seconds: float, credentials: demo.Credentials | None) -> None:
         running = self._running()
