@@ -18,6 +18,7 @@ from contracts.envelope import Envelope
 from servicekit import metrics
 from servicekit.bus import Bus, BusRefused
 from servicekit.bus.consumer import is_away, where
+from servicekit.bus.pull import first
 from servicekit.db import Database, Tx, raw
 
 log = structlog.get_logger(__name__)
@@ -107,7 +108,7 @@ class Relay:
                 pause = min(pause * 2, 5.0)
                 self._wake.clear()
             if moved < self._batch:
-                await _either(self._wake, stopping, pause)
+                await first(self._wake, stopping, timeout=pause)
 
     async def _measure(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -139,12 +140,12 @@ class Relay:
                     connection.add_termination_listener(ended)
                     await connection.add_listener(f"outbox_{self._schema}", notified)
                     self._wake.set()
-                    await _either(gone, stopping, None)
+                    await first(gone, stopping)
                 finally:
                     await _close(connection)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
                 log.info("outbox.listen_waits", schema=self._schema, reason=type(problem).__name__)
-            await _either(stopping, stopping, 1.0)
+            await first(stopping, timeout=1.0)
 
 
 async def _own(db: Database) -> asyncpg.Connection:
@@ -157,14 +158,3 @@ async def _close(connection: asyncpg.Connection) -> None:
         await connection.close(timeout=2)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         connection.terminate()
-
-
-async def _either(one: asyncio.Event, other: asyncio.Event, timeout: float | None) -> None:
-    if one.is_set() or other.is_set():
-        return
-    waits = [asyncio.ensure_future(one.wait()), asyncio.ensure_future(other.wait())]
-    try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

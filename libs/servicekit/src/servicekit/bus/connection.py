@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from secrets import token_hex
@@ -44,6 +44,15 @@ class _Client(Client):
         """
         self._pending = []
         self._pending_data_size = 0
+
+    async def post(self, commands: bytes) -> bool:
+        """Write commands of the protocol as they are; False when the server is away."""
+        if not self.is_connected:
+            return False
+        await self._send_command(commands)
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
+        return True
 
 
 class Connection:
@@ -141,6 +150,24 @@ class Connection:
         except (nats.errors.Error, OSError):
             return False
         return True
+
+    async def post(self, commands: Sequence[bytes]) -> bool:
+        """Send what `command` made, all in one; False when the server is away.
+
+        A message at a time the client's own publish costs three times as much.
+        """
+        return await self.client.post(b"".join(commands))
+
+    def command(self, subject: str, payload: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None) -> bytes:
+        """Write a message as the protocol does.  Raises: BusRefused: it is larger than the server takes."""
+        if len(payload) > self.client.max_payload:
+            raise BusRefused(f"{len(payload)} bytes are more than the server takes.", status=413)
+        if not headers:
+            return b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply.encode(), len(payload), payload)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"NATS/1.0\r\n{lines}\r\n".encode()
+        line = b"HPUB %b %b %d %d\r\n" % (subject.encode(), reply.encode(), len(head), len(head) + len(payload))
+        return b"".join((line, head, payload, b"\r\n"))
 
     def expect(self, awaiting: Awaiting, key: int, subject: str) -> str:
         """Make the subject on which *awaiting* gets the answer of what it sends to *subject*."""

@@ -20,7 +20,7 @@ import heapq
 import itertools
 import traceback
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -38,7 +38,7 @@ from servicekit.bus.connection import Connection, status
 from servicekit.bus.errors import BusAway
 from servicekit.bus.fair import FairQueue
 from servicekit.bus.publisher import Publisher
-from servicekit.bus.pull import Delivery, Pull, _first
+from servicekit.bus.pull import Delivery, Pull, first
 
 log = structlog.get_logger(__name__)
 
@@ -117,6 +117,7 @@ class Consumption:
         self._away = 0
         self._order = itertools.count()
         self._oldest = 0.0
+        self._waiting = 0
         self._inbox = f"{connection.inbox}.c.{consumer.durable}"
         filters = sorted(subjects.every(body) for body in consumer.bodies)
         again = [dlq.again(consumer.service, consumer.durable)]
@@ -156,16 +157,17 @@ class Consumption:
                     await subscription.drain()  # type: ignore[no-untyped-call]  # what is on its way still arrives, and goes back with the rest
             except Exception as problem:
                 log.info("bus.drain_failed", durable=self._consumer.durable, reason=type(problem).__name__)
-            for held in sorted(self._held.values(), key=lambda held: held.order):
-                await self._connection.send(held.delivery.reply, b"-NAK")
+            # A bare nak comes back at once: right here alone, where this process asks for nothing any more.
+            await self._tell((held.delivery.reply for held in sorted(self._held.values(), key=lambda held: held.order)), b"-NAK")
 
     async def _loop(self, tasks: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()
         consumer = self._consumer
+        held_gauge, lag_gauge = metrics.HELD.labels(consumer.durable), metrics.LAG.labels(consumer.durable)
         while not self._stopping.is_set():
             self._wake.clear()
             now = loop.time()
-            self._pull(now)
+            await self._pull(now)
             while self._working < consumer.concurrency and (batch := self._next(now)):
                 self._working += 1
                 self._busy |= {held.tenant for held in batch}
@@ -174,7 +176,8 @@ class Consumption:
                 self._working += 1
                 some, self._undecodable = self._undecodable, []
                 tasks.create_task(self._bury_undecodable(some))
-            metrics.HELD.labels(consumer.durable).set(len(self._held))
+            held_gauge.set(len(self._held))
+            lag_gauge.set(self._waiting)
             pause = 1.0
             if self._retries:
                 pause = min(pause, max(0.01, self._retries[0][0] - now))
@@ -187,11 +190,11 @@ class Consumption:
                 pass
         # The tasks that handle a batch end by themselves; the group waits for them.
 
-    def _pull(self, now: float) -> None:
+    async def _pull(self, now: float) -> None:
         # With as many messages waiting for a retry as a batch has, the bug hits them all: no more are fetched to fail.
         if not self._away and len(self._retries) < self._consumer.batch:
             for pull in self._pulls.values():
-                pull.top_up(now)
+                await pull.top_up(now)
 
     def _next(self, now: float) -> list[_Held]:
         if self._away:
@@ -218,8 +221,7 @@ class Consumption:
     async def _settle(self, batch: list[_Held]) -> None:
         problem = await self._try(batch)
         if problem is None:
-            for held in batch:
-                await self._ack(held, "done")
+            await self._ack(batch, "done")
         elif len(batch) > 1:
             half = len(batch) // 2
             await self._settle(batch[:half])
@@ -265,7 +267,7 @@ class Consumption:
                         log.warning("bus.dependency_away", durable=self._consumer.durable, reason=type(problem).__name__)
                 if self._stopping.is_set():
                     raise _StoppingError
-                await _first(self._stopping, timeout=pause)
+                await first(self._stopping, timeout=pause)
                 pause = min(pause * 2, 5.0)
         finally:
             if away:
@@ -276,7 +278,7 @@ class Consumption:
         consumer = self._consumer
         if isinstance(problem, NotFound | Gone):
             log.info("bus.entity_gone", durable=consumer.durable, type=held.envelope.type, id=str(held.envelope.id), code=problem.code)
-            await self._ack(held, "gone")
+            await self._ack([held], "gone")
         elif isinstance(problem, Problem) and not isinstance(problem, Unavailable):
             await self._bury(held, problem)
         else:
@@ -299,7 +301,7 @@ class Consumption:
 
     async def _bury(self, held: _Held, problem: Exception) -> None:
         await self._dead_letter(held.delivery, problem, max(1, held.attempts))
-        await self._ack(held, "dead")
+        await self._ack([held], "dead")
 
     async def _bury_undecodable(self, some: list[tuple[Delivery, Pull, Exception]]) -> None:
         try:
@@ -329,13 +331,18 @@ class Consumption:
         await self._until_there(lambda: self._publisher.publish([letter]))
         metrics.DEAD.labels(self._consumer.durable, dlq.code(problem)).inc()
 
-    async def _ack(self, held: _Held, outcome: str) -> None:
-        key = (held.delivery.stream, held.delivery.sequence)
-        if self._held.pop(key, None) is not None:
-            held.pull.held -= 1
-        self._remember(key)
-        metrics.CONSUMED.labels(self._consumer.durable, outcome).inc()
-        await self._connection.send(held.delivery.reply, b"+ACK")
+    async def _ack(self, batch: Sequence[_Held], outcome: str) -> None:
+        for held in batch:
+            key = (held.delivery.stream, held.delivery.sequence)
+            if self._held.pop(key, None) is not None:
+                held.pull.held -= 1
+            self._remember(key)
+        metrics.CONSUMED.labels(self._consumer.durable, outcome).inc(len(batch))
+        await self._tell((held.delivery.reply for held in batch), b"+ACK")
+
+    async def _tell(self, replies: Iterable[str], word: bytes) -> None:
+        """Send the same word for many messages. Where it does not arrive, they come again and are recognised."""
+        await self._connection.post([self._connection.command(reply, word) for reply in replies])
 
     def _remember(self, key: tuple[str, int]) -> None:
         self._done[key] = None
@@ -355,7 +362,7 @@ class Consumption:
         delivery = Delivery.of(message)
         pull = self._pulls[delivery.stream]
         pull.arrived(now)
-        metrics.LAG.labels(self._consumer.durable).set(delivery.waiting)
+        self._waiting = delivery.waiting
         key = (delivery.stream, delivery.sequence)
         if key in self._done:
             await self._connection.send(delivery.reply, b"+ACK")
@@ -379,14 +386,11 @@ class Consumption:
         """Tell the server, often enough, that what is in hand is in hand."""
         every = self._consumer.ack_wait.total_seconds() / 3
         while not self._stopping.is_set():
-            await _first(self._stopping, timeout=every)
-            for number, held in enumerate(tuple(self._held.values())):
-                await self._connection.send(held.delivery.reply, b"+WPI")
-                if number % 128 == 127:
-                    await asyncio.sleep(0)
+            await first(self._stopping, timeout=every)
+            await self._tell((held.delivery.reply for held in self._held.values()), b"+WPI")
 
     async def _watch(self, stopping: asyncio.Event) -> None:
-        await _first(stopping, self._connection.closed)
+        await first(stopping, self._connection.closed)
         self._stopping.set()
         self._wake.set()
         if not stopping.is_set():

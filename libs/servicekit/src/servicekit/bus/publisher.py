@@ -17,6 +17,7 @@ from servicekit.bus.connection import Connection, status
 from servicekit.bus.errors import BusAway, BusRefused
 
 WINDOW = 2048  # acks in flight on one connection
+CHUNK = 64  # messages written at a time
 PATIENCE = 5.0  # seconds for the acks of one attempt
 _FULL = {10023, 10077, 10047, 10076}  # no space, too many messages or bytes: somebody has to make room, the message is fine
 
@@ -129,17 +130,23 @@ class Publisher:
         flight = _Flight(self._window)
         self._flights.add(flight)
         try:
+            commands: list[bytes] = []
             for key, item in enumerate(items):
+                if len(commands) == CHUNK or self._window.locked():
+                    await connection.post(commands)
+                    commands.clear()
+                    await asyncio.sleep(0)
                 await self._window.acquire()
                 # After the loss of one message nothing that comes later may go before it.
                 if flight.broken:
                     self._window.release()
                     break
-                flight.out[key] = reply = connection.expect(flight, key, item.subject)
-                if not await connection.send(item.subject, item.payload, reply=reply, headers={"Nats-Msg-Id": item.id, **item.headers}):
-                    break
-                if key % 128 == 127:
-                    await asyncio.sleep(0)
+                reply = connection.expect(flight, key, item.subject)
+                flight.out[key] = reply
+                headers = {"Nats-Msg-Id": item.id, **item.headers}
+                commands.append(connection.command(item.subject, item.payload, reply=reply, headers=headers))
+            if not flight.broken:
+                await connection.post(commands)
             patience = min(deadline, loop.time() + PATIENCE)
             while flight.out and not flight.broken:
                 flight.changed.clear()

@@ -119,7 +119,7 @@ class Pull:
             "filter_subjects": filters,
         }
 
-    def top_up(self, now: float) -> None:
+    async def top_up(self, now: float) -> None:
         """Ask for what fits, when that is worth a request."""
         if not self.ready or now < self._not_before:
             return
@@ -132,7 +132,8 @@ class Pull:
             self._outstanding += room
             self._heard = max(self._heard, now)
             request = {"batch": room, "expires": int(EXPIRES * 1e9), "idle_heartbeat": int(HEARTBEAT * 1e9)}
-            self._ask(msgspec.json.encode(request))
+            subject = f"$JS.API.CONSUMER.MSG.NEXT.{self.stream}.{self.durable}"
+            await self._connection.send(subject, msgspec.json.encode(request), reply=self.inbox)
 
     def arrived(self, now: float) -> None:
         """Count one message that came."""
@@ -171,7 +172,7 @@ class Pull:
         pause = 0.1
         lost_at = 0.0
         while not stopping.is_set():
-            await _first(stopping, self._connection.connected)
+            await first(stopping, self._connection.connected)
             if stopping.is_set():
                 return
             self._broken.clear()
@@ -185,12 +186,12 @@ class Pull:
             if not self._broken.is_set():
                 self.ready = True
                 self._changed()
-                await _first(stopping, self._broken)
+                await first(stopping, self._broken)
             self.ready = False
             now = loop.time()
             pause = 0.1 if now - lost_at > 60 else min(pause * 2, 15.0)
             lost_at = now
-            await _first(stopping, timeout=pause)
+            await first(stopping, timeout=pause)
 
     async def _declare(self) -> None:
         body = {"stream_name": self.stream, "config": self._config, "action": ""}
@@ -221,18 +222,8 @@ class Pull:
         self.ready = False
         self._broken.set()
 
-    def _ask(self, request: bytes) -> None:
-        task = asyncio.ensure_future(
-            self._connection.send(f"$JS.API.CONSUMER.MSG.NEXT.{self.stream}.{self.durable}", request, reply=self.inbox)
-        )
-        _running.add(task)
-        task.add_done_callback(_running.discard)
 
-
-_running: set[asyncio.Future[bool]] = set()
-
-
-async def _first(*events: asyncio.Event, timeout: float | None = None) -> None:
+async def first(*events: asyncio.Event, timeout: float | None = None) -> None:
     """Wait until one of *events* is set or *timeout* seconds have passed."""
     if any(event.is_set() for event in events):
         return
