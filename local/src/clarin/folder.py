@@ -53,7 +53,7 @@ class Folder:
     def make(self) -> None:
         """Make it where it is missing, closed to others.  Raises: OSError."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for part in (self.logs, self.secrets, self.state):
+        for part in (self.logs, self.secrets, self.state, self.root / "worker"):
             part.mkdir(mode=0o700, exist_ok=True)
 
     @contextlib.contextmanager

@@ -57,7 +57,7 @@ DEVICES = Kind(
     module=("device_worker", "api"),
     database="devices",
     bus="devices",
-    given=("CLARIN_CURSOR_SECRET", "CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_MEDIA_DIR"),
+    given=("CLARIN_CURSOR_SECRET",),
 )
 WORKER = Kind(
     name="worker",
@@ -65,14 +65,14 @@ WORKER = Kind(
     stage=Stage.WORKER,
     database="devices",
     bus="devices",
-    given=("CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_MEDIA_DIR"),
+    given=("CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_DATA_DIR"),
 )
 CONVERSATIONS = Kind(
     name="conversations",
     module=("conversations",),
     database="conversations",
     bus="conversations",
-    given=("CLARIN_CURSOR_SECRET", "CLARIN_MEDIA_DIR"),
+    given=("CLARIN_CURSOR_SECRET",),
 )
 REALTIME = Kind(name="realtime", module=("realtime",), bus="realtime", redis=True)
 GATEWAY = Kind(
@@ -136,7 +136,9 @@ class Addresses:
 
 def process(kind: Kind, folder: Folder, at: Addresses, *, name: str, port: int, host: str = "127.0.0.1") -> Process:
     """Give the process *name* of this *kind* all that it must know."""
-    own = {"CLARIN_HTTP_HOST": host, "CLARIN_HTTP_PORT": str(port), "CLARIN_DATA_DIR": str(folder.root / name)}
+    own = {"CLARIN_HTTP_HOST": host, "CLARIN_HTTP_PORT": str(port)}
+    if kind is WORKER:
+        own["CLARIN_WORKER_ID"] = name
     if kind.database:
         own["CLARIN_DATABASE_URL"] = dsn(folder, at, kind.database, DATABASE)
         own["CLARIN_SYSTEM_DATABASE_URL"] = dsn(folder, at, f"{kind.database}_system", DATABASE)
@@ -186,7 +188,8 @@ def _shared(folder: Folder, at: Addresses) -> dict[str, str]:
         "CLARIN_CURSOR_SECRET": folder.password("cursors"),
         "CLARIN_ENCRYPTION_KEY": folder.key("encryption"),
         "CLARIN_WHATSAPP_DATABASE_URL": dsn(folder, at, WHATSAPP, WHATSAPP),
-        "CLARIN_MEDIA_DIR": str(folder.root / "media"),
+        # One folder for all of them: each locks its own journal there and publishes those that a dead one left.
+        "CLARIN_DATA_DIR": str(folder.root / "worker"),
     }
     if at.sim_url:
         shared["CLARIN_SIM_URL"] = at.sim_url

@@ -68,7 +68,7 @@ class Up:
             if start.done():
                 start.result()
                 await self._watch(asked)
-        except* (GaveUp, StartFailed, demo.DemoFailed) as errors:
+        except* (GaveUp, StartFailed) as errors:
             for error in _leaves(errors):
                 self.console.print(f"[red]Clarin could not start.[/] {escape(str(error))}", highlight=False, soft_wrap=True)
             code = 1
@@ -96,10 +96,17 @@ class Up:
             self.programs.append(program)
             await self.supervisor.keep(program, process.stage)
         await self.supervisor.until_ready(*self.programs, timeout=READY_WITHIN - (time.monotonic() - began))
-        credentials = await demo.ensure(self.folder, self._running()) if self.options.demo else None
+        credentials = await self._demo() if self.options.demo else None
         self._ready = True
         self._tell()
         self._show(time.monotonic() - began, credentials)
+
+    async def _demo(self) -> demo.Credentials:
+        try:
+            return await demo.ensure(self.folder, self._running())
+        except demo.DemoFailed as error:  # the system runs, which is what was asked for
+            self._say(f"[yellow]{escape(str(error))}[/]")
+            return demo.Credentials.of(self.folder)
 
     def _processes(self, at: Addresses) -> Iterable[Process]:
         for kind in KINDS:
@@ -114,9 +121,7 @@ class Up:
             )
         for number in range(1, self.options.workers + 1):
             name = f"{WORKER.name}-{number}"
-            process = processes.process(WORKER, self.folder, at, name=name, port=self.folder.port(name))
-            Path(process.environment["CLARIN_DATA_DIR"]).mkdir(mode=0o700, exist_ok=True)
-            yield self._attached(process)
+            yield self._attached(processes.process(WORKER, self.folder, at, name=name, port=self.folder.port(name)))
 
     def _attached(self, process: Process) -> Process:
         if self._sim_info is None:
@@ -196,7 +201,9 @@ class Up:
         self.console.print(shown(running))
         if credentials:
             self.console.print(credentials.table())
-        self.console.print(f"Clarin is ready after {seconds:.1f} s: [bold link={running.url}]{running.url}[/]   Ctrl-C ends it.")
+        if running.sim_url:
+            self.console.print(f"The customers' phones: {running.sim_url}")
+        self.console.print(f"Clarin is ready after {seconds:.1f} s: [bold]{running.url}[/]   Ctrl-C ends it.", soft_wrap=True)
 
 
 def shown(running: Running) -> Table:
