@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from sim.testing import Api, Running, running_network
+from sim import tokens
+from sim.testing import Running, running_network
 
 PROCESS = Path(__file__).parent / "session_process.py"
-_numbers = count(1)
 
 
 class Session:
@@ -84,44 +88,83 @@ class Session:
                 self._changed.clear()
                 await self._changed.wait()
 
-    def texts(self) -> list[str]:
-        return [told["text"] for told in self.events if told["event"] == "message"]
+    def texts(self, chat: str = "") -> list[str]:
+        """The texts of all messages so far, of one chat or of all."""
+        return [told["text"] for told in self.events if told["event"] == "message" and told["chat"].startswith(chat)]
+
+
+@pytest.fixture(scope="session")
+def token_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The token tables, read once for all networks of this run."""
+    cache = tmp_path_factory.mktemp("tokens")
+    tokens.load(cache)
+    return cache
+
+
+@asynccontextmanager
+async def fresh_network(folder: Path, token_cache: Path) -> AsyncIterator[Running]:
+    shutil.copytree(token_cache, folder)
+    async with running_network(folder) as running:
+        yield running
+
+
+class Sessions:
+    """Starts sessions attached to a network; all are gone at the end."""
+
+    def __init__(self, network: Running, folder: Path) -> None:
+        self.network, self.folder = network, folder
+        self.started: list[Session] = []
+
+    async def start(self) -> Session:
+        """A new session, about to show a QR text."""
+        session = Session(self.folder / f"store-{len(self.started)}.db", self.network.environment)
+        self.started.append(session)
+        await session.start()
+        return session
+
+    async def link(self, number: str) -> Session:
+        """A new session that is linked to the number's phone, and connected."""
+        session = await self.start()
+        await self.network.api.post(f"/phones/{number}/scan", qr=(await session.wait_for("qr"))["text"])
+        await session.wait_for("connected")
+        return session
+
+    async def end(self) -> None:
+        for session in self.started:
+            await session.kill()
 
 
 @pytest.fixture
-async def network(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running_network(tmp_path / "network") as running:
+async def network(tmp_path: Path, token_cache: Path) -> AsyncIterator[Running]:
+    """A network of the test's own."""
+    async with fresh_network(tmp_path / "network", token_cache) as running:
         yield running
 
 
 @pytest.fixture
-def api(network: Running) -> Api:
-    return network.api
+async def sessions(network: Running, tmp_path: Path) -> AsyncIterator[Sessions]:
+    """Sessions on the test's own network."""
+    sessions = Sessions(network, tmp_path)
+    yield sessions
+    await sessions.end()
 
 
-@pytest.fixture
-async def new_session(network: Running, tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable[Session]]]:
-    """Starts sessions that show a QR text; they are gone after the test."""
-    sessions: list[Session] = []
+@dataclass
+class Shop:
+    """A network with one linked and connected session of *number*."""
 
-    async def start() -> Session:
-        session = Session(tmp_path / f"store-{len(sessions)}.db", network.environment)
-        sessions.append(session)
-        await session.start()
-        return session
-
-    yield start
-    for session in sessions:
-        await session.kill()
+    number: str
+    network: Running
+    sessions: Sessions
+    session: Session
 
 
-@pytest.fixture
-async def shop(api: Api, new_session: Callable[[], Awaitable[Session]]) -> Session:
-    """A session linked to the number 573001112233 and connected; 573109998877 is a customer."""
-    await api.phone("573001112233", "Tienda")
-    await api.phone("573109998877", "Ana")
-    session = await new_session()
-    qr = (await session.wait_for("qr"))["text"]
-    await api.post("/phones/573001112233/scan", qr=qr)
-    await session.wait_for("connected")
-    return session
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, token_cache: Path) -> AsyncIterator[Shop]:
+    """One shop for all tests of a module; they run on the module's loop."""
+    folder = tmp_path_factory.mktemp("shop")
+    async with fresh_network(folder / "network", token_cache) as network:
+        number = await network.api.phone("573001112233", "Tienda")
+        sessions = Sessions(network, folder)
+        yield Shop(number, network, sessions, await sessions.link(number))
+        await sessions.end()

@@ -232,7 +232,7 @@ class Control:
         return await self._linked(await self.network.linking.enter_code(phone, body.code))
 
     async def _linked(self, companion: Companion) -> web.Response:
-        self.network.feed.tell(companion.phone.number, "session")
+        self.network.linked(companion)
         return await self.reply({"number": companion.phone.number, "lid": companion.phone.lid, "device": companion.device})
 
     # -- messages

@@ -20,7 +20,7 @@ from sim.directory import Companion, Directory, Phone
 from sim.feed import Feed
 from sim.linking import Linking
 from sim.media import Hosts
-from sim.nodes import LID, PN, SERVER, BadStanza, Node
+from sim.nodes import LID, PN, SERVER, Attr, BadStanza, Node
 from sim.proto import e2e, history
 from sim.queries import LOW_STOCK, Queries
 from sim.server import Proxy
@@ -202,8 +202,8 @@ class Network:
         """The session is asked for more one-time prekeys, once until it has brought some."""
         if any(queued.cls == "notification" for queued in companion.queue.values()):
             return
-        attrs = {"from": SERVER, "id": f"pk{time.time_ns()}", "type": "encrypt", "t": int(time.time())}
-        self.delivery.put(companion, Node("notification", {**attrs}, [Node("count", {"value": companion.stock})]))
+        attrs: dict[str, Attr] = {"from": SERVER, "id": f"pk{time.time_ns()}", "type": "encrypt", "t": int(time.time())}
+        self.delivery.put(companion, Node("notification", attrs, [Node("count", {"value": companion.stock})]))
 
     def _tell_history(self, companion: Companion) -> None:
         phone = companion.phone
@@ -250,11 +250,28 @@ class Network:
             self._unlink(companion)
         return len(linked)
 
+    def linked(self, companion: Companion) -> None:
+        """Whoever writes to the number learns that there is one more device to encrypt for."""
+        self._tell_devices(companion, "add")
+        self.feed.tell(companion.phone.number, "session")
+
     def _unlink(self, companion: Companion) -> None:
         self.delivery.forget(companion)
         self.directory.unlink(companion)
+        self._tell_devices(companion, "remove")
         if connection := companion.connection:
             self.db.then(lambda: connection.fail(_REMOVED))
+
+    def _tell_devices(self, companion: Companion, change: str) -> None:
+        """Sessions of the number and of its chats hear of the change.  The hash matches nothing, so they ask for the whole list again."""
+        phone = companion.phone
+        device = Node("device", {"jid": companion.jid(PN), "lid": companion.jid(LID)})
+        content = Node(change, {"device_hash": "2:loopback", "device_lid_hash": "2:loopback"}, [device])
+        for number in (phone.number, *self.traffic.mailbox.chats(phone)):
+            for other in self.directory.phones[number].companions.values():
+                for server in (PN, LID) if other is not companion else ():  # whatsmeow keeps its lists by either address
+                    attrs: dict[str, Attr] = {"from": phone.jid(server), "type": "devices", "t": int(time.time())}
+                    self.delivery.put(other, Node("notification", {**attrs, "id": f"dev{time.time_ns()}"}, [content]))
 
     def ban(self, phone: Phone, seconds: float) -> int:
         """The number cannot log in for so long; its sessions lose their sockets."""

@@ -118,6 +118,7 @@ class Traffic:
         chat = self._directory.find(to)
         error = None if chat or to.server not in (PN, LID) else 404
         ack = Node("ack", {"class": "message", "id": id, "from": to, "t": int(time.time()), "error": error})
+        taken: list[Phone] = []
         if chat:
             self._counts.messages_in += 1
             participants = node.find("participants")
@@ -131,9 +132,11 @@ class Traffic:
                     self._forward(sender, phone, device.device, chat, node, enc)
                 elif phone.held is not None:
                     phone.held.append((sender, node, enc))
-                else:
-                    await self.decrypt(phone, sender, node, enc)
+                elif await self.decrypt(phone, sender, node, enc):
+                    taken.append(phone)
         self._db.then(lambda: connection.send(ack))
+        for phone in taken:  # ticks come after the acknowledgement, as they do from afar
+            self._answer(phone, sender, id, to.server)
 
     def _forward(self, sender: Companion, phone: Phone, device: int, chat: Phone, node: Node, enc: Node) -> None:
         """A session's message for another session."""
@@ -157,11 +160,11 @@ class Traffic:
         identity = node.find("device-identity")
         self._delivery.put(target, Node("message", attrs, [enc, *([identity] if identity else [])]))
 
-    async def decrypt(self, phone: Phone, sender: Companion, node: Node, enc: Node) -> None:
-        """The message is in the phone's inbox; or the phone has asked the session for it again."""
+    async def decrypt(self, phone: Phone, sender: Companion, node: Node, enc: Node) -> bool:
+        """The message is in the phone's inbox, which is True; or it is a repeat, or the phone has asked the session for it again."""
         id, to = node.text("id"), node.jid("to")
         if self.mailbox.has(phone, sender.phone.number, id):
-            return
+            return False
         sealed = enc.data
         kind = enc.text("type")
         if phone.corrupt_received > 0:
@@ -171,10 +174,10 @@ class Traffic:
             plain = phone.signal.decrypt(sender.address, kind, sealed)
             message = content.Message.FromString(plain)
         except AlreadyRead:
-            return
+            return False
         except (Undecryptable, ValueError):
             self._ask_again(phone, sender, id, to)
-            return
+            return False
         phone.tries.pop(f"{sender.address}/{id}", None)
         own = phone is sender.phone
         recipient = phone
@@ -184,11 +187,11 @@ class Traffic:
                 message = message.deviceSentMessage.message
         shown = content.show(message)
         if shown.kind == "protocol":
-            return
+            return False
         if shown.file:
             await self._check(shown)
             if self.mailbox.has(phone, sender.phone.number, id):
-                return
+                return False
         self.mailbox.receive(
             phone,
             id=id,
@@ -200,10 +203,15 @@ class Traffic:
         )
         phone.typing.pop(sender.phone.number, None)
         self._tell(phone, "inbox")
-        if not own and phone.auto_receipts != "none":
-            self.receipt(phone, sender.phone, id, "delivered", to.server)
-            if phone.auto_receipts == "read":
-                self.receipt(phone, sender.phone, id, "read", to.server)
+        return True
+
+    def _answer(self, phone: Phone, sender: Companion, id: str, server: str) -> None:
+        """The ticks that the phone gives by itself are on their way."""
+        if phone is sender.phone or phone.auto_receipts == "none":
+            return
+        self.receipt(phone, sender.phone, id, "delivered", server)
+        if phone.auto_receipts == "read":
+            self.receipt(phone, sender.phone, id, "read", server)
 
     async def _check(self, shown: Shown) -> None:
         """The file was downloaded and decrypted, off the loop; its true size and hash are in *shown*, or why there are none."""
@@ -262,7 +270,8 @@ class Traffic:
         held, phone.held = phone.held or [], None
         for position in order:
             sender, node, enc = held[position]
-            await self.decrypt(phone, sender, node, enc)
+            if await self.decrypt(phone, sender, node, enc):
+                self._answer(phone, sender, node.text("id"), node.jid("to").server)
 
     # -- ticks, typing, presence
 
