@@ -1,22 +1,48 @@
-"""Write (or with --check: compare) the generated pages of this folder."""
+"""Write (or with --check: compare) what is generated from the code: the reference of events, the API's description."""
 
+import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import auth.api
+import conversations.api
+import device_worker.api
 from contracts import reference
+from fastapi import APIRouter
+from gateway import openapi
+from servicekit.health import Health
+from servicekit.http import create_app
 
-PAGES = {"events.md": reference.render}
+ROOT = Path(__file__).parents[1]
+
+ROUTERS: dict[str, Sequence[APIRouter]] = {
+    "auth": auth.api.ROUTERS,
+    "device-worker": (device_worker.api.router, device_worker.api.alias),
+    "conversations": conversations.api.ROUTERS,
+}
+
+
+def api() -> str:
+    """Describe the public API as the gateway does, from the same routers."""
+    documents = {
+        name: create_app(title=name, service=Health(), verifier=None, routers=routers).openapi() for name, routers in ROUTERS.items()
+    }
+    return json.dumps(openapi.merge(documents, version="1"), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"docs/events.md": reference.render, "web/openapi.json": api}
 
 
 def main() -> int:
     """Write every page; with --check change nothing and return 1 where one is stale."""
-    here = Path(__file__).parent
-    stale = [name for name, render in PAGES.items() if not (here / name).exists() or (here / name).read_text() != render()]
+    written = {name: render() for name, render in PAGES.items()}
+    stale = [name for name, text in written.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
     for name in stale:
         if "--check" in sys.argv:
-            sys.stderr.write(f"docs/{name} is stale: run `make docs`.\n")
+            sys.stderr.write(f"{name} is stale: run `make generate`.\n")
         else:
-            (here / name).write_text(PAGES[name]())
+            (ROOT / name).write_text(written[name])
     return 1 if stale and "--check" in sys.argv else 0
 
 

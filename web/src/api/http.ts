@@ -1,6 +1,5 @@
+import { client } from "./generated/client.gen";
 import { Problem } from "./problem";
-
-type Body = object | FormData;
 
 const csrf = () => document.cookie.match(/(?:^|; )clarin_csrf=([^;]*)/)?.[1] ?? "";
 
@@ -12,11 +11,22 @@ export const onSignedOut = (then: () => void) => {
   signedOut = then;
 };
 
+async function raw(request: Request): Promise<Response> {
+  if (request.method !== "GET") request.headers.set("x-csrf-token", csrf());
+  try {
+    return await fetch(request);
+  } catch (error) {
+    throw new Problem(0, "network", String(error), undefined);
+  }
+}
+
 /** Renews the session; the requests that need it meanwhile share one renewal, and so do the tabs of a browser. */
 function refresh(): Promise<boolean> {
+  const before = csrf();
   const run = async () => {
-    const response = await raw("POST", "/api/auth/refresh", {});
-    return response.ok;
+    // Another tab may have renewed it while this one waited for its turn.
+    if (csrf() !== before) return true;
+    return (await raw(new Request("/api/auth/refresh", { method: "POST" }))).ok;
   };
   refreshing ??= (navigator.locks ? navigator.locks.request("clarin.refresh", run) : run())
     .catch(() => false)
@@ -26,39 +36,22 @@ function refresh(): Promise<boolean> {
   return refreshing;
 }
 
-async function raw(method: string, path: string, body?: Body, headers?: HeadersInit): Promise<Response> {
-  const form = body instanceof FormData;
-  try {
-    return await fetch(path, {
-      method,
-      credentials: "same-origin",
-      headers: {
-        accept: "application/json",
-        ...(body && !form ? { "content-type": "application/json" } : {}),
-        ...(method !== "GET" ? { "x-csrf-token": csrf() } : {}),
-        ...headers,
-      },
-      body: form ? body : body ? JSON.stringify(body) : undefined,
-    });
-  } catch (error) {
-    throw new Problem(0, "network", String(error), undefined);
-  }
-}
-
 /** Sends a request; renews the session once where it has run out. Throws a Problem for every answer that is no success. */
-export async function send(method: string, path: string, body?: Body, headers?: HeadersInit): Promise<Response> {
-  let response = await raw(method, path, body, headers);
-  if (response.status === 401 && !path.startsWith("/api/auth/login") && !path.startsWith("/api/auth/register")) {
-    if (await refresh()) response = await raw(method, path, body, headers);
+async function send(request: Request): Promise<Response> {
+  const again = request.clone();
+  let response = await raw(request);
+  const path = new URL(request.url).pathname;
+  if (response.status === 401 && !["/api/auth/login", "/api/auth/register"].includes(path)) {
+    if (await refresh()) response = await raw(again);
     else signedOut();
   }
   if (!response.ok) throw await Problem.of(response);
   return response;
 }
 
-export const get = <T>(path: string): Promise<T> => send("GET", path).then((r) => r.json());
-
-export async function call<T>(method: string, path: string, body: Body = {}, headers?: HeadersInit): Promise<T> {
-  const response = await send(method, path, body, headers);
-  return response.status === 204 ? (undefined as T) : response.json();
-}
+client.setConfig({
+  baseUrl: window.location.origin,
+  throwOnError: true,
+  credentials: "same-origin",
+  fetch: (input, init) => send(input instanceof Request ? input : new Request(input, init)),
+});

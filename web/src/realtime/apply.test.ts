@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Message } from "@/api/types";
+import type { Chat, Device, Message } from "@/api/types";
 import { merge, type Pages, withChat, withDevice, withMessage, withStatus } from "./apply";
 
 const aMessage = (changes: Partial<Message> = {}): Message => ({
@@ -50,13 +50,31 @@ describe("a status", () => {
 });
 
 describe("lists", () => {
-  const chat = (id: string, at: string) => ({
+  const chat = (id: string, at: string): Chat => ({
     id,
-    device_id: "d",
+    device_id: "dev_1",
     contact: null,
+    group: null,
+    name: null,
+    created_at: at,
     last_message: null,
     last_message_at: at,
     unread: 0,
+  });
+  const aDevice = (changes: Partial<Device>): Device => ({
+    id: "dev_1",
+    name: "Ventas",
+    state: "connected",
+    revision: 5,
+    action: null,
+    reason: null,
+    phone: null,
+    lid: null,
+    until: null,
+    wanted: "connected",
+    created_at: "2026-01-01T00:00:00Z",
+    changed_at: "2026-01-01T00:00:00Z",
+    ...changes,
   });
   it("moves a chat to where its newest message puts it", () => {
     const list = {
@@ -66,7 +84,7 @@ describe("lists", () => {
     expect(withChat(list, chat("c", "4"))?.pages[0]?.items.map((item) => item.id)).toEqual(["c", "a", "b"]);
   });
   it("ignores old news of a device", () => {
-    const page = { items: [{ id: "d", name: "x", state: "connected" as const, revision: 5 }], next_cursor: null };
-    expect(withDevice(page, { id: "d", name: "x", state: "pairing", revision: 4 })?.items[0]?.state).toBe("connected");
+    const page = { items: [aDevice({})], next_cursor: null };
+    expect(withDevice(page, aDevice({ state: "pairing", revision: 4 }))?.items[0]?.state).toBe("connected");
   });
 });

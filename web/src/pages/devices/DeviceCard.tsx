@@ -37,7 +37,8 @@ export function DeviceCard({ device, mayManage, onPair }: { device: Device; mayM
         );
         return;
       }
-      const changed = await api.deviceAct(device.id, action);
+      const order = { connect: api.connectDevice, disconnect: api.disconnectDevice, logout: api.unlinkDevice }[action];
+      const changed = await order(device.id);
       client.setQueryData<Page<Device>>(KEYS.devices, (page) => withDevice(page, changed));
     },
     onError: showProblem,

@@ -34,7 +34,7 @@ export function PairDialog({ device, onClose }: { device: Device; onClose: () =>
   const navigate = useNavigate();
   const text = useProblemText();
   const [byCode, setByCode] = useState(false);
-  const connect = useMutation({ mutationFn: () => api.deviceAct(device.id, "connect") });
+  const connect = useMutation({ mutationFn: () => api.connectDevice(device.id) });
   const start = connect.mutate;
   // biome-ignore lint/correctness/useExhaustiveDependencies: once when the dialog opens for this number
   useEffect(() => start(), [device.id]);

@@ -3,14 +3,14 @@ import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import type { Chat, Message } from "@/api/types";
 import classes from "./ChatList.module.css";
-import { useContactName } from "./names";
+import { useChatName } from "./names";
 import { Ticks } from "./Ticks";
 import { useDayOrTime } from "./time";
 
 export function ChatRow({ chat, active, device }: { chat: Chat; active: boolean; device: string | undefined }) {
   const { t } = useTranslation();
   const when = useDayOrTime();
-  const name = useContactName()(chat.contact);
+  const name = useChatName()(chat);
   return (
     <Link
       to="/inbox/$chatId"

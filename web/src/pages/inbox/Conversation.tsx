@@ -13,7 +13,7 @@ import { phoneText } from "@/shell/phone";
 import { Bubble } from "./Bubble";
 import { Composer } from "./Composer";
 import classes from "./Conversation.module.css";
-import { useContactName } from "./names";
+import { useChatName } from "./names";
 import { sameDay, useDay } from "./time";
 
 /** One chat: its messages as they come, and the box to answer. */
@@ -21,7 +21,7 @@ export function Conversation({ chatId }: { chatId: string }) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const dayOf = useDay();
-  const nameOf = useContactName();
+  const nameOf = useChatName();
   const phone = useMediaQuery("(max-width: 48em)", false, { getInitialValueInEffect: false });
   const chat = useQuery({ queryKey: KEYS.chat(chatId), queryFn: () => api.chat(chatId) });
   const devices = useQuery({ queryKey: KEYS.devices, queryFn: api.devices });
@@ -34,7 +34,7 @@ export function Conversation({ chatId }: { chatId: string }) {
   const items = (messages.data?.pages.flatMap((page) => page.items) ?? []).toReversed();
   const newest = items.at(-1);
   const device = devices.data?.items.find((item) => item.id === chat.data?.device_id);
-  const name = nameOf(chat.data?.contact);
+  const name = nameOf(chat.data);
 
   // Whoever looks at the newest message has read the chat: here, in the list and on the customer's phone.
   const lastInbound = items.findLast((item) => !item.from_me)?.id;

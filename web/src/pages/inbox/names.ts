@@ -1,10 +1,10 @@
 import { useTranslation } from "react-i18next";
-import type { Contact } from "@/api/types";
+import type { Chat } from "@/api/types";
 import { phoneText } from "@/shell/phone";
 
-/** What to call a contact: the name, else the phone, which may be unknown. */
-export function useContactName() {
+/** What to call a chat: its name, else the contact's phone, which may be unknown. */
+export function useChatName() {
   const { t } = useTranslation();
-  return (contact: Contact | null | undefined) =>
-    contact?.name || (contact?.phone ? phoneText(contact.phone) : t("inbox.unknown"));
+  return (chat: Chat | undefined) =>
+    chat?.name || chat?.contact?.name || (chat?.contact?.phone ? phoneText(chat.contact.phone) : t("inbox.unknown"));
 }
