@@ -71,7 +71,7 @@ class Database:
 
         Raises:
             DatabaseAway: Nothing answered in time.
-            asyncpg.InvalidPasswordError: And other refusals that waiting does not change.
+            sqlalchemy.exc.DBAPIError: A wrong password, and other refusals that waiting does not change.
         """
         engine = create_async_engine(
             sa.make_url(url).set(drivername="postgresql+asyncpg"),

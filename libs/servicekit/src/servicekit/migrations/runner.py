@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,11 @@ from sqlalchemy.pool import NullPool
 from servicekit.migrations.names import EXTENSIONS, Names, names
 
 _SCRIPTS = Path(__file__).parent / "alembic"
+_ALEMBIC = threading.Lock()
 _LOCK_SECONDS = 5
 _ATTEMPTS = 20
 _ITERATIONS = 4096
-_LOCK = "select pg_advisory_lock(hashtextextended('clarin.migrations', 0))"
-_UNLOCK = "select pg_advisory_unlock(hashtextextended('clarin.migrations', 0))"
+_LOCK = "select pg_try_advisory_lock(hashtextextended('clarin.migrations', 0))"
 
 
 async def provision(admin_url: str, service: str, folder: Path, passwords: Mapping[str, str]) -> None:
@@ -42,17 +43,16 @@ async def provision(admin_url: str, service: str, folder: Path, passwords: Mappi
             raise ValueError(f"The role {role} needs a password.")
     engine = create_async_engine(_async_url(admin_url), isolation_level="AUTOCOMMIT", poolclass=NullPool, hide_parameters=True)
     try:
-        async with engine.connect() as connection:
-            await connection.exec_driver_sql(_LOCK)
-            try:
-                superuser = bool(await connection.scalar(sa.text("select usesuper from pg_user where usename = current_user")))
-                await _retried(lambda: _roles(connection, called, passwords, superuser))
-                await _retried(lambda: _schema(connection, called, superuser))
-                async with engine.execution_options(isolation_level="READ COMMITTED").connect() as inside:
-                    await inside.run_sync(_upgrade, called, folder)
-                await _close(connection, called)
-            finally:
-                await connection.exec_driver_sql(_UNLOCK)
+        async with engine.connect() as connection:  # the lock is let go when it closes
+            # Asked again and again, and not waited for: a session that waits in a statement has a snapshot, and CREATE INDEX
+            # CONCURRENTLY of the one that holds the lock would wait for that snapshot to go.
+            while not await connection.scalar(sa.text(_LOCK)):  # noqa: ASYNC110 - what is waited for happens in the server
+                await asyncio.sleep(0.02)
+            superuser = bool(await connection.scalar(sa.text("select usesuper from pg_user where usename = current_user")))
+            await _retried(lambda: _roles(connection, called, passwords, superuser))
+            await _retried(lambda: _schema(connection, called, superuser))
+            await asyncio.to_thread(_upgrade, admin_url, called, folder)
+            await _close(connection, called)
     finally:
         await engine.dispose()
 
@@ -116,7 +116,23 @@ async def _close(connection: AsyncConnection, called: Names) -> None:
     )
 
 
-def _upgrade(connection: sa.Connection, called: Names, folder: Path) -> None:
+def _upgrade(admin_url: str, called: Names, folder: Path) -> None:
+    """Every version of *folder* is in the schema.
+
+    In a thread and a loop of its own: alembic keeps what it works on in globals of its modules, so that two upgrades that
+    take turns in one loop would work on each other's connection.
+    """
+
+    async def connect() -> None:
+        engine = create_async_engine(_async_url(admin_url), poolclass=NullPool)
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade_on, called, folder)
+
+    with _ALEMBIC:
+        asyncio.run(connect())
+
+
+def _upgrade_on(connection: sa.Connection, called: Names, folder: Path) -> None:
     config = _config(folder)
     config.attributes["connection"] = connection
     config.attributes["schema"] = called.schema
