@@ -13,11 +13,11 @@ import typer
 from rich.console import Console
 
 from clarin import doctor as doctors
-from clarin import letters, processes, servers
 from clarin import logs as logging
 from clarin.folder import AlreadyRuns, Folder, Running
-from clarin.up import READY_WITHIN, Options, shown
-from clarin.up import up as run
+from clarin.report import shown
+
+# What only one command needs, and takes a second to load, is imported by that command.
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Clarin on one machine: every server and every service, without Docker.")
 admin = typer.Typer(no_args_is_help=True, help="The installation's owner.")
@@ -42,6 +42,9 @@ def up(
     demo: Annotated[bool, typer.Option("--demo", help="Set up an account with numbers, customers and chats.")] = False,
 ) -> None:
     """Start everything and keep it alive until Ctrl-C or SIGTERM."""
+    from clarin.up import Options
+    from clarin.up import up as run
+
     options = Options(data=data, port=port, host=host, workers=workers, sim=sim, ready_file=ready_file, demo=demo)
     try:
         raise typer.Exit(_detached(data) if detach else run(options, console))
@@ -107,6 +110,8 @@ def doctor(
 @app.command()
 def migrate(data: Data = DEFAULT_DATA) -> None:
     """Bring every database to this version; what runs goes on running."""
+    from clarin import servers
+
     folder = Folder(data)
     folder.make()
     running = folder.running()
@@ -121,6 +126,8 @@ def migrate(data: Data = DEFAULT_DATA) -> None:
 @dlq.command("list")
 def dlq_list(data: Data = DEFAULT_DATA) -> None:
     """Show what waits among the dead letters."""
+    from clarin import letters
+
     asyncio.run(letters.show(_running(data), console))
 
 
@@ -130,6 +137,8 @@ def dlq_replay(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Give dead letters to their consumer again."""
+    from clarin import letters
+
     asyncio.run(letters.replay(_running(data), sequences or [], console))
 
 
@@ -139,6 +148,8 @@ def admin_create(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Make the owner of this installation, who stands above the accounts; `-- --help` shows what to give."""
+    from clarin import processes
+
     process = processes.process(processes.AUTH, Folder(data), processes.Addresses.of(_running(data)), name="auth", port=0)
     os.execve(sys.executable, [*process.command, "admin", "create", *context.args], dict(process.environment))  # noqa: S606
 
@@ -169,7 +180,7 @@ def _detached(data: Path) -> int:
         process = subprocess.Popen(
             [sys.executable, "-m", "clarin", *words], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    end = time.monotonic() + READY_WITHIN + 30
+    end = time.monotonic() + 150
     while time.monotonic() < end:
         if process.poll() is not None or folder.running() is not None:
             break

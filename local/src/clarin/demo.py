@@ -89,7 +89,7 @@ async def ensure(folder: Folder, running: Running) -> Credentials:
                 network = await stack.enter_async_context(Network(running.sim_url))
                 await _shop(client, network)
     except (Refused, Refusal, TimeoutError, aiohttp.ClientError) as error:
-        raise DemoFailed(f"The demo is not complete: {error or type(error).__name__}") from error
+        raise DemoFailed(f"The demo is not complete: {str(error) or f'not within {WITHIN:.0f} s'}.") from error
     return credentials
 
 

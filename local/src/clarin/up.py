@@ -13,12 +13,12 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from servicekit.embedded import StartFailed
 
 from clarin import demo, doctor, processes
 from clarin.folder import Folder, Running
 from clarin.processes import DATABASE, GATEWAY, KINDS, WORKER, Addresses, Process, Stage, inherited
+from clarin.report import shown
 from clarin.servers import Servers, allow_many_files
 from clarin.supervisor import GaveUp, Program, Supervisor, rotate
 from sim import launcher
@@ -204,19 +204,6 @@ class Up:
         if running.sim_url:
             self.console.print(f"The customers' phones: {running.sim_url}")
         self.console.print(f"Clarin is ready after {seconds:.1f} s: [bold]{running.url}[/]   Ctrl-C ends it.", soft_wrap=True)
-
-
-def shown(running: Running) -> Table:
-    """Lay out what runs where."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("process", "pid", "where"):
-        table.add_column(heading)
-    # A password has no place on a screen: only the address itself is shown.
-    servers = {"postgres": running.postgres, "nats": running.nats, "valkey": running.redis}
-    where = running.urls | {name: url.rpartition("@")[2] for name, url in servers.items()} | {"sim": running.sim_url or ""}
-    for name, pid in sorted(running.pids.items()):
-        table.add_row(name, str(pid), where.get(name, ""))
-    return table
 
 
 def up(options: Options, console: Console) -> int:
