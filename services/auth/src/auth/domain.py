@@ -313,6 +313,15 @@ def password(text: str) -> str:
     return text
 
 
+def written(text: str) -> str:
+    """Take a text that can be written as UTF-8.  Raises: ValueError: JSON can hold half of a surrogate pair, UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("This text holds half a character.") from None
+    return text
+
+
 def time_zone(text: str) -> str:
     """Take the name of an IANA time zone.  Raises: ValueError."""
     if text not in _zones():

@@ -53,10 +53,10 @@ def announce_versions(system: Database, bucket: KeyValue, raised: asyncio.Event)
             except Exception as error:
                 # they stay in the table until the bus has them
                 log.warning("token versions wait", reason=type(error).__name__)
-            try:
-                await asyncio.wait_for(raised.wait(), _POLL_SECONDS)
-            except TimeoutError:
-                continue
+            waits = [asyncio.ensure_future(raised.wait()), asyncio.ensure_future(stopping.wait())]
+            await asyncio.wait(waits, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
 
     return run
 

@@ -1,7 +1,7 @@
 """What the handlers work with: made in ``main``, found in the application's state."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from redis.asyncio import Redis
@@ -32,7 +32,7 @@ class Parts:
     keyring: Keyring
     verifier: Verifier
     passwords: Passwords
-    refresh_key: bytes
+    refresh_key: bytes = field(repr=False)
     raised: asyncio.Event
 
 

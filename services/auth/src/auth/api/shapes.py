@@ -12,7 +12,7 @@ from auth import domain
 
 Email = Annotated[str, AfterValidator(domain.email), Field(examples=["ana@example.com"])]
 Name = Annotated[str, AfterValidator(domain.name), Field(examples=["Ana Gómez"])]
-Secret = Annotated[str, Field(json_schema_extra={"format": "password"})]
+Secret = Annotated[str, AfterValidator(domain.written)]
 Client = Annotated[
     Literal["token", "cookie"], Field(description="token: the tokens come in the body; cookie: as httpOnly cookies, for a browser")
 ]
@@ -22,28 +22,28 @@ class Register(Body):
     """An account to open and its first user, who owns it."""
 
     email: Email
-    password: Secret
+    password: Annotated[Secret, Field(repr=False, json_schema_extra={"format": "password"})]
     name: Name
     account: Name
     time_zone: Annotated[str, AfterValidator(domain.time_zone)] = "UTC"
     locale: Literal["es", "pt", "en"] = "es"
     currency: Annotated[str, AfterValidator(domain.currency)] = "USD"
     session: Client = "token"
-    invitation: Annotated[str | None, Field(max_length=200)] = None
+    invitation: Annotated[Secret | None, Field(repr=False, max_length=200)] = None
 
 
 class Login(Body):
     """Who signs in."""
 
     email: Email
-    password: Secret
+    password: Annotated[Secret, Field(repr=False, json_schema_extra={"format": "password"})]
     session: Client = "token"
 
 
 class Refresh(Body):
     """A refresh token; left out where it comes as a cookie."""
 
-    refresh_token: Annotated[str | None, Field(max_length=500)] = None
+    refresh_token: Annotated[Secret | None, Field(repr=False, max_length=500)] = None
 
 
 class UserOut(BaseModel):
@@ -112,7 +112,7 @@ class NewUser(Body):
     email: Email
     name: Name
     role: Role = Role.AGENT
-    password: Secret | None = None
+    password: Annotated[Secret | None, Field(repr=False, json_schema_extra={"format": "password"})] = None
 
 
 class UserChange(Body):
