@@ -118,7 +118,7 @@ class Consumption:
         self._order = itertools.count()
         self._oldest = 0.0
         self._waiting = 0
-        self._inbox = f"{connection.inbox}.c.{consumer.durable}"
+        self._inbox = f"{connection.inbox}.c.{id(self):x}"
         filters = sorted(subjects.every(body) for body in consumer.bodies)
         again = [dlq.again(consumer.service, consumer.durable)]
         self._pulls = {
