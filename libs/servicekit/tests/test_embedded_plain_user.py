@@ -28,11 +28,9 @@ def interpreter():
     """A Python of this version that nobody may run, and that finds what we find."""
     if os.geteuid() != 0:
         return sys.executable
+    same = f"import sys, servicekit.embedded; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
     for python in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
-        if (
-            run(python, "-c", "import sys, servicekit.embedded; sys.exit(sys.version_info[:2] != %r)" % (sys.version_info[:2],)).returncode
-            == 0
-        ):
+        if run(python, "-c", same).returncode == 0:
             return python
     return None
 
