@@ -149,8 +149,10 @@ class Connection(asyncio.Protocol):
             self._switch(data[upgrade.args[0] :])
             return
         except HttpParserError:
-            self._break()
-            return
+            if not self._ended:
+                self._break()
+                return
+            self._keep = False  # the answer is whole; what came after it was said unasked
         if not self._ended and self._bytes > _HEAD_BYTES:
             self._break()
         elif self._ended:
