@@ -1,5 +1,7 @@
 import asyncpg
 import pytest
+from contracts.principal import Role
+from servicekit.auth import Verifier
 
 VERSION = """
 from alembic import op
@@ -66,3 +68,9 @@ async def names(url):
         return {row["datname"] for row in await connection.fetch("select datname from pg_database")}
     finally:
         await connection.close()
+
+
+async def test_whoever_is_signed_in_is_believed_by_every_service(signed_in, bus):
+    caller = signed_in(Role.AGENT)
+    async with Verifier.open(bus) as verifier:
+        assert verifier.verify(caller.token) == caller.principal

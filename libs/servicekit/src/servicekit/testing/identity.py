@@ -1,7 +1,5 @@
 """Signed-in callers for tests, without the service that signs people in."""
 
-import base64
-import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -9,7 +7,8 @@ from contracts import ids
 from contracts.ids import TenantId, UserId
 from contracts.principal import Principal, Role
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from servicekit.auth import encode_jwk, sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,7 @@ class SignIn:
     @property
     def public_jwk(self) -> bytes:
         """The public half as JSON Web Key."""
-        raw = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-        return json.dumps({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": self.kid, "alg": "EdDSA", "use": "sig"}).encode()
+        return encode_jwk(self.key.public_key(), self.kid)
 
     def __call__(
         self,
@@ -51,8 +48,6 @@ class SignIn:
         lifetime: timedelta = timedelta(minutes=10),
     ) -> SignedIn:
         """Sign someone in, of a new tenant where none is named."""
-        from servicekit import auth
-
         principal = Principal(
             id=user or UserId(ids.new()),
             tenant=tenant or TenantId(ids.new()),
@@ -61,4 +56,4 @@ class SignIn:
             installation=installation,
             session=str(ids.new()),
         )
-        return SignedIn(principal, auth.sign(principal, self.key, self.kid, lifetime))
+        return SignedIn(principal, sign(principal, self.key, self.kid, lifetime))
