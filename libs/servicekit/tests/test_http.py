@@ -16,7 +16,7 @@ from contracts.views import Message
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import APIRouter, File, UploadFile
 from pydantic import Field
-from servicekit import auth, cursors
+from servicekit import auth, cursors, wire
 from servicekit.http import Admin, Body, Caller, Cursor, Json, Limit, Name, Owner, Page, Text, answer, create_app, problems, state
 from servicekit.logging import request_id
 from servicekit.run import Service
@@ -362,8 +362,53 @@ async def test_a_broken_form_is_no_bug(call, content):
     answer.assert_problem(answer.status, "malformed" if answer.status == 400 else "invalid")
 
 
-async def test_bytes_that_are_no_http_get_400(call):
-    assert (await call.raw(b"\x16\x03\x01 hello\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01 hello\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET nowhere HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /api/devices HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST /api/devices HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /api/devices HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/devices HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+async def test_bytes_that_are_no_http_get_400(call, data):
+    assert (await call.raw(data)).startswith(b"HTTP/1.1 400 ")
+    assert (await call("GET", "/health/live")).status == 200
+
+
+@pytest.mark.parametrize("path", ["/%00", "/%ff", "/api/devices/%2e%2e%2f", "/api/devices?limit=%ff", "//", "/" + "a" * 8000, "*"])
+async def test_no_path_is_a_bug(call, path):
+    answer = await call.raw(b"GET " + path.encode() + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert answer[9:12] in {b"400", b"401", b"404"}
+
+
+async def test_a_head_has_an_end(call):
+    answer = await call.raw(b"GET /health/live HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 70_000)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    large = {"X-Large": "a" * 6000, "X-Larger": "b" * 7000}
+    assert (await call("GET", "/health/live", headers=large)).status == 200
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /health/live HTTP/1.1\r\nHost: a\r\n"])
+async def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch, begun):
+    monkeypatch.setattr(wire, "HEAD_SECONDS", 0.05)
+    async with serving() as call:
+        assert (await call.raw(begun)).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_body_that_comes_late_is_waited_for(monkeypatch, call):
+    monkeypatch.setattr(wire, "HEAD_SECONDS", 0.05)
+
+    async def body():
+        yield b'{"name":'
+        await call.raw(b"")  # as long as a head may take
+        yield b' "late"}'
+
+    assert (await call("POST", "/api/devices", data=body(), headers=token() | JSON)).status == 201
+    assert (await call("POST", "/api/devices", data=body(), headers=token() | JSON)).status == 201
 
 
 async def test_health_and_metrics_answer_and_are_not_documented(call):
@@ -392,6 +437,8 @@ async def test_the_document_names_every_problem_that_a_route_can_give(call):
     create = document["paths"]["/api/devices"]["post"]
     assert create["operationId"] == "devicesCreate"
     assert create["security"] == [{"bearer": []}]
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert "security" not in document["paths"]["/api/devices/slow-down"]["get"]
     assert set(create["responses"]) == {"201", "400", "401", "403", "409", "413", "422", "503"}
     assert set(examples(create, 401)) == {"unauthenticated", "token-expired", "token-invalid"}
     assert set(examples(create, 409)) == {"device-busy"}

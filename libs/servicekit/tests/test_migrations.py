@@ -14,7 +14,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 ODD = 'it\'s \\ "odd" %s {} é'
 
 
-def passwords(service, password="of the tests"):
+OF_THE_TESTS = "of the tests"
+
+
+def passwords(service, password=OF_THE_TESTS):
     return dict.fromkeys(names(service)[2:], password)
 
 

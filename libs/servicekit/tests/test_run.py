@@ -56,7 +56,8 @@ async def start(settings, process):
     if how == "fails to start": raise RuntimeError("broken start")
     if how == "never starts": say("STARTING"); await asyncio.Event().wait()
     if how in ("crash", "leave", "deaf"): process.background(how, {"crash": crash, "leave": leave, "deaf": deaf}[how])
-    say("PORT %d" % process.serve(create_app(title="t", service=process, verifier=None, routers=[router]), settings.http_host, settings.http_port))
+    app = create_app(title="t", service=process, verifier=None, routers=[router])
+    say("PORT %d" % process.serve(app, settings.http_host, settings.http_port))
 
 service("shop", S, start)
 """

@@ -30,6 +30,7 @@ from prometheus_client import REGISTRY
 from servicekit import logging
 from servicekit.health import Health
 from servicekit.settings import Settings, load
+from servicekit.wire import Wire
 
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class Service:
         server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Wire,
                 ws="none",
                 loop="none",
                 lifespan="off",

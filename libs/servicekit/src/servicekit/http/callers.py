@@ -4,16 +4,13 @@ from typing import Annotated, Any
 
 from contracts.errors import Forbidden
 from contracts.principal import Principal, Role
-from fastapi import Depends, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi import Depends, Request
 from structlog.contextvars import bind_contextvars
 
 from servicekit.auth import TokenMissing, Verifier
 
-bearer = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT", description="An access token of `POST /api/auth/login`.")
 
-
-async def caller(request: Request, documented: Annotated[Any, Security(bearer)] = None) -> Principal:
+async def caller(request: Request) -> Principal:
     """Give who is signed in.  Raises: TokenMissing, TokenExpired, TokenInvalid."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:

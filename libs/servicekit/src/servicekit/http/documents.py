@@ -12,9 +12,12 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from servicekit.auth import TokenExpired, TokenInvalid, TokenMissing
 from servicekit.http import problems
+from servicekit.http.callers import caller
 
 _REFERENCE = "#/components/schemas/{name}"
 _shapes: dict[str, Any] = {}
+
+BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token of `POST /api/auth/login`."}
 
 PROBLEM_SCHEMA = {
     "type": "object",
@@ -73,6 +76,7 @@ def _write(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas[problems.SCHEMA] = PROBLEM_SCHEMA
+    document["components"]["securitySchemes"] = {"bearer": BEARER}
     for route in iter_route_contexts(app.routes):
         for method in route.methods or ():
             operation = document["paths"].get(route.path_format, {}).get(method.lower())
@@ -92,7 +96,8 @@ def _inner(name: str) -> bool:
 def _complete(operation: dict[str, Any], calls: list[Any]) -> None:
     """Add to what the route itself says every problem that its dependencies and its parameters bring along."""
     kinds: list[type[Problem]] = [Unavailable]
-    if operation.get("security"):
+    if caller in calls:
+        operation["security"] = [{"bearer": []}]
         kinds += [TokenMissing, TokenExpired, TokenInvalid]
     if any(hasattr(call, "role") for call in calls):
         kinds.append(Forbidden)
