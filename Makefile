@@ -40,7 +40,7 @@ web/node_modules/.package-lock.json: web/package-lock.json | $(STAMP)
 	@touch $@
 
 web/dist/index.html: web/node_modules/.package-lock.json $(PANEL_SOURCES)
-	@$(NPM) run --silent build
+	@$(NPM) run --silent build -- --logLevel warn
 	@touch $@
 
 lock: ## Resolve the dependencies anew and write requirements.lock (hashes, every platform, no host).
