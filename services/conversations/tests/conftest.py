@@ -23,6 +23,7 @@ from servicekit.health import Health
 from servicekit.http import create_app
 from servicekit.outbox import Relay
 
+SCHEMA = "conversations"
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -120,6 +121,5 @@ def consuming(world: World, bus: Bus) -> Callable[..., Any]:
 @pytest_asyncio.fixture
 async def relaying(world: World, bus: Bus) -> AsyncIterator[None]:
     """What is in the outbox reaches the bus."""
-    async with Database.open(world.urls.system_url, application="relay", pool=3) as system:
-        async with running(Relay(system, bus, schema="conversations").run):
-            yield
+    async with Database.open(world.urls.system_url, application="relay", pool=3) as system, running(Relay(system, bus, schema=SCHEMA).run):
+        yield

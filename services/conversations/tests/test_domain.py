@@ -106,7 +106,9 @@ def test_a_phone_is_read_as_people_write_it(text, digits):
     assert phones.parse(text) == digits
 
 
-@pytest.mark.parametrize("text", ["", "123456", "1234567890123456", "55+11912345678", "abc1234567", "٠١٢٣٤٥٦٧٨٩", "1234567\0", "12345 67a", "+-()"])
+@pytest.mark.parametrize(
+    "text", ["", "123456", "1234567890123456", "55+11912345678", "abc1234567", "٠١٢٣٤٥٦٧٨٩", "1234567\0", "12345 67a", "+-()"]
+)
 def test_what_is_no_phone_is_refused(text):
     with pytest.raises(PhoneInvalid):
         phones.parse(text)
@@ -180,5 +182,3 @@ def test_the_older_contact_survives():
     for known in ({pn: old, lid: new}, {pn: new, lid: old}):
         [merge] = plan([(pn, lid)], known, fresh=numbered(9)).merges
         assert (merge.survivor, merge.loser) == (old, new)
-
-

@@ -95,7 +95,8 @@ async def test_two_replicas_agree_with_a_model_on_shuffled_and_repeated_facts(wo
     rows = await world.rows(
         """
         select m.tenant, m.device, m.wa_id, m.text, m.status, m.from_me, a.value as lid, h.id as chat
-          from messages m join chats h on h.id = m.chat join contact_aliases a on a.tenant = m.tenant and a.contact = h.contact and a.kind = 'lid'
+          from messages m join chats h on h.id = m.chat
+          join contact_aliases a on a.tenant = m.tenant and a.contact = h.contact and a.kind = 'lid'
         """
     )
     assert {(r["tenant"], r["device"], int(r["lid"][4:]), r["wa_id"]): r["text"] for r in rows} == texts

@@ -151,9 +151,7 @@ async def test_two_tenants_with_the_same_numbers_stay_apart(world, device):
 
 
 async def test_a_batch_of_fifty_tenants_is_one_transaction(world):
-    facts = [
-        a_message(TenantId(ids.new()), DeviceId(ids.new()), chat=Address("pn", f"55119{n:08}"), push_name=f"N{n}") for n in range(50)
-    ]
+    facts = [a_message(TenantId(ids.new()), DeviceId(ids.new()), chat=Address("pn", f"55119{n:08}"), push_name=f"N{n}") for n in range(50)]
     await world.handle(facts)
     rows = await world.rows("select c.tenant, c.unread, k.name from chats c join contacts k on k.id = c.contact and k.tenant = c.tenant")
     assert {(row["tenant"], row["name"]) for row in rows} == {(fact.tenant, fact.data.push_name) for fact in facts}
@@ -175,7 +173,9 @@ async def test_a_group_is_one_chat_whoever_writes(world, tenant, device):
 
 
 async def test_broadcasts_are_no_conversation(world, tenant, device):
-    await world.handle([a_message(tenant, device, chat=Address("status", "broadcast")), a_message(tenant, device, chat=Address("channel", "1"))])
+    await world.handle(
+        [a_message(tenant, device, chat=Address("status", "broadcast")), a_message(tenant, device, chat=Address("channel", "1"))]
+    )
     assert await world.rows("select 1 from chats") == []
 
 

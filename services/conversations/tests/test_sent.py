@@ -196,5 +196,3 @@ async def test_another_tenants_message_is_out_of_reach(world, tenant, device, qu
     stranger = ids.new()
     await world.handle([a_sent(stranger, device, id, "W1"), a_receipt(tenant, device, "other")])
     assert (await message(world, id))["status"] == "queued"
-
-

@@ -52,6 +52,7 @@ def handler(db: Database) -> Callable[[Sequence[Envelope[Any]]], Awaitable[None]
 async def apply(tx: Tx, batch: Batch) -> metrics.Told:
     """The facts of the batch hold, and what follows from them is in the outbox.  Raises: Moved."""
     c = await raw(tx)
+    await store.by_index(c)
     await devices.learn(c, [(e.tenant, e.data) for e in batch.changed])
     await devices.forget(c, batch.deleted)
     people = await identities.resolve(c, batch.people, batch.hints)

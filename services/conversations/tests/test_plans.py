@@ -1,0 +1,150 @@
+"""With many rows, and as the service's role under row-level security, nothing reads a whole table."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest_asyncio
+from contracts import ids
+from contracts.ids import DeviceId, TenantId
+from contracts.views import MessageStatus
+from contracts.whatsapp import Address
+from conversations.consumers import whatsapp
+from conversations.store import reading
+from servicekit.db import Database, raw
+from servicekit.migrations import lint
+
+from .facts import NOON, a_message, a_receipt, a_sent, an_unsent, later
+
+BIG = ("contacts", "contact_aliases", "chats", "messages")
+
+
+class Explained:
+    """A connection that also keeps the plan of everything it fetches."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self.plans: list[str] = []
+
+    async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
+        rows = await self._connection.fetch(f"explain {query}", *values)
+        self.plans.append("\n".join(row[0] for row in rows))
+        return await self._connection.fetch(query, *values)
+
+    async def fetchrow(self, query: str, *values: object) -> asyncpg.Record | None:
+        rows = await self.fetch(query, *values)
+        return rows[0] if rows else None
+
+    async def fetchval(self, query: str, *values: object) -> object:
+        row = await self.fetchrow(query, *values)
+        return row[0] if row else None
+
+
+@pytest_asyncio.fixture
+async def crowded(world):
+    """Twenty tenants with 500 chats and 4,000 messages each; returns one tenant and one of its devices."""
+    await world.admin.execute(
+        """
+        create temporary table t as select gen_random_uuid() as tenant, gen_random_uuid() as device from generate_series(1, 20);
+        insert into contacts (tenant, id, push_name, phone)
+        select tenant, gen_random_uuid(), 'Name ' || n, (5511900000000 + n)::text from t, generate_series(1, 500) n;
+        insert into contact_aliases (tenant, kind, value, contact) select tenant, 'pn', phone, id from contacts;
+        insert into chats (tenant, id, device, contact, address_kind, address_value, last_message_at, unread)
+        select k.tenant, gen_random_uuid(), t.device, k.id, 'pn', k.phone, now() - random() * interval '30 days', (random() * 3)::int
+          from contacts k join t using (tenant);
+        insert into messages (tenant, id, device, chat, wa_id, from_me, kind, text, status, at, unseen)
+        select tenant, gen_random_uuid(), device, id, gen_random_uuid()::text, n % 2 = 0, 'text', 'Hola', 'read',
+               last_message_at - n * interval '1 min', n = 1
+          from chats, generate_series(0, 7) n;
+        update chats c set last_message_id = m.id from messages m where m.tenant = c.tenant and m.chat = c.id and m.at = c.last_message_at;
+        analyze contacts; analyze contact_aliases; analyze chats; analyze messages;
+        """
+    )
+    [row] = await world.rows("select tenant, device from t limit 1")
+    return TenantId(row["tenant"]), DeviceId(row["device"])
+
+
+async def test_the_list_of_chats_reads_what_it_shows(world, crowded):
+    tenant, device = crowded
+    [row] = await world.rows("select last_message_at, id from chats where tenant = $1 order by 1 desc offset 100 limit 1", tenant)
+    after = row["last_message_at"], row["id"]
+    async with world.db.transaction(tenant) as tx:
+        c = Explained(await raw(tx))
+        assert await reading.list_chats(c, tenant, limit=51)
+        assert await reading.list_chats(c, tenant, limit=51, unread=True)
+        assert await reading.list_chats(c, tenant, limit=51, unread=False)
+        assert await reading.list_chats(c, tenant, limit=51, after=after)
+        assert await reading.list_chats(c, tenant, limit=51, device=device, unread=True, after=after)
+        assert await reading.list_chats(c, tenant, limit=51, query="Name 12")
+        assert await reading.list_chats(c, tenant, limit=51, query="5511900000")
+    for plan in c.plans:
+        assert "Seq Scan" not in plan, plan
+        assert "InitPlan" in plan, "Row-level security is in force."
+
+
+async def test_pages_of_messages_and_contacts_read_what_they_show(world, crowded):
+    tenant, _ = crowded
+    [row] = await world.rows("select id, last_message_at from chats where tenant = $1 limit 1", tenant)
+    async with world.db.transaction(tenant) as tx:
+        c = Explained(await raw(tx))
+        assert len(await reading.list_messages(c, tenant, row["id"], limit=5)) == 5
+        after = row["last_message_at"] - timedelta(minutes=3), ids.new()
+        assert await reading.list_messages(c, tenant, row["id"], limit=51, after=after)
+        assert await reading.list_contacts(c, tenant, limit=51)
+        assert await reading.list_contacts(c, tenant, limit=51, query="Name 12")
+        assert await reading.list_contacts(c, tenant, limit=51, query="55119")
+        assert await reading.chat(c, tenant, row["id"])
+    for plan in c.plans:
+        assert "Seq Scan" not in plan, plan
+
+
+async def test_a_batch_reads_no_whole_table(world, crowded):
+    tenant, device = crowded
+    named = await world.rows("select id, wa_id from messages where tenant = $1 and from_me limit 40", tenant)
+    before = await scans(world)
+    async with Database.open(world.urls.service_url, application="plans") as db:
+        handle = whatsapp.handler(db)
+        for turn in range(3):
+            batch = [a_message(tenant, device, chat=Address("pn", str(5511900000000 + n)), push_name=f"N{n}") for n in range(1, 150)]
+            batch += [
+                a_message(tenant, device, chat=Address("pn", str(5511900000000 + n)), chat_alt=Address("lid", f"9{n}{turn}"))
+                for n in range(3)
+            ]
+            batch += [a_message(tenant, device, chat=Address("pn", str(4411900000000 + turn * 9 + n))) for n in range(9)]
+            batch += [a_receipt(tenant, device, row["wa_id"], status="played") for row in named[:10]]
+            batch += [a_receipt(tenant, device, f"nobody{turn}"), a_receipt(tenant, device, named[0]["wa_id"], own=True, at=NOON)]
+            batch += [a_sent(tenant, device, named[-1]["id"], "W1"), an_unsent(tenant, device, named[-2]["id"], "unknown", at=later(1))]
+            await handle(batch)
+    # the pool is closed, so its sessions have handed in their counts
+    after = await scans(world)
+    assert after == before
+
+
+async def scans(world):
+    await world.admin.execute("select pg_stat_clear_snapshot()")
+    """Count the rows of each big table that were read by reading the whole table."""
+    await world.admin.execute("select pg_stat_force_next_flush()")
+    rows = await world.rows("select relname, seq_tup_read from pg_stat_user_tables where schemaname = 'conversations'")
+    return {row["relname"]: row["seq_tup_read"] for row in rows if row["relname"] in BIG}
+
+
+def test_no_migration_holds_up_a_table_in_use():
+    assert lint(Path(__file__).parent.parent / "migrations") == []
+
+
+async def test_nothing_is_seen_without_a_tenant(world, tenant, device):
+    await world.handle([a_message(tenant, device)])
+    rows = await world.rows("select relname from pg_class where relnamespace = 'conversations'::regnamespace and relkind = 'r'")
+    tables = [row["relname"] for row in rows]
+    async with world.db.system() as tx:
+        c = await raw(tx)
+        for table in tables:
+            if table != "schema_version":
+                assert await c.fetchval(f'select count(*) from "{table}"') == 0, table  # noqa: S608
+    assert {*BIG, "devices", "outbox", "idempotency", "pending_receipts"} <= set(tables)
+
+
+def test_every_status_of_the_contract_has_a_place():
+    from conversations.domain.statuses import RANK
+
+    assert set(RANK) | {MessageStatus.RECEIVED} == set(MessageStatus)
