@@ -326,7 +326,7 @@ class Wire:
                 name, _, value = line.partition(": ")
                 if name:
                     assert name not in headers or name == "vary", f"{name} twice"
-                    headers[name] = value
+                    headers[name] = f"{headers[name]}, {value}" if name in headers else value
             status = int(first.split(" ")[1])
             if head or status in (204, 304) or status < 200:
                 return Reply(status, headers, b"")

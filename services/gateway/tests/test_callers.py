@@ -100,7 +100,10 @@ async def test_a_page_of_an_allowed_origin_may_call(gateway, service, wire):
 
 async def test_a_page_of_another_origin_may_not(gateway, wire):
     client = await wire(gateway)
-    assert await ask(client, "OPTIONS", "/api/chats", "Origin: https://evil.example", "Access-Control-Request-Method: POST") == (403, "cors")
+    assert await ask(client, "OPTIONS", "/api/chats", "Origin: https://evil.example", "Access-Control-Request-Method: POST") == (
+        403,
+        "cors",
+    )
     client.send(request("GET", "/api/chats", "Origin: https://evil.example", token=gateway.sign_in().token))
     reply = await client.reply()
     assert "access-control-allow-origin" not in reply.headers

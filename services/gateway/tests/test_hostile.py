@@ -104,7 +104,11 @@ async def test_another_version_is_refused(gateway, wire):
 
 
 async def test_too_many_and_too_large_headers_are_refused(gateway, wire):
-    for headers in ([f"X-{number}: 1" for number in range(150)], ["X: " + "x" * 40_000], [f"X-{number}: {'x' * 4000}" for number in range(9)]):
+    for headers in (
+        [f"X-{number}: 1" for number in range(150)],
+        ["X: " + "x" * 40_000],
+        [f"X-{number}: {'x' * 4000}" for number in range(9)],
+    ):
         client = await wire(gateway)
         client.send(request("GET", "/api/meta", *headers))
         assert problem(await client.reply()) == (431, "headers-too-large")
@@ -113,11 +117,15 @@ async def test_too_many_and_too_large_headers_are_refused(gateway, wire):
 async def test_headers_without_end_are_refused_before_they_fill_the_memory(gateway, wire):
     client = await wire(gateway)
     client.send(b"GET /api/meta HTTP/1.1\r\nX: ")
-    with pytest.raises((ConnectionError, asyncio.IncompleteReadError, AssertionError)):
-        for _ in range(2000):
+    sent = 0
+    try:
+        while sent < 128 * MIB:
             client.send(b"x" * 65536)
+            sent += 65536
             await client.writer.drain()
-        raise AssertionError("it took 128 MB")
+    except ConnectionError:
+        pass
+    assert sent < 128 * MIB
 
 
 async def test_an_address_that_is_too_long_is_refused(gateway, wire):
@@ -136,7 +144,9 @@ async def test_a_body_of_50_mb_is_refused_before_it_is_sent(gateway, service, wi
 
 async def test_a_client_that_sends_its_50_mb_all_the_same_hears_why_not(gateway, service, wire):
     client = await wire(gateway)
-    client.send(request("POST", "/api/chats", f"Content-Length: {50 * MIB}", "Content-Type: application/json", token=gateway.sign_in().token))
+    client.send(
+        request("POST", "/api/chats", f"Content-Length: {50 * MIB}", "Content-Type: application/json", token=gateway.sign_in().token)
+    )
     for _ in range(50):
         client.send(b"[" * MIB)
         await client.writer.drain()

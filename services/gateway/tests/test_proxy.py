@@ -36,7 +36,13 @@ async def test_headers_of_one_hop_stay_there(gateway, service, wire):
 
 async def test_nobody_outside_can_say_where_a_request_comes_from(gateway, service, wire):
     client = await wire(gateway)
-    lies = ("X-Forwarded-For: 1.2.3.4", "X-Real-Ip: 1.2.3.4", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example", "Forwarded: for=1.2.3.4")
+    lies = (
+        "X-Forwarded-For: 1.2.3.4",
+        "X-Real-Ip: 1.2.3.4",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: evil.example",
+        "Forwarded: for=1.2.3.4",
+    )
     client.send(request("GET", "/api/chats", *lies, "X_Real_Ip: 1.2.3.4", token=gateway.sign_in().token))
     reply = await client.reply()
     seen = service.seen[0].headers

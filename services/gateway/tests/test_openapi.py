@@ -1,0 +1,65 @@
+"""One document of all services."""
+
+from gateway.openapi import merge
+
+
+def a_document(**changes):
+    operation = {
+        "operationId": "list",
+        "responses": {"200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Item"}}}}},
+    }
+    document = {
+        "paths": {"/api/chats": {"get": operation}, "/internal": {"get": operation}},
+        "components": {"schemas": {"Item": {"type": "object"}, "Problem": {"type": "object", "title": "Problem"}}},
+    }
+    return document | changes
+
+
+def test_only_public_paths_of_the_service_that_answers_them_are_shown():
+    merged = merge({"conversations": a_document()}, version="1")
+    assert set(merged["paths"]) == {"/api/chats", "/api/meta", "/ws"}
+    assert set(merge({"auth": a_document()}, version="1")["paths"]) == {"/api/meta", "/ws"}
+
+
+def test_a_schema_that_all_define_alike_stands_once():
+    documents = {"conversations": a_document(), "device-worker": a_document(paths={})}
+    assert set(merge(documents, version="1")["components"]["schemas"]) == {"Item", "Problem", "Meta"}
+
+
+def test_schemas_that_differ_get_their_services_name_wherever_they_are_meant():
+    theirs = {
+        "paths": {"/api/devices": {"get": {"operationId": "list", "responses": {"200": {"$ref": "#/components/schemas/Page"}}}}},
+        "components": {
+            "schemas": {
+                "Item": {"type": "string"},
+                "Page": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}},
+            }
+        },
+    }
+    merged = merge({"conversations": a_document(), "device-worker": theirs}, version="1")
+    schemas = merged["components"]["schemas"]
+    assert schemas["Item"] == {"type": "object"}
+    assert schemas["DeviceWorkerItem"] == {"type": "string"}
+    assert schemas["Page"]["items"] == {"$ref": "#/components/schemas/DeviceWorkerItem"}
+    assert merged["paths"]["/api/devices"]["get"]["responses"]["200"] == {"$ref": "#/components/schemas/Page"}
+
+
+def test_schemas_alike_in_looks_alone_are_kept_apart():
+    def pages(item, path):
+        return {
+            "paths": {path: {"get": {"operationId": path[5:], "responses": {"200": {"$ref": "#/components/schemas/Page"}}}}},
+            "components": {"schemas": {"Item": {"type": item}, "Page": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}}}},
+        }
+
+    merged = merge({"conversations": pages("object", "/api/chats"), "device-worker": pages("string", "/api/devices")}, version="1")
+    assert merged["components"]["schemas"]["DeviceWorkerPage"]["items"] == {"$ref": "#/components/schemas/DeviceWorkerItem"}
+    assert merged["paths"]["/api/devices"]["get"]["responses"]["200"] == {"$ref": "#/components/schemas/DeviceWorkerPage"}
+
+
+def test_operations_of_one_name_are_told_apart_and_anonymous_ones_need_no_token():
+    login = {"paths": {"/api/auth/login": {"post": {"operationId": "list", "security": [{"x": []}], "responses": {}}}}}
+    merged = merge({"auth": login, "conversations": a_document()}, version="1", missing=("device-worker",))
+    assert merged["paths"]["/api/auth/login"]["post"]["security"] == []
+    assert merged["paths"]["/api/chats"]["get"]["operationId"] == "conversations_list"
+    assert "security" not in merged["paths"]["/api/chats"]["get"]
+    assert merged["x-missing"] == ["device-worker"]
