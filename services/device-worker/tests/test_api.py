@@ -1,13 +1,11 @@
 """The API on a real database and bus, without a worker: what it writes, tells, refuses and shows."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import msgspec
-import pytest_asyncio
 from contracts import ids
 from contracts.commands import SendMessage
 from contracts.envelope import decode, wrap
@@ -15,33 +13,11 @@ from contracts.events.devices import DeviceChanged, MessageUnsent
 from contracts.ids import DeviceId, MessageId, TenantId
 from contracts.principal import Role
 from contracts.whatsapp import Address
-from device_worker import api, consumers
+from device_worker import consumers
 from device_worker.consumers import DEVICE, DeviceQuestion, answer_device
 from device_worker.store import devices, pairings
-from servicekit.auth import Verifier
-from servicekit.bus import Bus
 from servicekit.db import Database, raw
-from servicekit.health import Health
-from servicekit.http import create_app
 from servicekit.testing import eventually
-
-TENANT = TenantId(ids.new())
-
-
-@pytest_asyncio.fixture
-async def client(db: Database, bus: Bus, signed_in: Any) -> AsyncIterator[httpx.AsyncClient]:
-    async with Verifier.open(bus) as verifier:
-        app = create_app(
-            title="devices",
-            service=Health(),
-            verifier=verifier,
-            routers=[api.router, api.alias],
-            cursor_secret="s" * 32,
-            state={"db": db},
-        )
-        headers = signed_in(Role.OWNER, TENANT).headers
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://devices", headers=headers) as http:
-            yield http
 
 
 async def a_device(client: httpx.AsyncClient, name: str = "Sales") -> dict[str, Any]:
@@ -94,13 +70,13 @@ async def test_a_repeat_with_the_same_key_makes_one_device(client):
     assert len((await client.get("/api/devices")).json()["items"]) == 1
 
 
-async def test_another_account_sees_nothing_and_an_agent_only_looks(client, signed_in):
+async def test_another_account_sees_nothing_and_an_agent_only_looks(client, signed_in, tenant):
     made = await a_device(client)
     stranger = signed_in(Role.OWNER).headers
     for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/connect"), ("POST", "/logout"), ("GET", "/qr")):
         answer = await client.request(method, f"/api/devices/{made['id']}{path}", headers=stranger, json={"name": "x"})
         assert (answer.status_code, answer.json()["code"]) == (404, "device-not-found"), (method, path)
-    agent = signed_in(Role.AGENT, TENANT).headers
+    agent = signed_in(Role.AGENT, tenant).headers
     assert (await client.get("/api/devices", headers=agent)).status_code == 200
     for path in ("connect", "disconnect", "logout"):
         assert (await client.post(f"/api/devices/{made['id']}/{path}", headers=agent)).status_code == 403
@@ -127,15 +103,15 @@ async def test_connecting_a_new_device_starts_to_pair_and_twice_is_once(client):
     assert (await client.post(f"/api/devices/{made['id']}/logout")).json() == stopped
 
 
-async def test_a_qr_is_shown_in_the_form_asked_for_or_refused_with_the_state(client, db):
+async def test_a_qr_is_shown_in_the_form_asked_for_or_refused_with_the_state(client, db, tenant):
     made = await a_device(client)
     path = f"/api/devices/{made['id']}/qr"
     refused = await client.get(path)
     assert (refused.status_code, refused.json()["code"], refused.json()["state"]) == (409, "qr-not-available", "new")
     await client.post(f"/api/devices/{made['id']}/connect")
     assert (await client.get(path)).json()["state"] == "pairing"
-    async with db.transaction(TENANT) as tx:
-        await pairings.show_qr(tx, TENANT, inner(made), "2@qr-text", datetime.now(UTC) + timedelta(seconds=20))
+    async with db.transaction(tenant) as tx:
+        await pairings.show_qr(tx, tenant, inner(made), "2@qr-text", datetime.now(UTC) + timedelta(seconds=20))
     text = await client.get(path, headers={"Accept": "text/plain"})
     assert (text.text, text.headers["cache-control"]) == ("2@qr-text", "no-store")
     assert (await client.get(path, headers={"Accept": "image/png"})).content.startswith(b"\x89PNG")
@@ -143,53 +119,53 @@ async def test_a_qr_is_shown_in_the_form_asked_for_or_refused_with_the_state(cli
     shown = (await client.get(path)).json()
     assert shown["qr"] == "2@qr-text"
     assert 17 <= shown["seconds_left"] <= 20
-    async with db.transaction(TENANT) as tx:
-        await pairings.show_qr(tx, TENANT, inner(made), "old", datetime.now(UTC) - timedelta(seconds=1))
+    async with db.transaction(tenant) as tx:
+        await pairings.show_qr(tx, tenant, inner(made), "old", datetime.now(UTC) - timedelta(seconds=1))
     assert (await client.get(path)).status_code == 409
 
 
-async def test_a_pairing_code_is_given_when_the_worker_has_it(client, db):
+async def test_a_pairing_code_is_given_when_the_worker_has_it(client, db, tenant):
     made = await a_device(client)
     asked = asyncio.create_task(client.post(f"/api/devices/{made['id']}/pairing-code", json={"phone": "+52 155-5000-0001"}))
 
     async def shown() -> bool:
-        async with db.transaction(TENANT) as tx:
-            found = await pairings.find(tx, TENANT, inner(made))
+        async with db.transaction(tenant) as tx:
+            found = await pairings.find(tx, tenant, inner(made))
         return found is not None and found.phone == "5215550000001"
 
     await eventually(shown)
-    async with db.transaction(TENANT) as tx:
+    async with db.transaction(tenant) as tx:
         until = datetime.now(UTC) + timedelta(seconds=60)
-        await pairings.show_code(tx, TENANT, inner(made), "5215550000001", "ABCD-EFGH", until, None)
+        await pairings.show_code(tx, tenant, inner(made), "5215550000001", "ABCD-EFGH", until, None)
     answer = await asked
     assert (answer.status_code, answer.json()["code"]) == (200, "ABCD-EFGH")
     assert (await client.post(f"/api/devices/{made['id']}/pairing-code", json={"phone": "call me"})).status_code == 422
 
 
-async def test_a_linked_device_needs_no_pairing_code(client, db):
+async def test_a_linked_device_needs_no_pairing_code(client, db, tenant):
     made = await a_device(client)
-    async with db.transaction(TENANT) as tx:
-        before = await devices.lock(tx, TENANT, inner(made))
+    async with db.transaction(tenant) as tx:
+        before = await devices.lock(tx, tenant, inner(made))
         await devices.save(tx, before, before.connect(datetime.now(UTC)).paired(datetime.now(UTC), "1:2@s.whatsapp.net", "1", None))
     refused = await client.post(f"/api/devices/{made['id']}/pairing-code", json={"phone": "5215550000001"})
     assert (refused.status_code, refused.json()["code"]) == (409, "already-connected")
 
 
-async def test_a_service_that_does_not_know_a_device_gets_it_by_asking(client, db, bus):
+async def test_a_service_that_does_not_know_a_device_gets_it_by_asking(client, db, bus, tenant):
     made = await a_device(client)
     subscription = await bus.answer(DEVICE, answer_device(db), queue="devices")
-    found = await bus.ask(DEVICE, msgspec.json.encode(DeviceQuestion(tenant=TENANT, device=inner(made))))
+    found = await bus.ask(DEVICE, msgspec.json.encode(DeviceQuestion(tenant=tenant, device=inner(made))))
     assert msgspec.json.decode(found, type=DeviceChanged).name == "Sales"
     foreign = await bus.ask(DEVICE, msgspec.json.encode(DeviceQuestion(tenant=TenantId(ids.new()), device=inner(made))))
     assert foreign == b"null"
     await subscription.close()
 
 
-async def test_an_order_is_queued_once_and_one_for_no_device_fails_at_once(client, db, system_db):
+async def test_an_order_is_queued_once_and_one_for_no_device_fails_at_once(client, db, system_db, tenant):
     made = await a_device(client)
     orders = [
         wrap(
-            TENANT,
+            tenant,
             SendMessage(
                 message=MessageId(ids.new()),
                 device=device,

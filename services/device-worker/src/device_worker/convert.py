@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from contracts.commands import SendMessage
 from contracts.envelope import Audience, Envelope, wrap
 from contracts.events.devices import MessageObserved, ReceiptObserved
 from contracts.ids import DeviceId, TenantId
@@ -96,6 +97,18 @@ def jid_parts(address: Address) -> tuple[str, str]:
     if address.kind not in servers:
         raise ValueError(f"Nothing is sent to an address of kind {address.kind}.")
     return address.value, servers[address.kind]
+
+
+def compose(order: SendMessage) -> bytes | None:
+    """Write an order as the message that WhatsApp sends; None for a kind that is not sent yet."""
+    if order.kind != "text" or order.text is None:
+        return None
+    if order.quoted is None:
+        return bytes(e2e.Message(conversation=order.text).SerializeToString())
+    context = e2e.ContextInfo(stanzaID=order.quoted.wa_id, quotedMessage=e2e.Message(conversation=""))
+    if order.quoted.sender is not None:
+        context.participant = "@".join(jid_parts(order.quoted.sender))
+    return bytes(e2e.Message(extendedTextMessage=e2e.ExtendedTextMessage(text=order.text, contextInfo=context)).SerializeToString())
 
 
 def observe(

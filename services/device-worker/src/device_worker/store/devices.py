@@ -75,6 +75,12 @@ async def of_shards(tx: Tx, shards: Iterable[int]) -> list[Device]:
     return [_device(row) for row in rows]
 
 
+async def in_shard(tx: Tx, shard: int, id: UUID) -> Device | None:
+    """Read one device by its shard, as a worker that was woken for it; None when it is gone."""
+    row = await (await raw(tx)).fetchrow(f"select {_COLUMNS} from devices where shard = $1 and id = $2", shard, id)
+    return None if row is None else _device(row)
+
+
 async def save(tx: Tx, before: Device, after: Device) -> Device:
     """Write a change, tell everyone and wake the shard's owner; no change writes nothing."""
     if after is before:

@@ -92,6 +92,17 @@ async def insert(tx: Tx, orders: Sequence[Envelope[Any]]) -> None:
         await wakes.wake(tx, wakes.SENDS, shard, device)
 
 
+async def put_back(tx: Tx, shard: int, fence: int, device: DeviceId) -> None:
+    """Queue again what this owner marked without having it in hand: the commit that marked it seemed to fail."""
+    await (await raw(tx)).execute(
+        "update sends set status = 'queued', fence = null, changed_at = now() "
+        "where shard = $1 and device = $3 and status = 'sending' and fence = $2",
+        shard,
+        fence,
+        device,
+    )
+
+
 async def take(tx: Tx, shard: int, fence: int, device: DeviceId) -> Send | datetime | None:
     """Mark the device's first waiting row as being sent and give it.
 
@@ -152,10 +163,13 @@ async def finish(
     reason: str | None = None,
     alt: Address | None = None,
 ) -> None:
-    """Write how it ended and tell conversations; nothing when a newer owner has judged already."""
+    """Write how it ended and tell conversations.
+
+    A newer owner that has called it unknown is right, except in one thing: that it was sent is a fact, whoever knows it.
+    """
     done = await (await raw(tx)).fetchval(
         "update sends set status = $4, wa_id = $5, reason = $6, payload = '', changed_at = now() "
-        "where tenant = $1 and id = $2 and status = 'sending' and fence = $3 returning true",
+        "where tenant = $1 and id = $2 and (status = 'sending' and fence = $3 or status = 'unknown' and $4 = 'sent') returning true",
         send.tenant,
         send.id,
         fence,

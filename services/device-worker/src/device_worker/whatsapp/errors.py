@@ -11,6 +11,8 @@ class NotRunning(Exception):
 class Meaning(Enum):
     """What is known of a send that failed."""
 
+    NOT_CONNECTED = "not connected"
+    """There was no connection: it never left, and may be tried when there is one."""
     NOT_SENT = "not sent"
     """It never left: it may be tried again."""
     REFUSED = "refused"
@@ -24,17 +26,22 @@ class Meaning(Enum):
 class CallFailed(Exception):
     """The library returned an error; its text may name phone numbers, so it is for reading here and not for a log."""
 
+    def __init__(self, text: str, *, question: bool = False) -> None:
+        """Keep *text*; *question*: it was the answer to a question, so that nothing can have left."""
+        super().__init__(text)
+        self.question = question
+
     @property
     def meaning(self) -> Meaning:
         """Read the text as an error of a send."""
-        return meaning(str(self))
+        found = meaning(str(self))
+        return found if not self.question or found is Meaning.NOT_CONNECTED else Meaning.NOT_SENT
 
 
 #: Everything that whatsmeow does before the first byte of the message goes out, and its checks of the arguments.
 _BEFORE_SENDING = (
     "client is nil",
     "the store doesn't contain a device JID",
-    "websocket not connected",
     "failed to get LID for PN",
     "failed to get user info",
     "failed to get PN for LID",
@@ -54,6 +61,8 @@ _REFUSED = ("server returned error", "message recipient must be", "can't send me
 
 def meaning(text: str) -> Meaning:
     """Tell what a failed send's text means; what is not known for certain is `UNKNOWN`."""
+    if "websocket not connected" in text:
+        return Meaning.NOT_CONNECTED
     if any(part in text for part in _NOT_ON_WHATSAPP):
         return Meaning.NOT_ON_WHATSAPP
     if any(part in text for part in _BEFORE_SENDING):

@@ -176,7 +176,7 @@ class Client:
             return (found.JID.User, found.JID.Server) if found.IsIn else None
         if answer.Error == "Function returned nothing.":
             return None
-        raise CallFailed(answer.Error)
+        raise CallFailed(answer.Error, question=True)
 
     def logout(self) -> None:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""

@@ -1,6 +1,5 @@
-"""Wiring of the two processes: the API, of which any number may run, and the worker, which holds sessions."""
+"""Wiring of the API."""
 
-import sys
 from datetime import timedelta
 
 from servicekit.auth import Verifier
@@ -8,7 +7,7 @@ from servicekit.bus import Bus
 from servicekit.db import Database
 from servicekit.http import create_app
 from servicekit.outbox import Relay
-from servicekit.run import Service, service
+from servicekit.run import Service
 from servicekit.timers import every
 
 from device_worker import api, consumers, timers
@@ -17,7 +16,7 @@ from device_worker.settings import ApiSettings
 SCHEMA = "devices"
 
 
-async def start_api(settings: ApiSettings, process: Service) -> None:
+async def start(settings: ApiSettings, process: Service) -> None:
     """Answer HTTP and take orders."""
     db = await process.enter(Database.open(settings.database_url, application="devices-api", pool=settings.database_pool))
     system = await process.enter(Database.open(settings.system_database_url, application="devices-api-system", pool=4))
@@ -38,17 +37,3 @@ async def start_api(settings: ApiSettings, process: Service) -> None:
         state={"db": db},
     )
     process.serve(app, settings.http_host, settings.http_port)
-
-
-def main() -> None:
-    """Be the process that the first argument names."""
-    match sys.argv[1:]:
-        case ["api"]:
-            service("device-worker-api", ApiSettings, start_api)
-        case ["worker"]:
-            from device_worker.work import main as work  # loads the library, which the API has no use for
-
-            work()
-        case _:
-            sys.stderr.write("usage: python -m device_worker api|worker\n")
-            raise SystemExit(64)

@@ -1,0 +1,198 @@
+"""Wiring of a worker: its volume, the library, the journal, its leases, and what runs for the shards that it holds."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from prometheus_client import Gauge
+from servicekit.bus import Bus
+from servicekit.db import Database
+from servicekit.http import create_app
+from servicekit.outbox import Relay
+from servicekit.run import Service
+from servicekit.timers import every
+
+from device_worker import domain, leases
+from device_worker.domain import Device
+from device_worker.journal import Journal, Pump
+from device_worker.leases import Leases
+from device_worker.sends import Sends
+from device_worker.sessions import Inbound, Pause, Sessions, Tools
+from device_worker.sessions.supervisor import POLL_SECONDS
+from device_worker.settings import WorkerSettings
+from device_worker.store import wakes
+from device_worker.whatsapp import Library, Store
+
+log = structlog.get_logger()
+
+#: Of the journal's capacity: from here on nothing more is let in, and down to there it must drain before it is.
+_NEARLY_FULL = 0.8
+_DRAINED = 0.2
+_JOURNAL_LOOK = timedelta(milliseconds=250)
+_SENDS_POLL = timedelta(seconds=1)
+
+JOURNAL_DEPTH = Gauge("clarin_devices_journal_bytes", "Bytes in the journal that the bus does not have yet.")
+
+
+def keep_stdout() -> None:
+    """Let the library print into nothing: its lines name phone numbers, and standard output is our log."""
+    ours = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    sys.stdout = os.fdopen(ours, "w", buffering=1, encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The parts that start and stop in each other's order."""
+
+    leases: Leases
+    sessions: Sessions
+    sends: Sends
+    pump: Pump
+    store: Store
+    journal: Journal
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Hold shards until *stopping*; then sends, sessions, leases, store and journal end, in this order."""
+        ended = asyncio.Event()
+        parts = [asyncio.create_task(part(ended)) for part in (self.pump.run, self.pump.sweep, self.store.run)]
+        holding = asyncio.create_task(self.leases.run(stopping))
+        try:
+            await asyncio.wait([*parts, holding], return_when=asyncio.FIRST_COMPLETED)
+            for part in parts:
+                if part.done():
+                    part.result()
+            await holding
+        finally:
+            ended.set()
+            await asyncio.gather(*parts)
+            await asyncio.to_thread(self.journal.close)
+
+
+async def start(settings: WorkerSettings, process: Service) -> None:
+    """Hold sessions."""
+    name, _ = await asyncio.to_thread(leases.own_volume, settings.data_dir, settings.worker_id)  # the lock lives as long as we do
+    structlog.contextvars.bind_contextvars(worker=name)
+    system = await process.enter(Database.open(settings.system_database_url, application="devices-worker", pool=settings.database_pool))
+    bus = await process.enter(Bus.open(settings.nats_url, name=f"devices-{name}"))
+    pause = Pause()
+    background: set[asyncio.Task[None]] = set()
+
+    def apart(work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        background.add(task)
+        task.add_done_callback(background.discard)
+
+    def hold(reason: str, holds: bool) -> None:
+        """Hang up every session for *reason*, or let them connect again: WhatsApp keeps the messages meanwhile."""
+        if pause.set(reason, holds):
+            log.warning("sessions.held" if holds else "sessions.released", reason=reason)
+            if holds:
+                apart(sessions.hang_up())
+
+    store = Store(settings.whatsapp_database_url, on_change=lambda there: hold(domain.STORE_AWAY, not there))
+    library = Library(settings.whatsapp_database_url, on_store_error=store.suspect)
+    journal = Journal(settings.journal_folder, capacity=settings.journal_bytes, segment=settings.journal_segment_bytes)
+    inbound = Inbound(bus, settings.data_dir / "unreadable", groups=settings.groups, history=settings.history_messages)
+    pump = Pump(journal, settings.journal_folder, inbound.publish)
+
+    async def gained(tokens: Mapping[int, int]) -> None:
+        await sessions.gained(tokens)
+        sends.gained(tokens)
+
+    async def lost(some: Iterable[int]) -> None:
+        gone = list(some)
+        await sends.lost(gone)
+        await sessions.lost(gone)
+
+    held = Leases(bus, system, name, gained=gained, lost=lost, full=lambda: len(sessions) >= settings.sessions_max)
+
+    def on_connected(device: Device) -> None:
+        sends.wake(device.id)
+
+    sessions = Sessions(
+        Tools(
+            bus=bus,
+            system=system,
+            library=library,
+            store=store,
+            journal=journal,
+            leases=held,
+            pause=pause,
+            connects=asyncio.Semaphore(settings.connects_at_once),
+            pairings=asyncio.Semaphore(settings.pairings_max),
+            on_connected=on_connected,
+        )
+    )
+    sends = Sends(system, sessions, held, library)
+
+    async def look_at_journal() -> None:
+        if journal.trouble is not None:
+            journal.retry()
+        fill = journal.fill
+        JOURNAL_DEPTH.set(journal.depth)
+        if fill >= _NEARLY_FULL:
+            hold(domain.JOURNAL_FULL, True)
+        elif fill <= _DRAINED:
+            hold(domain.JOURNAL_FULL, False)
+
+    await asyncio.to_thread(library.prepare)
+    process.health.check("database", system.ping)
+    process.health.check("bus", bus.ping)
+    process.background("worker", Worker(held, sessions, sends, pump, store, journal).run)
+    process.background("relay", Relay(system, bus, schema="devices").run)
+    process.background("wakes", listen(system.url, sessions, sends))
+    process.background("sessions-poll", every(timedelta(seconds=POLL_SECONDS), sessions.poll, name="sessions-poll"))
+    process.background("sends-poll", every(_SENDS_POLL, sends.poll, name="sends-poll"))
+    process.background("journal-look", every(_JOURNAL_LOOK, look_at_journal, name="journal-look"))
+    app = create_app(title="Clarin device worker", service=process, verifier=None, routers=[])
+    process.serve(app, settings.http_host, settings.http_port)
+
+
+def listen(url: str, sessions: Sessions, sends: Sends) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Make the part that hears what the database says at each commit."""
+
+    async def heard(what: str, shard: int, device: object) -> None:
+        if what == wakes.DEVICE:
+            await sessions.wake(shard, device)  # type: ignore[arg-type]
+        else:
+            sends.wake(device)  # type: ignore[arg-type]
+
+    async def run(stopping: asyncio.Event) -> None:
+        tasks: set[asyncio.Task[None]] = set()
+
+        def notified(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+            task = asyncio.create_task(heard(*wakes.parse(str(payload))))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        while not stopping.is_set():
+            gone = asyncio.Event()
+            try:
+                connection = await asyncpg.connect(url, timeout=5, server_settings={"application_name": "devices-wakes"})
+            except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+                log.info("wakes.waits", reason=type(error).__name__)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), 1.0)
+                continue
+            try:
+                connection.add_termination_listener(lambda _, gone=gone: gone.set())
+                await connection.add_listener(wakes.CHANNEL, notified)
+                waits = [asyncio.ensure_future(gone.wait()), asyncio.ensure_future(stopping.wait())]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for wait in waits:
+                    wait.cancel()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.info("wakes.waits", reason=type(error).__name__)
+            finally:
+                connection.terminate()
+
+    return run

@@ -1,0 +1,116 @@
+"""The child: see the package."""
+
+import json
+import os
+import sys
+import threading
+from typing import NoReturn
+
+import msgspec
+from servicekit import logging
+from servicekit.settings import PostgresUrl, Settings, load
+
+from device_worker.domain import CLIENT_OUTDATED, PAIRING_FAILED, PASSKEY_REQUIRED, QR_EXPIRED
+from device_worker.pairing import (
+    FIRST_QR,
+    LASTS,
+    NEXT_QR,
+    REPORT_FD,
+    AnyReport,
+    CodeReport,
+    EndedReport,
+    PairedReport,
+    QrReport,
+)
+from device_worker.whatsapp import CallFailed, Client, Library, NotRunning
+from device_worker.whatsapp.proto import Kind, neonize_pb2, parse
+
+#: The last word of the library's pairing, as the reason that a user reads of.
+_REASONS = {
+    "timeout": QR_EXPIRED,
+    "passkey-request": PASSKEY_REQUIRED,
+    "passkey-confirmation": PASSKEY_REQUIRED,
+    "err-client-outdated": CLIENT_OUTDATED,
+}
+
+
+class PairingSettings(Settings):
+    """What the child reads; it inherits the worker's environment."""
+
+    whatsapp_database_url: PostgresUrl
+
+
+class Pairing:
+    """The child's one job."""
+
+    def __init__(self, library: Library, out: int) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+        self._shown = 0
+        self._lid: str | None = None
+        self._ready = threading.Event()
+        self._client = Client(library, jid=None, on_event=self._event, on_end=self._ended, on_qr=self._qr, on_login=self._login)
+
+    def run(self) -> NoReturn:
+        """Pair until it is done, came to nothing, or the parent is gone."""
+        self._client.start()
+        guard = threading.Timer(LASTS.total_seconds() + 5, self._end, [EndedReport(reason=QR_EXPIRED)])
+        guard.daemon = True
+        guard.start()
+        for line in sys.stdin:
+            self._code(str(json.loads(line)["phone"]))
+        os._exit(0)
+
+    def _report(self, report: AnyReport) -> None:
+        with self._lock:
+            os.write(self._out, msgspec.json.encode(report) + b"\n")
+
+    def _end(self, report: AnyReport) -> NoReturn:
+        """Say the last thing and be gone: the library would not stop, or would log in."""
+        self._report(report)
+        os._exit(0)
+
+    def _qr(self, text: str) -> None:
+        seconds = (NEXT_QR if self._shown else FIRST_QR).total_seconds()
+        self._shown += 1
+        self._report(QrReport(qr=text, seconds=seconds))
+        self._ready.set()
+
+    def _code(self, phone: str) -> None:
+        self._ready.wait()  # there is nobody to ask before WhatsApp has answered
+        try:
+            code = self._client.pairing_code(phone)
+        except (CallFailed, NotRunning):
+            self._report(CodeReport(phone=phone, error="refused"))
+        else:
+            self._report(CodeReport(phone=phone, code=code))
+
+    def _login(self, word: str) -> None:
+        if word != "success":
+            self._end(EndedReport(reason=_REASONS.get(word, PAIRING_FAILED)))
+
+    def _event(self, kind: int, raw: bytes) -> None:
+        if kind == Kind.DEVICE:
+            lid = parse(kind, raw).LID
+            self._lid = lid.User or None
+        elif kind == Kind.PAIR_STATUS:
+            status = parse(kind, raw)
+            if status.Status != neonize_pb2.PairStatus.SUCCESS:
+                self._end(EndedReport(reason=PAIRING_FAILED))
+            self._end(PairedReport(jid=f"{status.ID.User}:{status.ID.Device}@{status.ID.Server}", lid=self._lid))
+
+    def _ended(self, error: str) -> None:
+        self._end(EndedReport(reason=PAIRING_FAILED))
+
+
+def main() -> NoReturn:
+    """Pair one device."""
+    settings = load(PairingSettings, "device-worker")
+    # The library prints to standard output, which leads nowhere here: what we log goes the worker's way, to standard error.
+    logging.configure("device-worker-pairing", settings.log_level, sys.stderr)
+    library = Library(settings.whatsapp_database_url)
+    Pairing(library, int(os.environ[REPORT_FD])).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""Sending what is queued: one device after its own order, all devices beside each other."""
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from contracts.commands import MarkRead, SendMessage
+from contracts.ids import DeviceId
+from contracts.whatsapp import Address
+from prometheus_client import Counter, Gauge
+from servicekit.bus import BusAway
+from servicekit.db import Database, is_away, is_busy
+
+from device_worker import convert
+from device_worker.leases import Leases
+from device_worker.sessions import Sessions
+from device_worker.shards import shard_of
+from device_worker.store import fences
+from device_worker.store import sends as queue
+from device_worker.store.sends import Outcome, Send
+from device_worker.whatsapp import CallFailed, Client, Library, Meaning, NotRunning
+
+log = structlog.get_logger()
+
+_MOST_ATTEMPTS = 6
+_LONGEST_BACKOFF = timedelta(seconds=60)
+_KNOWN_FOR = 86_400.0
+_KNOWN_NUMBERS = 20_000
+_FINISH_SECONDS = 2.0
+_PAUSE = 0.5
+
+DONE = Counter("clarin_devices_sends", "Orders that ended, by outcome.", ["outcome"])
+DEPTH = Gauge("clarin_devices_sends_waiting", "Orders that wait in this worker's shards.")
+AGE = Gauge("clarin_devices_sends_oldest_seconds", "Age of the oldest of them.")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one order ended; ``outcome`` None: it did not leave, and may be tried again after *wait*."""
+
+    outcome: Outcome | None
+    reason: str | None = None
+    wa_id: str | None = None
+    at: datetime | None = None
+    alt: Address | None = None
+    wait: timedelta = timedelta()
+
+
+class Numbers:
+    """Who is on WhatsApp, as far as it was asked lately: by number, the address behind it."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[tuple[str, str], float]] = OrderedDict()
+
+    def find(self, phone: str) -> tuple[str, str] | None:
+        """Give user and server; None when it has to be asked."""
+        found = self._known.get(phone)
+        if found is None or time.monotonic() - found[1] > _KNOWN_FOR:
+            return None
+        return found[0]
+
+    def remember(self, phone: str, jid: tuple[str, str]) -> None:
+        """Keep an answer. That somebody is not there is not kept: tomorrow he may be."""
+        self._known[phone] = (jid, time.monotonic())
+        self._known.move_to_end(phone)
+        if len(self._known) > _KNOWN_NUMBERS:
+            self._known.popitem(last=False)
+
+
+class Sends:
+    """One task for each device that has something to send, and none for the others."""
+
+    def __init__(self, system: Database, sessions: Sessions, leases: Leases, library: Library) -> None:
+        self._system, self._sessions, self._leases, self._library = system, sessions, leases, library
+        self._numbers = Numbers()
+        self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._again: set[UUID] = set()
+        self._doubtful: set[UUID] = set()
+        self._shards: set[int] = set()
+        self._timers: dict[UUID, asyncio.TimerHandle] = {}
+
+    def gained(self, some: Iterable[int]) -> None:
+        """Send for these shards."""
+        self._shards.update(some)
+
+    async def lost(self, some: Iterable[int]) -> None:
+        """Send for these shards no more. What is on its way gets two seconds; after that nobody here knows how it ended."""
+        gone = set(some)
+        self._shards -= gone
+        tasks = [task for device, task in self._running.items() if shard_of(device) in gone]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_FINISH_SECONDS)
+            if late:
+                log.warning("sends.left_behind", count=len(late))
+
+    def wake(self, device: UUID) -> None:
+        """Something may be there to send for *device*."""
+        if shard_of(device) not in self._shards or self._sessions.connected(device) is None:
+            return
+        if device in self._running:
+            self._again.add(device)
+            return
+        if timer := self._timers.pop(device, None):
+            timer.cancel()
+        task = asyncio.create_task(self._drain(DeviceId(device)), name=f"sends {device}")
+        self._running[device] = task
+        task.add_done_callback(lambda task: self._ended(device, task))
+
+    async def poll(self) -> None:
+        """Wake every device for which something waits, and fail what has waited too long."""
+        if not self._shards:
+            return
+        async with self._system.system() as tx:
+            expired = await queue.expire(tx, self._shards, datetime.now(UTC))
+            waiting = await queue.waiting(tx, self._shards)
+            depth, age = await queue.depth(tx, self._shards)
+        if expired:
+            DONE.labels("expired").inc(expired)
+        DEPTH.set(depth)
+        AGE.set(age)
+        for device in waiting:
+            self.wake(device)
+
+    def _ended(self, device: UUID, task: asyncio.Task[None]) -> None:
+        self._running.pop(device, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("sends.failed", device=str(device), error=type(error).__name__, exc_info=error)
+        elif device in self._again:
+            self._again.discard(device)
+            self.wake(device)
+
+    async def _drain(self, device: DeviceId) -> None:
+        """Send what waits, one after the other, until nothing does or the session is gone."""
+        shard = shard_of(device)
+        while shard in self._shards and self._sessions.connected(device) is not None:
+            self._again.discard(device)
+            try:
+                fence = self._leases.fence(shard)
+                if fence is None:
+                    return
+                async with self._system.system() as tx:
+                    if device in self._doubtful:
+                        await queue.put_back(tx, shard, fence, device)
+                    taken = await queue.take(tx, shard, fence, device)
+                self._doubtful.discard(device)
+            except fences.Fenced:
+                with contextlib.suppress(BusAway):
+                    await self._leases.reclaim(shard)
+                return
+            except Exception as error:
+                if not (is_away(error) or is_busy(error)):
+                    raise
+                # After a COMMIT that failed nobody knows whether the row is marked. It is not in hand: it goes back first.
+                self._doubtful.add(device)
+                await asyncio.sleep(_PAUSE)
+                continue
+            if taken is None:
+                return
+            if isinstance(taken, datetime):
+                self._later(device, (taken - datetime.now(UTC)).total_seconds())
+                return
+            result = await self._send(taken)
+            await self._record(taken, fence, result)
+
+    def _later(self, device: UUID, seconds: float) -> None:
+        if device not in self._timers:
+            self._timers[device] = asyncio.get_running_loop().call_later(max(seconds, 0.01), self._wake_late, device)
+
+    def _wake_late(self, device: UUID) -> None:
+        self._timers.pop(device, None)
+        self.wake(device)
+
+    async def _send(self, send: Send) -> Result:
+        session = self._sessions.connected(send.device)
+        client = session.client if session is not None else None
+        if client is None:
+            return Result(None)
+        if send.expires_at <= datetime.now(UTC):
+            return Result("failed", "expired")
+        try:
+            if isinstance(send.order, MarkRead):
+                return await self._mark_read(client, send.order)
+            return await self._message(client, send.order)
+        except NotRunning:
+            return Result(None)
+        except CallFailed as error:
+            return _failed(error, send.attempts)
+
+    async def _message(self, client: Client, order: SendMessage) -> Result:
+        message = convert.compose(order)
+        if message is None:
+            return Result("failed", "kind-not-supported")
+        try:
+            user, server = convert.jid_parts(order.to)
+        except ValueError:
+            return Result("failed", "address-not-supported")
+        alt: Address | None = None
+        if order.to.kind == "pn":
+            found = self._numbers.find(user)
+            if found is None:
+                found = await self._call(client.on_whatsapp, user)
+                if found is None:
+                    return Result("failed", "not-on-whatsapp")
+                self._numbers.remember(user, found)
+            # WhatsApp knows some numbers by other digits than people dial, so its own answer is what is sent to.
+            user, server = found
+            alt = convert.parse_address(f"{user}@{server}")
+        sent = await self._call(client.send, user, server, message)
+        at = datetime.fromtimestamp(sent.at, UTC) if sent.at > 0 else datetime.now(UTC)
+        return Result("sent", wa_id=sent.wa_id, at=at, alt=alt if alt != order.to else None)
+
+    async def _mark_read(self, client: Client, order: MarkRead) -> Result:
+        chat = convert.jid_parts(order.chat)
+        sender = convert.jid_parts(order.sender) if order.sender is not None else chat
+        await self._call(client.mark_read, order.wa_ids, int(order.at.timestamp()), chat, sender)
+        return Result("sent")
+
+    async def _record(self, send: Send, fence: int, result: Result) -> None:
+        """Write how it ended, however long the database is away: what was sent must not be sent again."""
+        while True:
+            try:
+                async with self._system.system() as tx:
+                    if result.outcome is None:
+                        await queue.again(tx, send, fence, result.wait)
+                    else:
+                        at = result.at or datetime.now(UTC)
+                        await queue.finish(tx, send, fence, result.outcome, at=at, wa_id=result.wa_id, reason=result.reason, alt=result.alt)
+                break
+            except Exception as error:
+                if not (is_away(error) or is_busy(error)):
+                    raise
+                await asyncio.sleep(_PAUSE)
+        if result.outcome is not None:
+            DONE.labels(result.outcome if result.reason is None else result.reason).inc()
+        elif not result.wait:
+            await asyncio.sleep(_PAUSE)  # the session is going; the next one wakes us
+
+    async def _call(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        done: Awaitable[Any] = asyncio.get_running_loop().run_in_executor(self._library.pool, call, *arguments)
+        return await done
+
+
+def _failed(error: CallFailed, attempts: int) -> Result:
+    match error.meaning:
+        case Meaning.NOT_ON_WHATSAPP:
+            return Result("failed", "not-on-whatsapp")
+        case Meaning.REFUSED:
+            return Result("failed", "refused")
+        case Meaning.NOT_CONNECTED:
+            return Result(None)
+        case Meaning.NOT_SENT if attempts < _MOST_ATTEMPTS:
+            return Result(None, wait=min(timedelta(seconds=2**attempts / 2), _LONGEST_BACKOFF))
+        case Meaning.NOT_SENT:
+            return Result("failed", "not-sent")
+        case Meaning.UNKNOWN:
+            return Result("unknown", "no-answer")

@@ -1,0 +1,108 @@
+"""whatsmeow's own database, as far as the library does not offer it: whether it is there, and whether a device is in it.
+
+whatsmeow acknowledges a message whose keys it cannot read, and the customer's text is gone until the phone encrypts it
+again. So the moment the database goes away must be noticed first: a connection of our own is told by the server when it
+stops, and by its socket when it dies, before whatsmeow's next query fails.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import asyncpg
+import structlog
+
+log = structlog.get_logger()
+
+_CONNECT_SECONDS = 3.0
+_PROBE_EVERY = 0.25
+_ASK_EVERY = 2.0
+
+Errors = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class StoreAway(Exception):
+    """whatsmeow's database does not answer."""
+
+
+class Store:
+    """Watches the database; `there` is set while it answers."""
+
+    def __init__(self, url: str, *, on_change: Callable[[bool], None]) -> None:
+        """Call *on_change* on the loop, with False when the database goes and True when it is back."""
+        self._url = url
+        self._on_change = on_change
+        self._loop = asyncio.get_running_loop()
+        self._doubt = asyncio.Event()
+        self.there = asyncio.Event()
+        self._connection: asyncpg.Connection | None = None
+        self._lock = asyncio.Lock()
+
+    def suspect(self) -> None:
+        """Count it as away until it has answered again; from any thread."""
+        self._loop.call_soon_threadsafe(self._gone)
+
+    async def exists(self, jid: str) -> bool:
+        """Tell whether the device is in the store.  Raises: StoreAway."""
+        return bool(await self._ask("select 1 from whatsmeow_device where jid = $1", jid))
+
+    async def forget(self, jid: str) -> None:
+        """Delete the device's keys and sessions, when WhatsApp cannot be told.  Raises: StoreAway."""
+        await self._ask("delete from whatsmeow_device where jid = $1 returning 1", jid)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Watch until *stopping*."""
+        try:
+            while not stopping.is_set():
+                self._doubt.clear()
+                try:
+                    await self._probe()
+                except StoreAway as error:
+                    self._gone()
+                    log.info("whatsapp.store_away", reason=str(error))
+                    await _either(stopping, stopping, _PROBE_EVERY)
+                    continue
+                if not self.there.is_set():
+                    self.there.set()
+                    self._on_change(True)
+                await _either(self._doubt, stopping, _ASK_EVERY)
+        finally:
+            await self._drop()
+
+    async def _probe(self) -> None:
+        await self._ask("select 1")
+
+    async def _ask(self, statement: str, *arguments: object) -> object:
+        async with self._lock:
+            try:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    if self._connection is None or self._connection.is_closed():
+                        self._connection = await asyncpg.connect(
+                            self._url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "devices-store-watch"}
+                        )
+                        self._connection.add_termination_listener(lambda _: self._gone())
+                    return await self._connection.fetchval(statement, *arguments)
+            except Errors as error:
+                await self._drop()
+                raise StoreAway(type(error).__name__) from error
+
+    def _gone(self) -> None:
+        self._doubt.set()
+        if self.there.is_set():
+            self.there.clear()
+            self._on_change(False)
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*Errors):
+                connection.terminate()
+
+
+async def _either(one: asyncio.Event, other: asyncio.Event, timeout: float) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in {one, other}]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
