@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from contracts import ids
 from servicekit import db as databases
-from servicekit.db import Database, DatabaseAway, DatabaseBusy, is_away, is_busy, raw
+from servicekit.db import Database, DatabaseAway, DatabaseBusy, TransactionFailed, is_away, is_busy, raw
 from servicekit.testing import eventually
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
@@ -73,8 +73,13 @@ async def test_without_a_tenant_nothing_is_found_and_nothing_is_written(db):
     assert await seen(db, []) == 0
     async with db.system() as tx:
         assert await tx.scalar(COUNT) == 0
-        with pytest.raises(ProgrammingError, match="row-level security"):
+
+    async def write():
+        async with db.system() as tx:
             await note(tx, tenant)
+
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        await write()
 
 
 async def test_the_tenants_of_one_transaction_are_gone_in_the_next_on_its_connection(urls):
@@ -356,6 +361,67 @@ async def test_while_the_server_is_away_every_error_says_so_and_then_it_goes_on(
         await db.ping()
     await asyncio.to_thread(postgres.start)
     assert await seen(db, tenant) == 0
+
+
+async def test_a_server_that_hangs_is_away_within_the_limits(urls, postgres, monkeypatch):
+    if not hasattr(postgres, "pause"):
+        return
+    monkeypatch.setattr(databases, "COMMAND_SECONDS", 0.3)
+    monkeypatch.setattr(databases, "CONNECT_SECONDS", 0.3)
+    tenant = ids.new()
+    async with Database.open(urls.service_url, application="shop", pool=2) as db:
+
+        async def use():
+            async with db.transaction(tenant) as tx:
+                await note(tx, tenant)
+                postgres.pause()
+                await (await raw(tx)).fetchval("select 1")
+
+        with pytest.raises(DatabaseAway):
+            await use()
+        with pytest.raises(DatabaseAway):
+            await db.ping()
+        postgres.resume()
+        assert await seen(db, tenant) == 0
+
+
+async def test_a_probe_that_gives_up_on_a_server_that_hangs_is_free_at_once(urls, postgres):
+    if not hasattr(postgres, "pause"):
+        return
+    async with Database.open(urls.service_url, application="shop", pool=2) as db:
+        await db.ping()
+        postgres.pause()
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await db.ping()
+        assert time.monotonic() - began < 3
+        postgres.resume()
+        await db.ping()
+
+
+async def test_an_error_that_was_let_go_inside_is_not_taken_for_a_commit(db):
+    tenant = ids.new()
+
+    async def swallow():
+        async with db.transaction(tenant) as tx:
+            await note(tx, tenant)
+            with contextlib.suppress(sa.exc.DBAPIError):
+                await tx.exec_driver_sql("select 1/0")
+
+    with pytest.raises(TransactionFailed):
+        await swallow()
+    assert await seen(db, tenant) == 0
+
+
+async def test_a_time_out_of_the_callers_own_is_not_the_databases(db):
+    async def use():
+        async with db.system() as tx, asyncio.timeout(0.05):
+            await tx.exec_driver_sql("select pg_sleep(5)")
+
+    with pytest.raises(TimeoutError):
+        await use()
+    await db.ping()
 
 
 async def test_a_database_that_comes_up_late_is_waited_for(urls, postgres):

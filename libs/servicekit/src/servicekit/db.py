@@ -32,6 +32,8 @@ LOCK_SECONDS = 5
 IDLE_SECONDS = 15
 CHECKOUT_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
+COMMAND_SECONDS = 20.0  # longer than the server's own limit: when this one is reached nobody is at the other end
+ROLLBACK_SECONDS = 1.0
 START_SECONDS = 30.0
 
 log = structlog.get_logger()
@@ -51,6 +53,13 @@ class DatabaseBusy(Unavailable):
     def __init__(self, detail: str = "") -> None:
         """Tell the caller to come back at once."""
         super().__init__(detail, headers={"Retry-After": "1"})
+
+
+class TransactionFailed(RuntimeError):
+    """A transaction was ended as if all were well, after an error in it was caught and let go.
+
+    Catch errors outside, or inside of ``async with tx.begin_nested():``.
+    """
 
 
 class Database:
@@ -85,6 +94,7 @@ class Database:
             hide_parameters=True,
             connect_args={
                 "timeout": CONNECT_SECONDS,
+                "command_timeout": COMMAND_SECONDS,
                 "server_settings": {
                     "application_name": application,
                     "jit": "off",
@@ -135,7 +145,9 @@ class Database:
             raise _named(error, connecting=True) from error
         try:
             yield tx
-            await (await raw(tx)).execute("COMMIT")
+            if await _driver(tx).execute("COMMIT") != "COMMIT":
+                # what failed inside was caught there, and the server answers the COMMIT of a failed transaction with ROLLBACK
+                raise TransactionFailed("A statement of this transaction had failed: nothing of it holds.")
         except BaseException as error:
             await _undo(tx)
             if isinstance(error, Exception):
@@ -151,7 +163,7 @@ class Database:
         for attempt in (1, 2):
             tx = await self._engine.connect()
             try:
-                await (await raw(tx)).execute(statement)
+                await _driver(tx).execute(statement)
             except BaseException as error:
                 await asyncio.shield(_drop(tx))
                 if attempt == 2 or not (isinstance(error, Exception) and is_away(error)):
@@ -176,7 +188,13 @@ class Database:
 
 async def raw(tx: Tx) -> Any:
     """Give asyncpg's own connection below *tx*: the same connection, the same transaction."""
-    return (await tx.get_raw_connection()).driver_connection
+    return _driver(tx)
+
+
+def _driver(tx: Tx) -> Any:
+    if tx.sync_connection is None:
+        raise RuntimeError("This transaction is over.")
+    return tx.sync_connection.connection.driver_connection
 
 
 _GONE = (
@@ -207,7 +225,17 @@ def is_away(error: BaseException) -> bool:
         return error.orig is not None and any(is_away(cause) for cause in (error.orig, error.orig.__cause__) if cause is not None)
     if isinstance(error, asyncpg.InterfaceError):
         return "closed" in str(error) or "reset" in str(error)
-    return isinstance(error, _GONE)
+    return isinstance(error, _GONE) or (isinstance(error, OSError | TimeoutError) and _is_the_drivers(error))
+
+
+def _is_the_drivers(error: BaseException) -> bool:
+    """Tell whether asyncpg raised *error*, and not a file or another connection that the caller used meanwhile."""
+    frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_globals.get("__name__", "").startswith("asyncpg"):
+            return True
+        frame = frame.tb_next
+    return False
 
 
 def is_busy(error: BaseException) -> bool:
@@ -234,9 +262,10 @@ def _refuse_the_dead(connection: Any, record: Any, proxy: Any) -> None:
 async def _undo(tx: Tx) -> None:
     """Leave no open transaction behind: roll back, or give the connection up."""
     try:
-        connection = await raw(tx)
+        connection = _driver(tx)
         if not connection.is_closed():
-            await asyncio.shield(connection.execute("ROLLBACK"))
+            async with asyncio.timeout(ROLLBACK_SECONDS):  # one that has to be waited for is not worth keeping
+                await connection.execute("ROLLBACK")
             return
     except asyncio.CancelledError:
         await asyncio.shield(_drop(tx))
@@ -248,6 +277,7 @@ async def _undo(tx: Tx) -> None:
 
 async def _drop(tx: Tx) -> None:
     try:
+        _driver(tx).terminate()  # at once: a farewell to a server that hangs takes time
         await tx.invalidate()
         await tx.close()
     except Exception as error:
