@@ -43,6 +43,7 @@ def test_a_port_is_kept_while_it_is_free_and_changed_when_it_is_taken(folder):
 def test_only_one_runs_on_a_folder(folder):
     with folder.lock():
         assert folder.is_locked()
+        assert folder.runner() == os.getpid()
         with pytest.raises(AlreadyRuns, match="clarin down"), Folder(folder.root).lock():
             pass
     assert not folder.is_locked()

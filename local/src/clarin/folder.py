@@ -64,6 +64,10 @@ class Folder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise AlreadyRuns(f"Clarin runs on {self.root} already: see `clarin status`, end it with `clarin down`.") from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            (self.state / "run.json").unlink(missing_ok=True)
             yield
             (self.state / "run.json").unlink(missing_ok=True)
 
@@ -77,6 +81,11 @@ class Folder:
         except BlockingIOError:
             return True
         return False
+
+    def runner(self) -> int | None:
+        """Tell the process id of the `clarin up` on this folder, ready or not; None where there is none."""
+        text = (self.state / "lock").read_text() if self.is_locked() else ""
+        return int(text) if text.isdecimal() else None
 
     def running(self) -> Running | None:
         """Tell what runs, once it was ready; None where nothing does."""

