@@ -1,4 +1,4 @@
-"""Write (or with --check: compare) what is generated from the code: the reference of events, the API's description."""
+"""Write (or with --check: compare) what is generated from the code: the reference of events, the API's description, the bus's users."""
 
 import json
 import sys
@@ -8,9 +8,10 @@ from pathlib import Path
 import auth.api
 import conversations.api
 import device_worker.api
-from contracts import reference
+from contracts import access, reference
 from fastapi import APIRouter
 from gateway import openapi
+from servicekit.bus.permissions import MIGRATOR, permissions
 from servicekit.health import Health
 from servicekit.http import create_app
 
@@ -31,7 +32,29 @@ def api() -> str:
     return json.dumps(openapi.merge(documents, version="1"), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"docs/events.md": reference.render, "web/openapi.json": api}
+def nats() -> str:
+    """Configure the bus's server for containers: one user for each service, its password from the environment."""
+    users = [
+        f"    {{user: {name}, password: $CLARIN_NATS_PASSWORD_{name.upper()}, permissions: {json.dumps(permissions(name))}}}"
+        for name in (MIGRATOR, *access.EVERY)
+    ]
+    return f"""# Generated from servicekit.bus.permissions by `make generate`; do not edit.
+port: 4222
+http_port: 8222
+max_payload: 1MB
+jetstream {{
+  store_dir: /data
+  sync_interval: always
+}}
+authorization {{
+  users: [
+{chr(10).join(users)}
+  ]
+}}
+"""
+
+
+PAGES: dict[str, Callable[[], str]] = {"docs/events.md": reference.render, "web/openapi.json": api, "deploy/docker/nats.conf": nats}
 
 
 def main() -> int:

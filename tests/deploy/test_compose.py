@@ -1,0 +1,66 @@
+"""The containers' description agrees with what the processes read. Nothing is started here."""
+
+import re
+from pathlib import Path
+
+import compose_spec
+import pytest
+import yaml
+from auth.settings import AuthSettings
+from conversations.settings import ConversationsSettings
+from device_worker.settings import ApiSettings, WorkerSettings
+from gateway.settings import GatewaySettings
+from realtime.settings import RealtimeSettings
+from servicekit.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
+
+PROCESSES: dict[str, type[Settings]] = {
+    "auth": AuthSettings,
+    "devices": ApiSettings,
+    "worker": WorkerSettings,
+    "conversations": ConversationsSettings,
+    "realtime": RealtimeSettings,
+    "gateway": GatewaySettings,
+}
+FROM_IMAGE = set(re.findall(r"\b(CLARIN_\w+)=", DOCKERFILE))
+
+
+def test_the_file_is_a_compose_file():
+    compose_spec.PyCompose.from_yaml((ROOT / "docker-compose.yml").read_text())
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_process_is_given_what_it_reads_and_nothing_else(name: str):
+    fields = PROCESSES[name].model_fields
+    given = {variable.removeprefix("CLARIN_").lower() for variable in COMPOSE["services"][name]["environment"]}
+    from_image = {variable.removeprefix("CLARIN_").lower() for variable in FROM_IMAGE}
+    required = {field for field, info in fields.items() if info.is_required()}
+    assert required <= given | from_image
+    assert given <= set(fields)
+
+
+def test_every_target_is_in_the_dockerfile_and_every_image_has_a_version():
+    targets = set(re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE))
+    for service in COMPOSE["services"].values():
+        if "build" in service:
+            assert service["build"]["target"] in targets
+        else:
+            assert re.fullmatch(r"\S+:\d+\.\d+\.?\d*-\w+", service["image"]), service["image"]
+    for image in re.findall(r"^ARG \w+_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE):
+        assert re.fullmatch(r"\w+:\d+\.\d+\.\d+-[\w-]+", image)
+
+
+def test_every_variable_is_in_the_example_and_no_secret_has_a_value():
+    example = dict(line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if line and not line.startswith("#"))
+    demanded = set(re.findall(r"\$\{(\w+):\?\}", (ROOT / "docker-compose.yml").read_text()))
+    assert demanded <= set(example)
+    assert {name: value for name, value in example.items() if value} == {"CLARIN_PORT": "8080"}
+
+
+def test_only_the_worker_carries_neonize():
+    for stage in re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE):
+        if "services/device-worker" in stage:
+            assert stage.splitlines()[0].endswith("AS device-worker")
