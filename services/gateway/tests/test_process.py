@@ -124,6 +124,9 @@ async def test_the_documents_of_the_services_are_one_and_say_who_is_away(process
     assert (status, document["openapi"]) == (200, "3.1.0")
     assert {"/api/chats", "/api/meta", "/ws"} == set(document["paths"])
     assert document["x-missing"] == ["auth", "device-worker"]
+    _, _, page = await get(process, "/docs/problems")
+    for code in ("token-expired", "csrf", "upstream-timeout", "too-large", "not-found"):
+        assert f'id="{code}"'.encode() in page
 
 
 async def test_the_documentation_needs_nothing_from_elsewhere(process):

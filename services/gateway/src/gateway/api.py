@@ -5,19 +5,21 @@ import gzip
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from html import escape
 from importlib import metadata, resources
 from ipaddress import ip_address
 
 import aiohttp
 import structlog
-from contracts import routes
+from contracts import errors, routes
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from servicekit import auth
 from servicekit.health import OK, Health
 
-from gateway import responses
+from gateway import domain, responses
 from gateway.admission import Own
 from gateway.domain import NoSuchPath
-from gateway.openapi import Document, merge
+from gateway.openapi import Document, merge, problems
 from gateway.requests import Request
 from gateway.responses import Answer
 from gateway.settings import GatewaySettings
@@ -36,6 +38,18 @@ _DOCS_PAGE = b"""<!doctype html>
 <title>Clarin API</title><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
 <body><div id="docs"></div><script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>
 """
+_PROBLEMS_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Clarin problems</title>
+<style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }
+td { padding: .3rem 1rem .3rem 0; vertical-align: top } tr:target { background: #fff3bf }</style></head>
+<body><h1>Problems</h1><p>Every error is <code>application/problem+json</code> (RFC 9457). Its <code>code</code> is permanent.</p>
+<table><thead><tr><td>code</td><td>status</td><td>meaning</td></tr></thead><tbody>ROWS</tbody></table></body></html>
+"""
+_OWN_PROBLEMS = [
+    kind
+    for kind in (*vars(domain).values(), *vars(auth).values(), *vars(errors).values())
+    if isinstance(kind, type) and issubclass(kind, errors.Problem) and kind is not errors.Problem
+]
 _DOCS_START = b"""SwaggerUIBundle({
   url: "/openapi.json", dom_id: "#docs", deepLinking: true, persistAuthorization: false, validatorUrl: null, tryItOutEnabled: true,
   requestInterceptor: (request) => {
@@ -86,6 +100,7 @@ def own(settings: GatewaySettings, health: Health, registry: CollectorRegistry, 
         "/api/meta": lambda _: told,
         "/openapi.json": lambda _: documents.answer,
         "/docs": lambda _: responses.html(_DOCS_PAGE, policy=_DOCS_POLICY),
+        "/docs/problems": lambda _: documents.problems,
         "/docs/start.js": _static(_DOCS_START, b"text/javascript; charset=utf-8"),
         "/docs/swagger-ui.css": _packaged("swagger-ui.css", b"text/css; charset=utf-8"),
         "/docs/swagger-ui-bundle.js": _packaged("swagger-ui-bundle.js", b"text/javascript; charset=utf-8"),
@@ -100,6 +115,7 @@ class Documents:
         self._urls = urls
         self._known: dict[str, Document] = {}
         self._merged = Answer(503)
+        self._document: Document = merge({}, version=version())
         self._until = 0.0
         self._fetching: asyncio.Task[None] | None = None
 
@@ -111,6 +127,15 @@ class Documents:
             await asyncio.shield(self._fetching)
         return self._merged
 
+    async def problems(self) -> Answer:
+        """Answer with a page of every code that a problem can have; a problem's `type` leads there."""
+        await self.answer()
+        rows = "".join(
+            f'<tr id="{escape(code)}"><td><code>{escape(code)}</code></td><td>{status}</td><td>{escape(title)}</td></tr>'
+            for code, (status, title) in problems(self._document, _OWN_PROBLEMS).items()
+        )
+        return responses.html(_PROBLEMS_PAGE.replace("ROWS", rows).encode(), policy=_DOCS_POLICY)
+
     async def _fetch(self) -> None:
         try:
             timeout = aiohttp.ClientTimeout(total=_FETCH_S)
@@ -118,8 +143,8 @@ class Documents:
                 fetched = await asyncio.gather(*(self._one(session, service) for service in routes.PUBLIC))
             known = {service: self._known[service] for service in routes.PUBLIC if service in self._known}
             missing = tuple(service for service in routes.PUBLIC if service not in known)
-            document = merge(known, version=version(), missing=missing)
-            self._merged = responses.json(document, headers=[(b"cache-control", b"no-cache")])
+            self._document = merge(known, version=version(), missing=missing)
+            self._merged = responses.json(self._document, headers=[(b"cache-control", b"no-cache")])
             self._until = asyncio.get_running_loop().time() + (_FRESH_S if all(fetched) else _RETRY_S)
         finally:
             self._fetching = None

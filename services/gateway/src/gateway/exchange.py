@@ -50,8 +50,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_asked", "_buffer", "_buffered", "_chunked", "_connection", "_discarding", "_forward", "_retried", "_service", "_task", "begun",
-        "client", "close", "complete", "limit", "over", "plan", "received", "request", "sent", "started", "status", "upgraded",
+        "_asked", "_buffer", "_buffered", "_chunked", "_connection", "_discarding", "_forward", "_head", "_retried", "_service", "_task",
+        "begun", "client", "close", "complete", "limit", "over", "plan", "received", "request", "sent", "started", "status", "upgraded",
     )  # fmt: skip
 
     def __init__(self, client: "Client", request: Request, plan: Plan, *, limit: int) -> None:
@@ -73,6 +73,7 @@ class Exchange:
         self._asked = 0.0
         self._buffer: list[bytes] = []
         self._buffered = 0
+        self._head = b""
         self._chunked = False
         self._connection: Connection | None = None
         self._discarding = not isinstance(plan, Forward)
@@ -187,9 +188,7 @@ class Exchange:
         """Send the request over *connection*."""
         self._connection = connection
         if self._forward is not None:
-            connection.write(self._forward.head)
-        for data in self._buffer:
-            connection.write(data)
+            connection.write(b"".join([self._forward.head, *self._buffer]) if self._buffer else self._forward.head)
         self._buffer.clear()
         self.client.free(self.client.BUFFER)
         if self.client.full:
@@ -241,15 +240,26 @@ class Exchange:
             self.close = True
         self._begin(status, responses.passed(headers), framing)
 
+    def settle(self) -> None:
+        """Write a head that no body came with: one write for both is half the cost."""
+        if self._head:
+            head, self._head = self._head, b""
+            self.client.write(head)
+
     def chunk(self, data: bytes) -> None:
         """Write a piece of the answer's body."""
         self._asked = self.client.edge.now()
         self.sent += len(data)
-        self.client.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._head:
+            data, self._head = self._head + data, b""
+        self.client.write(data)
 
     def end(self) -> None:
         """Finish the answer."""
         self._connection = None
+        self.settle()
         if self._chunked:
             self.client.write(b"0\r\n\r\n")
         self._finish()
@@ -288,14 +298,15 @@ class Exchange:
         self._begin(answer.status, responses.lines(answer.headers), framing)
         if answer.body and self.request.method != b"HEAD":
             self.sent += len(answer.body)
-            self.client.write(answer.body)
+            self._head += answer.body
+        self.settle()
         self._finish()
 
     def _begin(self, status: int, headers: bytes, framing: bytes) -> None:
         self.begun = True
         self.status = status
         self.close = self.close or self.client.edge.draining or not (self.complete or self._discarding)
-        self.client.write(responses.head(status, headers, self.request, self.client.edge.cors, framing=framing, close=self.close))
+        self._head = responses.head(status, headers, self.request, self.client.edge.cors, framing=framing, close=self.close)
 
     def _finish(self) -> None:
         if self.over:

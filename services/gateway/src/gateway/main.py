@@ -1,6 +1,7 @@
 """Wiring of the gateway."""
 
 import asyncio
+import sys
 
 import structlog
 from contracts import routes
@@ -13,7 +14,7 @@ from gateway import api
 from gateway.admission import Admission
 from gateway.edge import Edge
 from gateway.panel import Panel
-from gateway.record import Recorder
+from gateway.record import AccessLog, Recorder
 from gateway.responses import Cors
 from gateway.settings import GatewaySettings
 from gateway.upstream import Pool
@@ -41,7 +42,8 @@ async def start(settings: GatewaySettings, process: Service) -> None:
         name: Pool(name, url, limit=_SOCKETS if name == "realtime" else settings.upstream_connections, connect_s=limits.connect_s)
         for name, url in urls.items()
     }
-    recorder = Recorder(access_log=settings.access_log, registry=process.registry)
+    access_log = AccessLog(sys.stdout.buffer) if settings.access_log else None
+    recorder = Recorder(access_log=access_log, registry=process.registry)
     admission = Admission(
         pools=pools,
         own=api.own(settings, process.health, process.registry, api.Documents({name: urls[name] for name in routes.PUBLIC})),
@@ -57,6 +59,8 @@ async def start(settings: GatewaySettings, process: Service) -> None:
     async def serve(_: asyncio.Event) -> None:
         # The port closes as soon as the process is told to stop: it is what HTTP is elsewhere, not a background part.
         await edge.serve(settings.http_host, settings.http_port, process.stopping, ready=listening.set_result)
+        if access_log is not None:
+            access_log.flush()
 
     process.background("edge", serve)
     log.info("listening", host=settings.http_host, port=await listening)

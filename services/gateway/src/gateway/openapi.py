@@ -1,10 +1,11 @@
 """The services' OpenAPI documents as one. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contracts import routes
+from contracts.errors import Problem
 
 Document = dict[str, Any]
 
@@ -123,6 +124,20 @@ def merge(documents: Mapping[str, Document], *, version: str, missing: tuple[str
     if missing:
         merged["x-missing"] = list(missing)
     return merged
+
+
+def problems(document: Document, own: Iterable[type[Problem]]) -> dict[str, tuple[int, str]]:
+    """Gather every code that the services document and those of the gateway's *own*, each with its status and title."""
+    found = {kind.code: (kind.status, kind.title()) for kind in own}
+    for item in document["paths"].values():
+        for operation in item.values():
+            for response in operation.get("responses", {}).values() if isinstance(operation, dict) else ():
+                for content in response.get("content", {}).values():
+                    for code, example in content.get("examples", {}).items():
+                        value = example.get("value", {})
+                        if isinstance(value, dict) and value.get("code") == code and isinstance(value.get("status"), int):
+                            found.setdefault(code, (value["status"], str(example.get("summary") or value.get("title", ""))))
+    return dict(sorted(found.items()))
 
 
 def _prefixed(service: str, name: str) -> str:

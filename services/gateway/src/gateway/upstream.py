@@ -40,6 +40,9 @@ class Asker(Protocol):
     def chunk(self, data: bytes) -> None:
         """Take a piece of the body."""
 
+    def settle(self) -> None:
+        """Hear that nothing more has come for now."""
+
     def end(self) -> None:
         """Hear that the answer is complete."""
 
@@ -153,10 +156,12 @@ class Connection(asyncio.Protocol):
                 self._break()
                 return
             self._keep = False  # the answer is whole; what came after it was said unasked
-        if not self._ended and self._bytes > _HEAD_BYTES:
-            self._break()
-        elif self._ended:
+        if self._ended:
             self._finish()
+        elif self._bytes > _HEAD_BYTES:
+            self._break()
+        elif self.asker is not None:
+            self.asker.settle()
 
     def _break(self) -> None:
         asker = self.asker
