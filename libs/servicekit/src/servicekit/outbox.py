@@ -17,6 +17,7 @@ from contracts.envelope import Envelope
 
 from servicekit import metrics
 from servicekit.bus import Bus, BusRefused
+from servicekit.bus.connection import ROOM
 from servicekit.bus.consumer import is_away, where
 from servicekit.bus.pull import first
 from servicekit.db import Database, Tx, raw
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 POLL = 1.0  # seconds; the poll is the truth, NOTIFY only makes it early
-LARGEST = 1024 * 1024 - 8192  # bytes of payload that the server takes, with its headers
+LARGEST = 1024 * 1024 - ROOM  # bytes of payload that a server with NATS's own setting takes
 # Below the transaction's idle time-out: with a bus that is away the lock is given back, and not the connection lost.
 PUBLISH = 8.0
 

@@ -21,6 +21,7 @@ from servicekit.bus.errors import BusAway, BusRefused
 
 log = structlog.get_logger(__name__)
 
+ROOM = 8192  # bytes of a message that are left to headers, so that a dead letter of it fits as well
 START = 30.0  # seconds that a service waits for the server when it starts
 _PERMISSION = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"', re.IGNORECASE)
 
@@ -160,7 +161,8 @@ class Connection:
 
     def command(self, subject: str, payload: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None) -> bytes:
         """Write a message as the protocol does.  Raises: BusRefused: it is larger than the server takes."""
-        if len(payload) > self.client.max_payload:
+        # To a message that is too large the server answers by closing the connection for good.
+        if len(payload) + ROOM > self.client.max_payload:
             raise BusRefused(f"{len(payload)} bytes are more than the server takes.", status=413)
         if not headers:
             return b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply.encode(), len(payload), payload)

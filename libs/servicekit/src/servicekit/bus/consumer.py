@@ -191,8 +191,8 @@ class Consumption:
         # The tasks that handle a batch end by themselves; the group waits for them.
 
     async def _pull(self, now: float) -> None:
-        # With as many messages waiting for a retry as a batch has, the bug hits them all: no more are fetched to fail.
-        if not self._away and len(self._retries) < self._consumer.batch:
+        # What waits for a retry is in hand too: a bug that hits every message stops the fetching, when the hand is full of them.
+        if not self._away:
             for pull in self._pulls.values():
                 await pull.top_up(now)
 

@@ -17,7 +17,7 @@ from nats.aio.subscription import Subscription
 
 from servicekit.bus.connection import Connection, status
 from servicekit.bus.errors import BusAway, BusRefused
-from servicekit.bus.pull import Delivery
+from servicekit.bus.pull import Delivery, first
 
 log = structlog.get_logger(__name__)
 
@@ -181,7 +181,9 @@ class Ordered:
         while not self._closed:
             if not self._begun:
                 try:
-                    await self._connection.connected.wait()
+                    await first(self._connection.connected, self._connection.closed)
+                    if self._connection.closed.is_set():
+                        raise StopAsyncIteration
                     await self._begin(await self._connection.api(f"STREAM.INFO.{self._stream}"))
                     pause = 0.05
                 except (BusAway, BusRefused) as problem:

@@ -1,5 +1,6 @@
 """Declaring the streams and the buckets; the migrator's user does it, before any service starts."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 from contracts import buckets, subjects
 from contracts.buckets import Bucket
 
-from servicekit.bus.connection import Connection
-from servicekit.bus.errors import BusRefused
+from servicekit.bus.connection import START, Connection
+from servicekit.bus.errors import BusAway, BusRefused
 
 GIB = 1024**3
 _STREAM_NOT_FOUND = 10059
@@ -18,13 +19,20 @@ _NANO = 1_000_000_000
 async def declare(
     url: str,
     *,
-    events_bytes: int = 8 * GIB,
-    commands_bytes: int = GIB,
-    dead_bytes: int = GIB,
+    events_bytes: int = 2 * GIB,
+    commands_bytes: int = GIB // 4,
+    dead_bytes: int = GIB // 4,
     replicas: int = 1,
     extra: Iterable[Bucket] = (),
 ) -> None:
-    """Every stream and bucket is there with these settings; what was in them stays.  Raises: BusAway, BusRefused."""
+    """Every stream and bucket is there with these settings; what was in them stays.
+
+    The server sets the bytes aside, so together they must fit into what it may use of the disk.
+
+    Raises:
+        BusAway: JetStream did not answer within half a minute.
+        BusRefused: The disk is too small, or a setting cannot be changed.
+    """
     async with Connection.open(url, name="migrator") as connection:
         common = {"storage": "file", "num_replicas": replicas, "allow_direct": True}
         for config in (
@@ -62,7 +70,7 @@ def _bucket(bucket: Bucket, replicas: int) -> dict[str, Any]:
         "max_msgs_per_subject": 1,
         "max_age": age,
         "duplicate_window": min(age or 120 * _NANO, 120 * _NANO),
-        "max_bytes": 64 * 1024**2,
+        "max_bytes": 16 * 1024**2,
         "storage": "file",
         "num_replicas": replicas,
         "allow_direct": True,
@@ -72,12 +80,21 @@ def _bucket(bucket: Bucket, replicas: int) -> dict[str, Any]:
 
 
 async def _stream(connection: Connection, config: dict[str, Any]) -> None:
-    try:
-        await connection.api(f"STREAM.UPDATE.{config['name']}", config)
-    except BusRefused as problem:
-        if problem.number != _STREAM_NOT_FOUND:
-            raise
-        await connection.api(f"STREAM.CREATE.{config['name']}", config)
+    deadline = asyncio.get_running_loop().time() + START
+    while True:
+        try:
+            await connection.api(f"STREAM.UPDATE.{config['name']}", config)
+        except BusAway:  # a server that listens, while its JetStream still reads its files
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+        except BusRefused as problem:
+            if problem.number != _STREAM_NOT_FOUND:
+                raise
+            await connection.api(f"STREAM.CREATE.{config['name']}", config)
+            return
+        else:
+            return
 
 
 def _nanoseconds(time: timedelta) -> int:
