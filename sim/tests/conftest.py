@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sim.testing import Running, running_network
 
 from sim import tokens
-from sim.testing import Running, running_network
 
 PROCESS = Path(__file__).parent / "session_process.py"
 
@@ -72,7 +72,8 @@ class Session:
             self._changed.set()
 
     async def do(self, what: str, *args: Any) -> Any:
-        assert self._process and self._process.stdin
+        assert self._process
+        assert self._process.stdin
         n = next(self._n)
         answer = self._answers[n] = asyncio.get_running_loop().create_future()
         self._process.stdin.write(json.dumps({"n": n, "do": what, "args": args}).encode() + b"\n")

@@ -65,6 +65,7 @@ def main(store, jid):
     on(events.LoggedOutEv, "logged_out", lambda e: {"reason": int(e.Reason)})
     on(events.StreamReplacedEv, "replaced", lambda e: {})
     on(events.TemporaryBanEv, "banned", lambda e: {"code": int(e.Code), "expire": int(e.Expire)})
+
     @client.event(events.MessageEv)
     def _(_client, event):
         if not event.Message.HasField("protocolMessage"):
@@ -77,7 +78,10 @@ def main(store, jid):
     on(
         events.HistorySyncEv,
         "history",
-        lambda e: {"texts": [m.message.message.conversation for c in e.Data.conversations for m in c.messages], "type": int(e.Data.syncType)},
+        lambda e: {
+            "texts": [m.message.message.conversation for c in e.Data.conversations for m in c.messages],
+            "type": int(e.Data.syncType),
+        },
     )
 
     def jid_of(text):

@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 from aiohttp import FormData
 from servicekit.testing import eventually
-
 from sim.testing import Refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -165,12 +164,11 @@ async def test_a_message_that_a_phone_cannot_open_is_encrypted_again(api, shop, 
     first = await api.write(ana, SHOP, "hola")
     await shop.wait_for("message", id=first)
     before = await api.get("/stats")
-    for n in range(3):
-        await api.post(f"/phones/{ana}/corrupt", direction="received", count=1)
-        id = await shop.do("send", ana, f"rota {n}")
-        got = (await api.wait_for(ana, "inbox", 1, after=n))[0]
-        assert (got["id"], got["text"]) == (id, f"rota {n}")
-    assert (await api.get("/stats"))["retries_asked"] == before["retries_asked"] + 3
+    await api.post(f"/phones/{ana}/corrupt", direction="received", count=30)
+    sent = [(await shop.do("send", ana, f"rota {n}"), f"rota {n}") for n in range(30)]
+    got = await api.wait_for(ana, "inbox", 30)
+    assert sorted((item["id"], item["text"]) for item in got) == sorted(sent)
+    assert (await api.get("/stats"))["retries_asked"] == before["retries_asked"] + 30
 
 
 async def test_hundreds_of_messages_in_any_order_are_all_opened_by_the_library(api, shop, ana):
@@ -182,7 +180,8 @@ async def test_hundreds_of_messages_in_any_order_are_all_opened_by_the_library(a
     released = await api.post(f"/sessions/{SHOP}/release", shuffled=True)
     assert released["released"] >= 300
     await api.wait_for(ana, "receipts", 300)
-    assert sorted(shop.texts(ana)) == sorted(texts)
+    await eventually(lambda: len(shop.texts(ana)) == 300)
+    assert set(shop.texts(ana)) == texts
     assert (await api.get("/stats"))["retries_answered"] == before["retries_answered"]
 
 
@@ -205,9 +204,9 @@ async def plenty_of_prekeys(api):
 
 
 async def test_prekeys_are_asked_for_again_before_they_run_out(api, shop, ana):
+    await api.post(f"/sessions/{SHOP}/prekeys", left=6)
     before = await api.get("/stats")
-    stock = (await api.get(f"/phones/{SHOP}"))["sessions"][0]["prekeys"]
-    customers = [await api.phone(str(next(_customers))) for _ in range(stock)]
+    customers = [await api.phone(str(next(_customers))) for _ in range(12)]
     await api.ask("POST", "/messages", {"items": [{"from": c, "to": SHOP, "text": "hola"} for c in customers]})
     for number in customers:
         await api.wait_for(number, "receipts", 1)

@@ -33,12 +33,13 @@ class Connection:
         companion: The session, once it has logged in.
     """
 
+    _transport: Transport
     static: bytes
     login: wa6.ClientPayload
 
-    def __init__(self, socket: web.WebSocketResponse, authority: Authority, codec: Codec) -> None:
+    def __init__(self, socket: web.WebSocketResponse, tcp: asyncio.Transport | None, authority: Authority, codec: Codec) -> None:
+        self._tcp = tcp
         self._socket, self._authority, self._codec = socket, authority, codec
-        self._transport: Transport | None = None
         self._buffer = bytearray()
         self._outgoing: deque[Node] = deque()
         self._writable = asyncio.Event()
@@ -65,8 +66,8 @@ class Connection:
 
     async def receive(self) -> Node:
         """The next stanza.  Raises: BadStanza, Closed."""
-        assert self._transport is not None
-        return self._codec.decode(self._transport.open(await self._frame()))
+        frame = await self._frame()
+        return self._codec.decode(self._transport.open(frame))
 
     def send(self, node: Node) -> None:
         """*node* goes out in order; nothing happens when the socket is gone."""
@@ -99,9 +100,8 @@ class Connection:
     def drop(self) -> None:
         """The socket is gone at once, without a farewell."""
         self._abandon()
-        transport = self._socket._req.transport if self._socket._req else None
-        if transport:
-            transport.abort()
+        if self._tcp is not None:
+            self._tcp.abort()
 
     def _abandon(self) -> None:
         if self._closing:
@@ -120,7 +120,6 @@ class Connection:
 
     async def _write(self) -> None:
         """All that waits goes out as one WebSocket message; the client finds the frames in it by their lengths."""
-        assert self._transport is not None
         while True:
             await self._writable.wait()
             self._writable.clear()

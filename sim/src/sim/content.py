@@ -102,6 +102,7 @@ def _protocol(part: Any) -> Shown:
 
 
 def text(body: str) -> Any:
+    """A message of text."""
     return Message(conversation=body)
 
 

@@ -11,16 +11,16 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import BodyPartReader, web
-from msgspec import Meta, Struct
 
 from sim import content
-from sim.directory import Address, AutoReceipts, Companion, Phone, clean
+from sim.directory import Companion, Phone, clean
 from sim.media import MediaBroken
 from sim.network import Network
+from sim.orders import Ban, Batch, Change, Code, Corrupt, NewPhone, Prekeys, Release, Scan, State, Tick, Typing, Write
 from sim.problems import Problem, answer_problems
 
 T = TypeVar("T")
@@ -29,72 +29,6 @@ _MAX_BODY = 128 << 20
 _MAX_WAIT = 60.0
 _LIMIT = 1000
 _encoder = msgspec.json.Encoder()
-
-Text = Annotated[str, Meta(min_length=1, max_length=65_536)]
-Name = Annotated[str, Meta(max_length=100)]
-
-
-class NewPhone(Struct, forbid_unknown_fields=True):
-    number: str
-    name: Name = ""
-
-
-class Change(Struct, forbid_unknown_fields=True):
-    name: Name | None = None
-    auto_receipts: AutoReceipts | None = None
-    address: Address | None = None
-    presence: Literal["available", "unavailable"] | None = None
-
-
-class Scan(Struct, forbid_unknown_fields=True):
-    qr: str
-
-
-class Code(Struct, forbid_unknown_fields=True):
-    code: str
-
-
-class Write(Struct, forbid_unknown_fields=True):
-    to: str
-    text: Text
-    address: Address | None = None
-
-
-class Batch(Struct, forbid_unknown_fields=True):
-    items: Annotated[list[Written], Meta(max_length=10_000)]
-
-
-class Written(Struct, forbid_unknown_fields=True):
-    sender: str = msgspec.field(name="from")
-    to: str
-    text: Text
-
-
-class Tick(Struct, forbid_unknown_fields=True):
-    id: str
-    type: Literal["delivered", "read"] = "delivered"
-
-
-class Typing(Struct, forbid_unknown_fields=True):
-    to: str
-    state: Literal["composing", "recording", "paused"] = "composing"
-
-
-class Corrupt(Struct, forbid_unknown_fields=True):
-    count: Annotated[int, Meta(ge=0, le=1000)] = 1
-    direction: Literal["sent", "received"] = "sent"
-
-
-class Ban(Struct, forbid_unknown_fields=True):
-    seconds: Annotated[float, Meta(ge=0)]
-
-
-class Release(Struct, forbid_unknown_fields=True):
-    shuffled: bool = False
-
-
-class State(Struct, forbid_unknown_fields=True):
-    state: Literal["up", "down"]
 
 
 async def read(request: web.Request, type: type[T]) -> T:
@@ -122,6 +56,7 @@ class Control:
         self._began = time.monotonic()
 
     def application(self) -> web.Application:
+        """Every route."""
         application = web.Application(client_max_size=_MAX_BODY, middlewares=[answer_problems])
         route = application.router
         phone = "/phones/{number}"
@@ -151,6 +86,7 @@ class Control:
         route.add_post(session + "/ban", self.ban)
         route.add_post(session + "/hold", self.hold_sessions)
         route.add_post(session + "/release", self.release_sessions)
+        route.add_post(session + "/prekeys", self.prekeys)
         route.add_post("/network", self.set_network)
         route.add_get("/stats", self.stats)
         route.add_get("/events", self.events)
@@ -168,9 +104,11 @@ class Control:
         return found
 
     def asked(self, request: web.Request) -> Phone:
+        """The phone of the path.  Raises: Problem, NotANumber."""
         return self.phone(clean(request.match_info["number"]))
 
     def recipient(self, number: str) -> Phone:
+        """The phone that a message is for.  Raises: Problem, NotANumber."""
         found = self.network.directory.phones.get(clean(number))
         if found is None:
             raise Problem(404, "not-on-whatsapp", "The number it is for is not on WhatsApp: there is no phone with it.")
@@ -182,6 +120,7 @@ class Control:
         return web.Response(body=_encoder.encode(body), status=status, content_type="application/json")
 
     def describe(self, phone: Phone) -> dict[str, Any]:
+        """A phone and its sessions, as they are told."""
         sessions = [
             {"device": c.device, "connected": c.connection is not None, "waiting": len(c.queue), "prekeys": c.stock}
             for c in phone.companions.values()
@@ -201,19 +140,23 @@ class Control:
         }
 
     async def create(self, request: web.Request) -> web.Response:
+        """POST /phones: a new phone."""
         body = await read(request, NewPhone)
         number = clean(body.number)
         phone = self.network.directory.create(number, body.name or f"+{number}")
         return await self.reply(self.describe(phone), 201)
 
     async def list(self, request: web.Request) -> web.Response:
+        """GET /phones."""
         return await self.reply({"items": [self.describe(phone) for phone in self.network.directory.phones.values()]})
 
     async def get(self, request: web.Request) -> web.Response:
+        """GET /phones/{number}: the phone, and whom it has chats with."""
         phone = self.asked(request)
         return await self.reply(self.describe(phone) | {"chats": self.traffic.mailbox.chats(phone)})
 
     async def change(self, request: web.Request) -> web.Response:
+        """PATCH /phones/{number}."""
         phone, body = self.asked(request), await read(request, Change)
         phone.name = body.name or phone.name
         phone.auto_receipts = body.auto_receipts or phone.auto_receipts
@@ -224,10 +167,12 @@ class Control:
         return await self.reply(self.describe(phone))
 
     async def scan(self, request: web.Request) -> web.Response:
+        """POST /phones/{number}/scan: the session that shows the QR text is linked."""
         phone, body = self.asked(request), await read(request, Scan)
         return await self._linked(await self.network.linking.scan(phone, body.qr))
 
     async def code(self, request: web.Request) -> web.Response:
+        """POST /phones/{number}/code: the session that shows the code is linked."""
         phone, body = self.asked(request), await read(request, Code)
         return await self._linked(await self.network.linking.enter_code(phone, body.code))
 
@@ -238,6 +183,7 @@ class Control:
     # -- messages
 
     async def write(self, request: web.Request) -> web.Response:
+        """POST /phones/{number}/messages, and /typed for what an owner types on the own phone: the same thing."""
         phone, body = self.asked(request), await read(request, Write)
         id = self.traffic.write(phone, self.recipient(body.to), content.text(body.text), address=body.address)
         return await self.reply({"id": id}, 201)
@@ -250,6 +196,7 @@ class Control:
         return await self.reply({"ids": ids}, 201)
 
     async def media(self, request: web.Request) -> web.Response:
+        """POST /phones/{number}/media: a file, as multipart/form-data."""
         phone = self.asked(request)
         fields: dict[str, str] = {}
         data: bytes | None = None
@@ -274,6 +221,7 @@ class Control:
         return await self.reply({"id": self.traffic.write(phone, to, message), "sha256": uploaded.hash_plain.hex()}, 201)
 
     async def file(self, request: web.Request) -> web.Response:
+        """GET /phones/{number}/media/{id}: the plain file of a message."""
         shown = self.traffic.mailbox.file(self.asked(request), request.match_info["id"])
         if shown is None or shown.file is None:
             raise Problem(404, "no-file", "This message has no file.")
@@ -286,9 +234,11 @@ class Control:
         return web.Response(body=data, headers={**headers, "Content-Type": mime})
 
     async def inbox(self, request: web.Request) -> web.Response:
+        """GET /phones/{number}/inbox?after=N&wait=S: what the phone decrypted, in that order."""
         return await self._poll(request, self.traffic.mailbox.inbox)
 
     async def receipts(self, request: web.Request) -> web.Response:
+        """GET /phones/{number}/receipts?after=N&wait=S: the ticks that the phone saw."""
         return await self._poll(request, self.traffic.mailbox.receipts)
 
     async def _poll(self, request: web.Request, rows: Callable[[Phone, int, int], Any]) -> web.Response:
@@ -301,11 +251,13 @@ class Control:
         return await self.reply({"items": items})
 
     async def chat(self, request: web.Request) -> web.Response:
+        """GET /phones/{number}/chats/{other}: the last 200 messages of a chat."""
         phone = self.asked(request)
         items = self.traffic.mailbox.chat(phone, clean(request.match_info["other"]), 200)
         return await self.reply({"items": items})
 
     async def tick(self, request: web.Request) -> web.Response:
+        """POST /phones/{number}/receipts: the phone gives a tick."""
         phone, body = self.asked(request), await read(request, Tick)
         origin = self.traffic.mailbox.origin(phone, body.id)
         if origin is None:
@@ -314,6 +266,7 @@ class Control:
         return await self.reply({"id": body.id, "type": body.type}, 201)
 
     async def typing(self, request: web.Request) -> web.Response:
+        """POST /phones/{number}/typing."""
         phone, body = self.asked(request), await read(request, Typing)
         self.traffic.typing(phone, self.recipient(body.to), body.state)
         return await self.reply({})
@@ -321,6 +274,7 @@ class Control:
     # -- accidents
 
     async def corrupt(self, request: web.Request) -> web.Response:
+        """POST /phones/{number}/corrupt: the next messages cannot be opened."""
         phone, body = self.asked(request), await read(request, Corrupt)
         if body.direction == "sent":
             phone.corrupt_sent = body.count
@@ -329,11 +283,13 @@ class Control:
         return await self.reply({"count": body.count, "direction": body.direction})
 
     async def hold_phone(self, request: web.Request) -> web.Response:
+        """POST /phones/{number}/hold: the phone decrypts nothing until it is released."""
         phone = self.asked(request)
         phone.held = phone.held or []
         return await self.reply({})
 
     async def release_phone(self, request: web.Request) -> web.Response:
+        """POST /phones/{number}/release: the phone decrypts what it held, shuffled or in order."""
         phone, body = self.asked(request), await read(request, Release)
         order = list(range(len(phone.held or [])))
         if body.shuffled:
@@ -342,12 +298,14 @@ class Control:
         return await self.reply({"released": len(order)})
 
     async def hold_sessions(self, request: web.Request) -> web.Response:
+        """POST /sessions/{number}/hold: nothing new is delivered until it is released."""
         phone = self.asked(request)
         for companion in phone.companions.values():
             self.network.delivery.hold(companion)
         return await self.reply({"sessions": len(phone.companions)})
 
     async def release_sessions(self, request: web.Request) -> web.Response:
+        """POST /sessions/{number}/release: what was held is delivered, shuffled or in order."""
         phone, body = self.asked(request), await read(request, Release)
         await self.network.db.committed()
         released = sum(self.network.delivery.release(c, shuffled=body.shuffled) for c in phone.companions.values())
@@ -360,17 +318,27 @@ class Control:
         return handle
 
     async def ban(self, request: web.Request) -> web.Response:
+        """POST /sessions/{number}/ban {seconds}."""
         phone, body = self.asked(request), await read(request, Ban)
         return await self.reply({"sessions": self.network.ban(phone, body.seconds)})
 
+    async def prekeys(self, request: web.Request) -> web.Response:
+        """POST /sessions/{number}/prekeys {left}: the server has lost the other one-time prekeys."""
+        phone, body = self.asked(request), await read(request, Prekeys)
+        for companion in phone.companions.values():
+            self.network.directory.lose_stock(companion, body.left)
+        return await self.reply({"sessions": len(phone.companions)})
+
     async def set_network(self, request: web.Request) -> web.Response:
+        """POST /network: up, or down for everyone."""
         body = await read(request, State)
         self.network.set_up(body.state == "up")
         return await self.reply({"state": body.state})
 
     async def stats(self, request: web.Request) -> web.Response:
+        """GET /stats."""
         directory = self.network.directory
-        companions = [companion for companion in directory.companions()]
+        companions = list(directory.companions())
         counts = {name: getattr(self.network.counts, name) for name in self.network.counts.__slots__}
         numbers = {
             "connections": len(self.network.connections),
@@ -386,6 +354,7 @@ class Control:
     # -- the page
 
     async def page(self, request: web.Request) -> web.FileResponse:
+        """GET /: the page on which a person plays the customer and the owner."""
         return web.FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
     async def events(self, request: web.Request) -> web.StreamResponse:

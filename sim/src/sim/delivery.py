@@ -105,6 +105,7 @@ class Delivery:
                 self._send(companion, queued)
 
     def hold(self, companion: Companion) -> None:
+        """Nothing new is sent to the session until it is released."""
         companion.held = True
 
     def release(self, companion: Companion, *, shuffled: bool) -> int:

@@ -80,9 +80,11 @@ class Companion:
 
     @property
     def address(self) -> str:
+        """By which Signal sessions with it are known."""
         return f"{self.phone.number}:{self.device}"
 
     def jid(self, server: str = LID) -> JID:
+        """Its address, by LID or by number."""
         return JID(self.phone.lid if server == LID else self.phone.number, server, self.device)
 
 
@@ -117,6 +119,7 @@ class Phone:
     tries: dict[str, int] = field(default_factory=dict)
 
     def jid(self, server: str = PN) -> JID:
+        """The phone's address, by number or by LID."""
         return JID(self.lid if server == LID else self.number, server)
 
 
@@ -131,13 +134,13 @@ class Directory:
     def load(self) -> None:
         """All that the file knows is here."""
         columns = "number, lid, name, secrets, next_prekey, next_device, auto_receipts, address, banned_until"
-        for number, lid, name, secrets, *rest in self._db.read(f"select {columns} from phones"):
+        for number, lid, name, secrets, *rest in self._db.read(f"select {columns} from phones"):  # noqa: S608
             self._add(Phone(number, lid, name, self._signal(number, msgspec.msgpack.decode(secrets, type=Secrets)), *rest))
         for table, counter in (("inbox", "received"), ("receipts", "seen"), ("sent", "written")):
-            for number, last in self._db.read(f"select number, max(n) from {table} group by number"):
+            for number, last in self._db.read(f"select number, max(n) from {table} group by number"):  # noqa: S608
                 setattr(self.phones[number], counter, last)
         columns = "number, device, identity, noise, registration, signed_id, signed, signature, history, linked_at"
-        for number, device, *rest in self._db.read(f"select {columns} from companions"):
+        for number, device, *rest in self._db.read(f"select {columns} from companions"):  # noqa: S608
             companion = Companion(self.phones[number], device, *rest)
             companion.history = bool(companion.history)
             self.phones[number].companions[device] = companion
@@ -145,9 +148,11 @@ class Directory:
             self.phones[number].companions[device].stock = count
 
     def find(self, jid: JID) -> Phone | None:
+        """The phone of an address."""
         return self._lids.get(jid.user) if jid.server == LID else self.phones.get(jid.user)
 
     def companions(self) -> Iterator[Companion]:
+        """Every linked session."""
         for phone in self.phones.values():
             yield from phone.companions.values()
 
@@ -193,9 +198,10 @@ class Directory:
         """The session is gone, with all that waited for it."""
         companion.phone.companions.pop(companion.device, None)
         for table in ("companions", "prekeys", "queue", "waiting"):
-            self._db.write(f"delete from {table} where number=? and device=?", companion.phone.number, companion.device)
+            self._db.write(f"delete from {table} where number=? and device=?", companion.phone.number, companion.device)  # noqa: S608
 
     def save_companion(self, companion: Companion) -> None:
+        """What may change of a session is written."""
         self._db.write(
             "update companions set registration=?, signed_id=?, signed=?, signature=?, history=? where number=? and device=?",
             *(companion.registration, companion.signed_id, companion.signed, companion.signature, int(companion.history)),
@@ -208,6 +214,13 @@ class Directory:
         for id, value in keys.items():
             self._db.write("insert or replace into prekeys values (?, ?, ?, ?)", number, device, id, value)
         ((companion.stock,),) = self._db.read("select count(*) from prekeys where number=? and device=?", number, device)
+
+    def lose_stock(self, companion: Companion, left: int) -> None:
+        """All but *left* one-time prekeys of the session are gone."""
+        number, device = companion.phone.number, companion.device
+        kept = "select id from prekeys where number=?1 and device=?2 order by id desc limit ?3"
+        self._db.write(f"delete from prekeys where number=?1 and device=?2 and id not in ({kept})", number, device, left)  # noqa: S608
+        companion.stock = min(companion.stock, left)
 
     def take_bundle(self, companion: Companion) -> Bundle:
         """The session's keys with one of its one-time prekeys, while there are any; that one is never given again."""

@@ -6,7 +6,7 @@ import hmac
 import os
 from functools import cached_property
 
-import xeddsa  # type: ignore[import-untyped]
+import xeddsa
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 DJB = b"\x05"
@@ -38,6 +38,7 @@ class KeyPair:
 
     @cached_property
     def public(self) -> bytes:
+        """The public half, 32 bytes."""
         return self._key.public_key().public_bytes_raw()
 
     def exchange(self, public: bytes) -> bytes:

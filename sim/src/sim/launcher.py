@@ -8,7 +8,7 @@
 * `CLARIN_SIM_ROOT_KEY` is that root key.
 
 Children that inherit the environment are attached too, so that a worker may start `sys.executable -m …` as it likes.  Isolated
-interpreters (`python -I`, `-E`, `-S`) are not.  In production there is no such thing: everything here refuses when CLARIN_ENV is production.
+interpreters (`python -I`, `-E`, `-S`) are not.  Everything here refuses when CLARIN_ENV is production.
 """
 
 from __future__ import annotations

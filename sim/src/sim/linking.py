@@ -19,7 +19,7 @@ from sim.connection import Closed, Connection
 from sim.database import Database
 from sim.directory import Companion, Directory, Phone
 from sim.keys import KeyPair, hkdf, verify
-from sim.nodes import LID, PN, SERVER, BadStanza, Node
+from sim.nodes import LID, PN, SERVER, Attr, BadStanza, Node
 from sim.proto import adv
 
 _REFS = 6
@@ -110,9 +110,9 @@ class Linking:
             Node("link_code_pairing_wrapped_primary_ephemeral_pub", {}, salt + vector + ours),
             Node("primary_identity_pub", {}, identity.public),
         ]
-        attrs = {"from": SERVER, "id": os.urandom(5).hex(), "type": "link_code_companion_reg", "t": int(time.time())}
+        attrs: dict[str, Attr] = {"from": SERVER, "id": os.urandom(5).hex(), "type": "link_code_companion_reg", "t": int(time.time())}
         stage = Node("link_code_companion_reg", {"stage": "primary_hello"}, hello)
-        shown.connection.send(Node("notification", {**attrs}, [stage]))
+        shown.connection.send(Node("notification", attrs, [stage]))
         wrong = LinkRefused("wrong-code", "This is not the code on the screen.", wrong=True)
         try:
             finish = await asyncio.wait_for(shown.finished.get(), 5)

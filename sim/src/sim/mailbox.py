@@ -55,6 +55,7 @@ class Item(Struct, omit_defaults=True):
 
 
 def now() -> str:
+    """The time as the control API tells it: RFC 3339, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -83,6 +84,7 @@ class Mailbox:
         )
 
     def sent(self, phone: Phone, id: str) -> Sent | None:
+        """A message that the phone wrote."""
         rows = self._db.read("select recipient, category, server, media, message from sent where number=? and id=?", phone.number, id)
         if not rows:
             return None
@@ -117,6 +119,7 @@ class Mailbox:
         return True
 
     def inbox(self, phone: Phone, after: int, limit: int) -> list[Item]:
+        """What the phone decrypted after item *after*."""
         rows = self._db.read(
             "select n, id, sender, recipient, device, media, at from inbox where number=? and n>? order by n limit ?",
             *(phone.number, after, limit),
@@ -130,6 +133,7 @@ class Mailbox:
         return msgspec.msgpack.decode(rows[0][0], type=Shown) if rows else None
 
     def receipts(self, phone: Phone, after: int, limit: int) -> list[dict[str, Any]]:
+        """The ticks that the phone saw after number *after*."""
         rows = self._db.read(
             "select n, id, sender, device, type, at from receipts where number=? and n>? order by n limit ?", phone.number, after, limit
         )

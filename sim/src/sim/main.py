@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import uvloop
@@ -50,9 +51,16 @@ async def run(data: Path, control_port: int, info_file: Path) -> None:
     try:
         await stopped
     finally:
-        info_file.unlink(missing_ok=True)
+        forget(info_file)
         await runner.cleanup()
         await network.close()
+
+
+def forget(info_file: Path) -> None:
+    """The file is gone, unless another process has written its own there."""
+    with suppress(FileNotFoundError):
+        if json.loads(info_file.read_text())["pid"] == os.getpid():
+            info_file.unlink()
 
 
 def only_one(data: Path) -> int:
@@ -67,6 +75,7 @@ def only_one(data: Path) -> int:
 
 
 def main() -> int:
+    """The command line; 2 when it refuses to run here."""
     parser = argparse.ArgumentParser(prog="python -m sim", description="A WhatsApp network on loopback: phones, server, media hosts.")
     parser.add_argument("--data", type=Path, required=True, help="folder of phones, keys and messages")
     parser.add_argument("--control-port", type=int, default=0, help="port of the control API and its page on 127.0.0.1; 0 takes a free one")
@@ -77,7 +86,7 @@ def main() -> int:
         refuse_production(os.environ)
         only_one(arguments.data)
     except Refused as refused:
-        print(refused, file=sys.stderr)
+        sys.stderr.write(f"{refused}\n")
         return 2
     uvloop.run(run(arguments.data, arguments.control_port, arguments.info_file or arguments.data / "info.json"))
     return 0

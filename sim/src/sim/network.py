@@ -64,6 +64,7 @@ class Network:
         self._port_file.write_text(str(self.proxy.port))
 
     async def close(self) -> None:
+        """Every socket is closed and the file is whole."""
         self.proxy.close()
         for connection in list(self.connections):
             connection.drop()
@@ -101,7 +102,7 @@ class Network:
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=1 << 25, compress=False)
         await socket.prepare(request)
-        connection = Connection(socket, self.authority, self._codec)
+        connection = Connection(socket, request.transport, self.authority, self._codec)
         self.connections.add(connection)
         try:
             await connection.handshake()

@@ -59,6 +59,7 @@ class Node:
 
     @property
     def children(self) -> list[Node]:
+        """The elements inside; none when the content is something else."""
         return self.content if isinstance(self.content, list) else []
 
     @property
@@ -74,6 +75,7 @@ class Node:
         return int.from_bytes(self.data, "big")
 
     def find(self, tag: str) -> Node | None:
+        """The first child of that tag, if there is one."""
         return next((child for child in self.children if child.tag == tag), None)
 
     def child(self, tag: str) -> Node:

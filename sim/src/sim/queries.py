@@ -1,4 +1,4 @@
-"""Answers to what sessions ask.  Every query gets one: a query without an answer would keep a call of the library waiting for 75 seconds."""
+"""Answers to what sessions ask.  Every query gets one: without it a call of the library would wait for 75 seconds."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ LOW_STOCK = 5
 
 
 def result(query: Node, content: list[Node] | None = None) -> Node:
+    """A query's answer."""
     return Node("iq", {"from": SERVER, "id": query.text("id"), "type": "result"}, content)
 
 
 def error(query: Node, code: int, text: str) -> Node:
+    """A query's refusal."""
     return Node("iq", {"from": SERVER, "id": query.text("id"), "type": "error"}, [Node("error", {"code": code, "text": text})])
 
 

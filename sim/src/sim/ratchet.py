@@ -161,18 +161,20 @@ def decrypt(state: State, identity: KeyPair, message: bytes) -> bytes:
         plain = _open(secret, identity, state, message, sealed)
         del known.skipped[number]
         return plain
-    root: bytes | None = None
+    root = state.root
     if known is None:
-        root, key = _turn(state.root, KeyPair(state.ratchet), ratchet)
+        root, key = _turn(root, KeyPair(state.ratchet), ratchet)
         ahead = Chain(key)
     else:
         ahead = Chain(known.chain.key, known.chain.index)
     if number - ahead.index > MAX_SKIPPED:
         raise Undecryptable("Too far ahead.")
-    skipped = {ahead.index: ahead.step() for _ in range(number - ahead.index)}
+    skipped: dict[int, bytes] = {}
+    while ahead.index < number:
+        passed = ahead.index
+        skipped[passed] = ahead.step()
     plain = _open(ahead.step(), identity, state, message, sealed)
     if known is None:
-        assert root is not None
         known = _turn_around(state, root, Receiving(ratchet, ahead))
     known.chain = ahead
     known.skipped |= skipped

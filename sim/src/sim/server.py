@@ -46,13 +46,16 @@ class Proxy:
         self.port = self._server.sockets[0].getsockname()[1]
 
     def close(self) -> None:
+        """Nobody is let in any more."""
         if self._server:
             self._server.close()
 
     async def secure(self, transport: asyncio.Transport) -> None:
         """The accepted connection speaks TLS now, with the HTTP server behind it."""
-        assert self._runner.server is not None
-        handler = self._runner.server()
+        server = self._runner.server
+        if server is None:
+            raise ConnectionResetError("The network is closing.")
+        handler = server()
         secured = await asyncio.get_running_loop().start_tls(
             transport, cast(asyncio.Protocol, handler), self._context, server_side=True, ssl_handshake_timeout=30
         )
@@ -64,20 +67,22 @@ class Proxy:
 class Tunnel(asyncio.Protocol):
     """One accepted connection: its CONNECT line, then whatever `Proxy.secure` makes of it."""
 
+    _transport: asyncio.Transport
+
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._head = bytearray()
-        self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Accepted; cut off at once while the network is down."""
         self._transport = cast(asyncio.Transport, transport)
         if not self._proxy.up:
             self._transport.abort()
             return
 
     def data_received(self, data: bytes) -> None:
-        assert self._transport is not None
+        """The CONNECT line, in one piece or in several."""
         self._head += data
         if b"\r\n\r\n" not in self._head:
             if len(self._head) > _MAX_HEAD:
@@ -93,7 +98,6 @@ class Tunnel(asyncio.Protocol):
             self._task = asyncio.get_running_loop().create_task(self._secure(self._transport))
 
     def _refuse(self, status: str) -> None:
-        assert self._transport is not None
         self._transport.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         self._transport.close()
 

@@ -30,6 +30,7 @@ class Secrets(Struct, frozen=True):
 
     @classmethod
     def fresh(cls) -> Secrets:
+        """A new phone's."""
         return cls(KeyPair().private, KeyPair().private, os.urandom(32), int.from_bytes(os.urandom(2), "big") & 0x3FFF | 1)
 
 
@@ -62,9 +63,11 @@ class Signal:
         return self._signature
 
     def one_time(self, number: int) -> KeyPair:
+        """The one-time prekey of that number."""
         return KeyPair(hmac.digest(self._seed, number.to_bytes(4, "big"), "sha256"))
 
     def record(self, address: str) -> Record:
+        """The sessions with a device, empty when there were none."""
         found = self._records.get(address)
         if found is None:
             found = self._records[address] = self._load(address) or Record()

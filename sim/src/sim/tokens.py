@@ -48,7 +48,7 @@ def shared_object() -> Path:
 
 
 def load(cache: Path | None = None) -> Tokens:
-    """The tables of the installed library; kept as JSON in the folder *cache* by the object's size and time, since reading takes a second."""
+    """The tables of the installed library; kept as JSON in the folder *cache*, by the object's size and time: reading takes a second."""
     source = shared_object()
     stat = source.stat()
     kept = cache / f"tokens-{stat.st_size:x}-{stat.st_mtime_ns:x}.json" if cache else None

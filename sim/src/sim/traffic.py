@@ -27,6 +27,7 @@ _NO_ACKNOWLEDGEMENT = ("read", "read-self", "played", "played-self")
 
 
 def new_id() -> str:
+    """A message id as phones make them."""
     return "3A" + os.urandom(9).hex().upper()
 
 
@@ -107,7 +108,7 @@ class Traffic:
         kind, sealed = sender.signal.encrypt(companion.address, lambda: self._directory.take_bundle(companion), plain)
         if corrupt:
             sealed = _spoil(kind, sealed)
-        enc = Node("enc", {"v": 2, "type": kind, "count": count or None, "mediatype": sent.shown.file and sent.shown.kind}, sealed)
+        enc = Node("enc", {"v": 2, "type": kind, "count": count or None, "mediatype": sent.shown.kind if sent.shown.file else None}, sealed)
         self._delivery.put(companion, Node("message", attrs, [enc]))
 
     # -- a session writes
@@ -167,7 +168,7 @@ class Traffic:
             return False
         sealed = enc.data
         kind = enc.text("type")
-        if phone.corrupt_received > 0:
+        if phone.corrupt_received > 0 and "count" not in enc.attrs:  # what was encrypted again comes whole
             phone.corrupt_received -= 1
             sealed = _spoil(kind, sealed)
         try:
@@ -190,6 +191,7 @@ class Traffic:
             return False
         if shown.file:
             await self._check(shown)
+            # Another copy may have come in while the file was read.
             if self.mailbox.has(phone, sender.phone.number, id):
                 return False
         self.mailbox.receive(
@@ -216,7 +218,8 @@ class Traffic:
     async def _check(self, shown: Shown) -> None:
         """The file was downloaded and decrypted, off the loop; its true size and hash are in *shown*, or why there are none."""
         file = shown.file
-        assert file is not None
+        if file is None:
+            return
         try:
             plain = await asyncio.to_thread(self._hosts.download, file.path, file.key, shown.kind)
         except (MediaBroken, OSError) as error:
@@ -328,6 +331,7 @@ class Traffic:
             self._delivery.pass_on(companion, Node("chatstate", {"from": phone.jid(LID if phone.address == "lid" else PN)}, [what]))
 
     def typing_from_session(self, companion: Companion, node: Node) -> None:
+        """The phone sees what the session does in its chat."""
         phone = self._directory.find(node.jid("to"))
         if phone and node.children:
             what = node.children[0]
@@ -349,6 +353,7 @@ class Traffic:
 
 
 def presence_of(phone: Phone) -> Node:
+    """Whether the phone is there, as a session is told."""
     away = phone.presence != "available"
     return Node("presence", {"from": phone.jid(), "type": "unavailable" if away else None, "last": "deny" if away else None})
 
