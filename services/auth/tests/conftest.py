@@ -125,7 +125,7 @@ async def db(settings: AuthSettings) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture
 async def system(settings: AuthSettings) -> AsyncIterator[Database]:
-    async with Database.open(settings.system_database_url, application="test", pool=2) as opened:
+    async with Database.open(settings.system_database_url, application="test", pool=8) as opened:
         yield opened
 
 

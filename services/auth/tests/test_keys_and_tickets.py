@@ -38,6 +38,15 @@ async def test_two_replicas_that_start_together_make_one_key_and_trust_each_othe
     assert (await two.refresh(signed["refresh_token"])).status == 200
 
 
+async def test_of_eight_that_look_for_a_key_at_once_one_makes_it(system: Database) -> None:
+    async def look() -> str:
+        async with system.system() as tx:
+            (key,) = await store.installation.signing(tx, Vault(b"k" * 32), datetime.now(UTC))
+        return key.kid
+
+    assert len(set(await asyncio.gather(*(look() for _ in range(8))))) == 1
+
+
 async def test_the_public_key_verifies_a_token_and_nothing_private_is_shown(call: Caller) -> None:
     token = (await call.register()).body["access_token"]
     (key,) = (await call("GET", "/.well-known/jwks.json")).body["keys"]
@@ -79,6 +88,7 @@ async def test_a_ticket_stands_for_its_caller_for_half_a_minute_and_is_kept_as_a
         assert await redis.keys() == [key.encode()]
         assert 25 <= await redis.ttl(key) <= 30
         value = await redis.getdel(key)
+    assert isinstance(value, bytes)
     found = msgspec.json.decode(value)
     principal = msgspec.convert({name: field for name, field in found.items() if name != "exp"}, Principal)
     claims = jwt.decode(signed["access_token"], options={"verify_signature": False})

@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -61,6 +62,19 @@ async def test_comparing_with_nobody_is_the_same_work_and_always_wrong() -> None
         after = {whose: COMPARED.labels(whose)._value.get() for whose in ("user", "nobody")}
     assert after["user"] - before["user"] == 2
     assert after["nobody"] - before["nobody"] == 1
+
+
+async def test_comparing_with_nobody_takes_as_long() -> None:
+    async with Passwords(cost=9) as passwords:
+        hash = await passwords.hash("correct horse battery")
+
+        async def seconds(whose: str | None) -> float:
+            began = time.process_time()
+            for _ in range(3):
+                await passwords.matches("incorrect horse battery", whose)
+            return time.process_time() - began
+
+        assert 0.5 < await seconds(None) / await seconds(hash) < 2
 
 
 async def test_a_hash_of_another_cost_is_outdated() -> None:

@@ -108,14 +108,15 @@ async def login(body: Login, request: Request, response: Response, parts: WithPa
     attempts = tokens.hashed(body.email)
     now = datetime.now(UTC)
     async with parts.system.system() as system:
-        held_until = await store.installation.attempt(system, attempts, now)
+        held = await store.installation.attempt(system, attempts, now)
         user = await store.users.by_email(system, body.email)
-    if held_until is not None:
-        await _refuse(parts, user, "locked", where)
-        seconds = max(1, round((held_until - now).total_seconds()))
+    if held is not None:
+        if held.first:  # told once: who hammers at a held address would else write to the bus with each request
+            await _refuse(parts, attempts, user, "locked", where)
+        seconds = max(1, round((held.until - now).total_seconds()))
         raise TooManyAttempts(f"Try again in {seconds} s.", headers={"Retry-After": str(seconds)}, retry_after=seconds)
     if not await parts.passwords.matches(password, user.password_hash if user else None) or user is None:
-        await _refuse(parts, user, "password", where)
+        await _refuse(parts, attempts, user, "password", where)
         raise WrongCredentials
     rehashed = await parts.passwords.hash(password) if parts.passwords.outdated(user.password_hash or "") else None
     now = datetime.now(UTC)
@@ -130,17 +131,21 @@ async def login(body: Login, request: Request, response: Response, parts: WithPa
                 await store.users.save(tx, replace(fresh, password_hash=rehashed))
             session, refresh = await sessions.open(tx, parts, fresh, body.session, where, now)
     if not active:
-        await _refuse(parts, user, "disabled", where)
+        await _refuse(parts, attempts, user, "disabled", where)
         raise UserDisabled("Ask an owner or admin of the account.")
     return sessions.answer(request, response, parts, user=fresh, account=account, session=session, refresh=refresh, client=body.session)
 
 
-async def _refuse(parts: Parts, user: User | None, reason: Literal["password", "disabled", "locked"], where: sessions.Origin) -> None:
-    """Tell that somebody was refused. For an address that nobody has, a commit all the same, for its time."""
-    tenant = user.tenant if user else TenantId(ids.new())
-    async with parts.db.transaction(tenant) as tx:
-        if user:
-            await outbox.add(tx, wrap(tenant, SessionRefused(user=user.id, reason=reason, address=where.address)))
+async def _refuse(
+    parts: Parts, attempts: bytes, user: User | None, reason: Literal["password", "disabled", "locked"], where: sessions.Origin
+) -> None:
+    """Tell that somebody was refused; an address that nobody has costs as much time."""
+    if user is None:
+        async with parts.system.system() as system:
+            await store.installation.touch(system, attempts)
+        return
+    async with parts.db.transaction(user.tenant) as tx:
+        await outbox.add(tx, wrap(user.tenant, SessionRefused(user=user.id, reason=reason, address=where.address)))
 
 
 @router.post("/refresh", response_model_exclude_none=True, responses=problems(RefreshInvalid, RefreshReused, CsrfMismatch))

@@ -1,5 +1,6 @@
 """What belongs to the installation and to no account: signing keys, invitations, failed attempts, settings."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts.ids import TenantId
@@ -53,8 +54,16 @@ async def redeem(tx: Tx, code: bytes, now: datetime) -> bool:
     return (await tx.execute(statement)).first() is not None
 
 
-async def attempt(tx: Tx, email: bytes, now: datetime) -> datetime | None:
-    """Count an attempt to sign in before it is made; None when it may be, else until when none is taken.
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """No attempt is taken until then; *first*: this is the first one that learns of it."""
+
+    until: datetime
+    first: bool
+
+
+async def attempt(system: Tx, email: bytes, now: datetime) -> Hold | None:
+    """Count an attempt to sign in before it is made; None when it may be.
 
     Counting first is what holds many guesses at once: the fifth sets the hold, whether or not the four before have been answered.
     """
@@ -65,13 +74,21 @@ async def attempt(tx: Tx, email: bytes, now: datetime) -> datetime | None:
         set_={"failures": case((forgotten, 1), else_=login_attempts.c.failures + 1), "at": now},
         where=login_attempts.c.held_until <= now,
     )
-    failures: int | None = (await tx.execute(counted.returning(login_attempts.c.failures))).scalar_one_or_none()
+    failures: int | None = (await system.execute(counted.returning(login_attempts.c.failures))).scalar_one_or_none()
     row = login_attempts.c.email_hash == email
-    if failures is None:
-        held: datetime = (await tx.execute(select(login_attempts.c.held_until).where(row))).scalar_one()
-        return held
-    await tx.execute(update(login_attempts).where(row).values(held_until=now + hold(failures)))
-    return None
+    if failures is not None:
+        await system.execute(update(login_attempts).where(row).values(held_until=now + hold(failures)))
+        return None
+    untold = login_attempts.c.told_until.is_distinct_from(login_attempts.c.held_until)
+    told = update(login_attempts).where(row, untold).values(told_until=login_attempts.c.held_until)
+    first = (await system.execute(told.returning(login_attempts.c.failures))).first() is not None
+    until: datetime = (await system.execute(select(login_attempts.c.held_until).where(row))).scalar_one()
+    return Hold(until, first)
+
+
+async def touch(system: Tx, email: bytes) -> None:
+    """Write a row as it is: for an address that nobody has, a commit that reaches the disk like that of one which somebody has."""
+    await system.execute(update(login_attempts).where(login_attempts.c.email_hash == email).values(at=login_attempts.c.at))
 
 
 async def succeeded(tx: Tx, email: bytes) -> None:

@@ -70,6 +70,7 @@ login_attempts = sa.Table(
     sa.Column("failures", sa.Integer),
     sa.Column("at", _AT),
     sa.Column("held_until", _AT),
+    sa.Column("told_until", _AT),
 )
 signing_keys = sa.Table(
     "signing_keys",
