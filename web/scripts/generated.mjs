@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { plain } from "./plain.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 const fresh = mkdtempSync(join(tmpdir(), "clarin-client-"));
@@ -10,7 +11,7 @@ const files = (folder) =>
   readdirSync(folder)
     .sort()
     .flatMap((name) => (statSync(join(folder, name)).isDirectory() ? files(join(folder, name)) : [join(folder, name)]));
-const read = (folder) => files(folder).map((path) => [path.slice(folder.length), readFileSync(path, "utf8")]);
+const read = (folder) => files(folder).map((path) => [path.slice(folder.length), plain(readFileSync(path, "utf8"))]);
 try {
   execFileSync(join(root, "node_modules/.bin/openapi-ts"), ["--silent", "--output", fresh], {
     cwd: root,
