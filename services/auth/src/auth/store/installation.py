@@ -1,7 +1,7 @@
 """What belongs to the installation and to no account: signing keys, invitations, failed attempts, settings."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from contracts.ids import TenantId
 from servicekit.db import Tx
@@ -13,6 +13,7 @@ from auth.domain import ATTEMPTS_FORGOTTEN, hold
 from auth.store.tables import installation, invitations, login_attempts, signing_keys
 
 _FIRST_ACCOUNT = "first-account"
+_NEVER = datetime.fromtimestamp(0, UTC)
 
 
 async def signing(system: Tx, vault: keys.Vault, now: datetime) -> list[keys.SealedKey]:
@@ -67,7 +68,7 @@ async def attempt(system: Tx, email: bytes, now: datetime) -> Hold | None:
 
     Counting first is what holds many guesses at once: the fifth sets the hold, whether or not the four before have been answered.
     """
-    new = postgresql.insert(login_attempts).values(email_hash=email, failures=1, at=now, held_until=now)
+    new = postgresql.insert(login_attempts).values(email_hash=email, failures=1, at=now, held_until=_NEVER)
     forgotten = login_attempts.c.at < now - ATTEMPTS_FORGOTTEN
     counted = new.on_conflict_do_update(
         index_elements=["email_hash"],
@@ -77,7 +78,9 @@ async def attempt(system: Tx, email: bytes, now: datetime) -> Hold | None:
     failures: int | None = (await system.execute(counted.returning(login_attempts.c.failures))).scalar_one_or_none()
     row = login_attempts.c.email_hash == email
     if failures is not None:
-        await system.execute(update(login_attempts).where(row).values(held_until=now + hold(failures)))
+        # not set to now where there is no hold: an attempt that began a moment earlier and is counted later would be held
+        if held_for := hold(failures):
+            await system.execute(update(login_attempts).where(row).values(held_until=now + held_for))
         return None
     untold = login_attempts.c.told_until.is_distinct_from(login_attempts.c.held_until)
     told = update(login_attempts).where(row, untold).values(told_until=login_attempts.c.held_until)
