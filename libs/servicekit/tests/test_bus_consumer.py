@@ -63,6 +63,7 @@ async def consuming(bus: Bus, handler: Handler, **changes: Any) -> AsyncIterator
         yield stopping
     finally:
         stopping.set()
+        handler.open.set()
         await running
 
 
@@ -399,6 +400,19 @@ async def test_a_server_killed_under_load_loses_nothing_and_no_tenant_sees_anoth
     for tenant in tenants:
         firsts = list(dict.fromkeys(numbers(handler.handled, tenant)))
         assert firsts == list(range(1500))
+    assert await letters(bus) == []
+
+
+async def test_two_processes_share_a_durable_and_over_a_killed_server_nothing_is_lost(bus: Bus, bus_url: str, nats: Nats):
+    mine, theirs = Handler(), Handler()
+    await bus.publish(*some(1000))
+    async with Bus.open(bus_url, name="other") as other, consuming(bus, mine, batch=20), consuming(other, theirs, batch=20):
+        await eventually(lambda: mine.handled and theirs.handled)
+        nats.kill()
+        nats.start()
+        await bus.publish(*(wrap(TENANT, DeviceDeleted(id=str(number))) for number in range(1000, 2000)))
+        await eventually(lambda: {*numbers(mine.handled), *numbers(theirs.handled)} == set(range(2000)), timeout=20)
+        await eventually(settled(bus, 2000))
     assert await letters(bus) == []
 
 

@@ -3,7 +3,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-
 from contracts import buckets
 from contracts.buckets import Bucket
 from servicekit.bus import Bus, BusAway, Entry, KeyMoved, declare

@@ -2,7 +2,6 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-
 from contracts import subjects
 from contracts.envelope import wrap
 from contracts.ephemeral import QrShown

@@ -18,7 +18,7 @@ from contracts.envelope import Envelope
 from servicekit import metrics
 from servicekit.bus import Bus, BusRefused
 from servicekit.bus.connection import ROOM
-from servicekit.bus.consumer import is_away, where
+from servicekit.bus.failures import is_away, where
 from servicekit.bus.pull import first
 from servicekit.db import Database, Tx, raw
 

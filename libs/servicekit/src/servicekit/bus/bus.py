@@ -19,8 +19,9 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
 from servicekit.bus.connection import Connection, time
-from servicekit.bus.consumer import Consumer, Consumption, where
+from servicekit.bus.consumer import Consumer, Consumption
 from servicekit.bus.errors import BusAway
+from servicekit.bus.failures import where
 from servicekit.bus.keyvalue import KeyValue
 from servicekit.bus.ordered import Ordered
 from servicekit.bus.publisher import Item, Publisher

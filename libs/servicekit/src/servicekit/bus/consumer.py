@@ -18,7 +18,6 @@ sent a day of good messages to the dead letters. The price: a process that ends 
 import asyncio
 import heapq
 import itertools
-import traceback
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from servicekit import db, metrics
 from servicekit.bus import dlq
 from servicekit.bus.connection import Connection, status
 from servicekit.bus.errors import BusAway
+from servicekit.bus.failures import is_away, where
 from servicekit.bus.fair import FairQueue
 from servicekit.bus.publisher import Publisher
 from servicekit.bus.pull import Delivery, Pull, first
@@ -405,14 +405,3 @@ class Consumption:
     def _replaced(self, stream: str) -> None:
         for key in [key for key in self._done if key[0] == stream]:
             del self._done[key]
-
-
-def is_away(problem: BaseException) -> bool:
-    """Tell whether *problem* says that something the handler needs is away."""
-    return isinstance(problem, Unavailable | OSError | TimeoutError) or db.is_away(problem) or db.is_busy(problem)
-
-
-def where(problem: BaseException) -> str:
-    """Name the lines that *problem* came through; its text stays out, for it may quote a row or a message."""
-    frames = traceback.extract_tb(problem.__traceback__)[-4:]
-    return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames)
