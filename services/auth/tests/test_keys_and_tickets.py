@@ -172,6 +172,7 @@ async def test_the_document_names_every_route_and_its_problems(call: Caller) -> 
         "POST /api/auth/refresh",
         "POST /api/auth/logout",
         "POST /api/auth/ticket",
+        "POST /api/auth/password",
         "GET /api/auth/me",
         "GET /api/auth/users",
         "POST /api/auth/users",

@@ -1,13 +1,15 @@
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
+from auth import store
 from contracts import buckets, ids
 from contracts.envelope import Envelope
 from contracts.events.auth import SessionClosed, UserChanged, UserCreated
-from contracts.ids import TenantId
+from contracts.ids import TenantId, UserId
 from servicekit import idempotency
 from servicekit.bus import Bus
 from servicekit.db import Database
@@ -267,3 +269,68 @@ async def test_an_access_token_alone_signs_out(call: Caller) -> None:
     assert (await call.bearing(signed["access_token"])("POST", "/api/auth/logout")).status == 204
     assert (await call.refresh(signed["refresh_token"])).code == "refresh-invalid"
     assert (await call("POST", "/api/auth/logout")).status == 204
+
+
+async def test_a_new_password_needs_the_present_one_and_closes_the_other_sessions(call: Caller, told: list[Envelope[Any]]) -> None:
+    here = (await call.register()).body
+    elsewhere = (await call.login()).body
+    me = call.bearing(here["access_token"])
+    for current, password, status, code in (
+        ("incorrect horse", "another horse battery", 401, "wrong-credentials"),
+        (PASSWORD, "password", 422, "weak-password"),
+        (PASSWORD, "x" * 73, 422, "password-too-long"),
+    ):
+        refused = await me("POST", "/api/auth/password", {"current": current, "password": password})
+        assert (refused.status, refused.code) == (status, code)
+    assert (await me("POST", "/api/auth/password", {"current": PASSWORD, "password": "another horse battery"})).status == 204
+    assert (await call.login()).status == 401
+    assert (await call.login(password="another horse battery")).status == 200
+    assert (await call.refresh(elsewhere["refresh_token"])).status == 401
+    assert (await call.refresh(here["refresh_token"])).status == 200
+    await eventually(lambda: [fact.data.reason for fact in told if isinstance(fact.data, SessionClosed)] == ["revoked"])
+
+
+async def test_a_stolen_access_token_cannot_guess_the_password(call: Caller) -> None:
+    me = call.bearing((await call.register()).body["access_token"])
+    answers = [await me("POST", "/api/auth/password", {"current": f"guess {n}", "password": "another horse"}) for n in range(6)]
+    assert [answer.status for answer in answers] == [401] * 5 + [429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 15
+
+
+async def test_an_admin_sets_an_agents_password_and_his_sessions_end(call: Caller) -> None:
+    owner = await an_owner(call)
+    beto = await let_in(owner, "beto@example.com", password=None)
+    path = f"/api/auth/users/{beto['id']}"
+    assert (await owner("PATCH", path, {"password": PASSWORD})).status == 200
+    signed = (await call.login("beto@example.com")).body
+    assert (await owner("PATCH", path, {"password": "password"})).code == "weak-password"
+    assert (await owner("PATCH", path, {"password": "another horse battery"})).status == 200
+    assert (await call.refresh(signed["refresh_token"])).code == "refresh-invalid"
+    assert (await call.login("beto@example.com")).status == 401
+    me = (await owner("GET", "/api/auth/me")).body["user"]["id"]
+    refused = await owner("PATCH", f"/api/auth/users/{me}", {"password": "another horse battery"})
+    assert (refused.status, refused.code) == (409, "own-standing")
+
+
+async def test_an_older_version_that_comes_late_lowers_nothing(call: Caller, bus: Bus, db: Database) -> None:
+    owner = await an_owner(call)
+    beto = await let_in(owner, "beto@example.com")
+    for role in ("admin", "agent"):
+        await owner("PATCH", f"/api/auth/users/{beto['id']}", {"role": role})
+    tenant, user = TenantId(ids.parse(ids.ACCOUNT, beto["account_id"])), UserId(ids.parse(ids.USER, beto["id"]))
+    bucket = await bus.bucket(buckets.VERSIONS)
+
+    async def version() -> bytes | None:
+        entry = await bucket.get(str(user))
+        return entry and entry.value
+
+    async def nothing_waits() -> bool:
+        async with db.transaction(tenant) as tx:
+            return (await tx.execute(text("select count(*) from raised_versions"))).scalar_one() == 0
+
+    await eventually(nothing_waits)
+    assert await version() == b"2"
+    async with db.transaction(tenant) as tx:
+        await store.users.announce_version(tx, tenant, user, 1, datetime.now(UTC))
+    await eventually(nothing_waits)
+    assert await version() == b"2"

@@ -50,6 +50,12 @@ class UserDisabled(Forbidden):
 class TooManyAttempts(RateLimited):
     """Too many attempts to sign in; wait."""
 
+    @classmethod
+    def until(cls, end: datetime, now: datetime) -> Self:
+        """Say how long."""
+        seconds = max(1, round((end - now).total_seconds()))
+        return cls(f"Try again in {seconds} s.", headers={"Retry-After": str(seconds)}, retry_after=seconds)
+
 
 class WeakPassword(Invalid):
     """The password is too easy to guess."""
@@ -112,7 +118,7 @@ class RoleTooHigh(Forbidden):
 
 
 class OwnStanding(Conflict):
-    """Nobody changes their own role or standing."""
+    """Nobody changes their own role or standing; their password only with the present one."""
 
     code = "own-standing"
 
@@ -179,8 +185,16 @@ class User:
     installation: bool = False
     version: int = 0
 
-    def changed(self, by: Principal, *, role: Role | None, active: bool | None, name: str | None) -> Self:
-        """Give this user another role, standing or name.
+    def changed(
+        self,
+        by: Principal,
+        *,
+        role: Role | None = None,
+        active: bool | None = None,
+        name: str | None = None,
+        password_hash: str | None = None,
+    ) -> Self:
+        """Give this user another role, standing, name or password; None leaves what is.
 
         Raises:
             RoleTooHigh: Somebody below an owner touches an owner or makes one.
@@ -188,14 +202,24 @@ class User:
         """
         if by.role is not Role.OWNER and Role.OWNER in (self.role, role):
             raise RoleTooHigh("Ask an owner of the account.")
-        moved = replace(self, role=role or self.role, active=self.active if active is None else active, name=name or self.name)
+        moved = replace(
+            self,
+            role=role or self.role,
+            active=self.active if active is None else active,
+            name=name or self.name,
+            password_hash=password_hash or self.password_hash,
+        )
         if by.id == self.id and moved.stands_elsewhere(self):
             raise OwnStanding("Ask another owner or admin of the account.")
         return self if moved == self else replace(moved, version=self.version + 1)
 
     def stands_elsewhere(self, before: "User") -> bool:
-        """Tell whether role or standing are no longer what they were *before*: access tokens that say so must die."""
-        return (self.role, self.active) != (before.role, before.active)
+        """Tell whether role, standing or password are no longer what they were *before*: access tokens from then must die."""
+        return (self.role, self.active, self.password_hash) != (before.role, before.active, before.password_hash)
+
+    def must_sign_in_again(self, before: "User") -> bool:
+        """Tell whether the sessions from *before* are over as well."""
+        return (before.active and not self.active) or self.password_hash != before.password_hash
 
     def owns(self) -> bool:
         """Tell whether this is one of the account's active owners."""

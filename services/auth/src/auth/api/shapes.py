@@ -121,6 +121,14 @@ class UserChange(Body):
     role: Role | None = None
     active: bool | None = None
     name: Name | None = None
+    password: Annotated[Secret | None, Field(repr=False, json_schema_extra={"format": "password"})] = None
+
+
+class PasswordChange(Body):
+    """The caller's present password and the next one."""
+
+    current: Annotated[Secret, Field(repr=False, json_schema_extra={"format": "password"})]
+    password: Annotated[Secret, Field(repr=False, json_schema_extra={"format": "password"})]
 
 
 class SessionOut(BaseModel):

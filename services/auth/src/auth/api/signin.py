@@ -113,8 +113,7 @@ async def login(body: Login, request: Request, response: Response, parts: WithPa
     if held is not None:
         if held.first:  # told once: who hammers at a held address would else write to the bus with each request
             await _refuse(parts, attempts, user, "locked", where)
-        seconds = max(1, round((held.until - now).total_seconds()))
-        raise TooManyAttempts(f"Try again in {seconds} s.", headers={"Retry-After": str(seconds)}, retry_after=seconds)
+        raise TooManyAttempts.until(held.until, now)
     if not await parts.passwords.matches(password, user.password_hash if user else None) or user is None:
         await _refuse(parts, attempts, user, "password", where)
         raise WrongCredentials

@@ -1,6 +1,7 @@
 """Who is in the account, and the sessions of the one who asks."""
 
 import hmac
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -10,6 +11,7 @@ from contracts.edge import PublicUserId
 from contracts.envelope import wrap
 from contracts.events.auth import UserChanged, UserCreated
 from contracts.ids import UserId
+from contracts.principal import Principal
 from fastapi import APIRouter, Response
 from pydantic import BeforeValidator
 from servicekit import cursors, outbox
@@ -17,10 +19,10 @@ from servicekit.http import Admin, Caller, Cursor, Limit, Page, problems
 from servicekit.http.bodies import PAGE
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 
-from auth import domain, store
+from auth import domain, store, tokens
 from auth.api import sessions
-from auth.api.parts import WithParts
-from auth.api.shapes import AccountOut, Me, NewUser, SessionOut, UserChange, UserOut
+from auth.api.parts import Parts, WithParts
+from auth.api.shapes import AccountOut, Me, NewUser, PasswordChange, SessionOut, UserChange, UserOut
 from auth.domain import (
     Busy,
     EmailTaken,
@@ -29,9 +31,11 @@ from auth.domain import (
     PasswordTooLong,
     RoleTooHigh,
     SessionMissing,
+    TooManyAttempts,
     User,
     UserMissing,
     WeakPassword,
+    WrongCredentials,
 )
 
 _VIEW = "users"
@@ -71,11 +75,7 @@ async def create_user(body: NewUser, admin: Admin, parts: WithParts, idem: Idemp
     domain.may_make(admin, body.role)
     # the body holds a password: its plain hash, kept beside the key, could be guessed offline
     idem.fingerprint = hmac.digest(parts.refresh_key, idem.fingerprint, "sha256")
-    hashed = None
-    if body.password is not None:
-        password = domain.password(body.password)
-        await parts.passwords.judge(password, [body.email, body.email.partition("@")[0], body.name, "clarin"])
-        hashed = await parts.passwords.hash(password)
+    hashed = await _hashed(parts, body.password, body.email, body.name)
     user = User(
         id=UserId(ids.new()),
         tenant=admin.tenant,
@@ -93,14 +93,23 @@ async def create_user(body: NewUser, admin: Admin, parts: WithParts, idem: Idemp
         return await idem.finish(tx, 201, UserOut.of(user).model_dump_json().encode())
 
 
-@router.patch("/users/{id}", responses=problems(UserMissing, RoleTooHigh, OwnStanding, LastOwner))
+async def _hashed(parts: Parts, password: str | None, *about: str) -> str | None:
+    if password is None:
+        return None
+    password = domain.password(password)
+    await parts.passwords.judge(password, [*about, *(text.partition("@")[0] for text in about), "clarin"])
+    return await parts.passwords.hash(password)
+
+
+@router.patch("/users/{id}", responses=problems(UserMissing, RoleTooHigh, OwnStanding, LastOwner, WeakPassword, PasswordTooLong, Busy))
 async def change_user(id: PublicUserId, body: UserChange, admin: Admin, parts: WithParts) -> UserOut:
-    """Give a person another role, name or standing. Access tokens that say otherwise are dead within seconds."""
+    """Give a person another role, name, standing or password. Access tokens from before are dead within seconds."""
+    hashed = await _hashed(parts, body.password, body.name or "")
     now = datetime.now(UTC)
     async with parts.db.transaction(admin.tenant) as tx:
         await store.users.account(tx, admin.tenant, lock=True)
         before = await store.users.find(tx, admin.tenant, id, lock=True)
-        user = before.changed(admin, role=body.role, active=body.active, name=body.name)
+        user = before.changed(admin, role=body.role, active=body.active, name=body.name, password_hash=hashed)
         if before.owns() and not user.owns() and not await store.users.other_owners(tx, admin.tenant, id):
             raise LastOwner("Make somebody else an owner first.")
         if user != before:
@@ -109,10 +118,49 @@ async def change_user(id: PublicUserId, body: UserChange, admin: Admin, parts: W
             await outbox.add(tx, wrap(admin.tenant, told))
         if user.stands_elsewhere(before):
             await store.users.announce_version(tx, admin.tenant, id, user.version, now)
-        if before.active and not user.active:
+        if user.must_sign_in_again(before):
             await sessions.tell_closed(tx, await store.sessions.close_all(tx, admin.tenant, id, "revoked", now), "revoked")
     parts.raised.set()
     return UserOut.of(user)
+
+
+@router.post(
+    "/password",
+    status_code=204,
+    response_class=Response,
+    responses=problems(WrongCredentials, WeakPassword, PasswordTooLong, TooManyAttempts, Busy),
+)
+async def change_password(body: PasswordChange, caller: Caller, parts: WithParts) -> None:
+    """Take another password for oneself. Every other session of the caller is closed; this one goes on after a refresh."""
+    now = datetime.now(UTC)
+    current = domain.password(body.current)
+    async with parts.db.transaction(caller.tenant) as tx:
+        user = await store.users.find(tx, caller.tenant, caller.id)
+    attempts = tokens.hashed(user.email)
+    async with parts.system.system() as system:
+        held = await store.installation.attempt(system, attempts, now)
+    if held is not None:
+        raise TooManyAttempts.until(held.until, now)
+    if not await parts.passwords.matches(current, user.password_hash):
+        raise WrongCredentials("The present password is another one.")
+    hashed = await _hashed(parts, body.password, user.email, user.name)
+    async with parts.db.transaction(caller.tenant) as tx:
+        await store.installation.succeeded(tx, attempts)
+        fresh = await store.users.find(tx, caller.tenant, caller.id, lock=True)
+        if fresh.password_hash != user.password_hash:
+            raise WrongCredentials("It was changed a moment ago.")
+        await store.users.save(tx, replace(fresh, password_hash=hashed))
+        closed = await store.sessions.close_all(tx, caller.tenant, caller.id, "revoked", now, but=_session(caller))
+        await sessions.tell_closed(tx, closed, "revoked")
+        await store.users.raise_version(tx, caller.tenant, caller.id, now)
+    parts.raised.set()
+
+
+def _session(caller: Principal) -> UUID | None:
+    try:
+        return ids.parse(ids.SESSION, caller.session)
+    except ValueError:
+        return None
 
 
 @router.get("/sessions")

@@ -104,9 +104,10 @@ async def close(tx: Tx, tenant: TenantId, id: UUID, user: UserId, reason: str, a
     return next(iter(await _close(tx, reason, at, sessions.c.tenant == tenant, sessions.c.id == id, sessions.c.user == user)), None)
 
 
-async def close_all(tx: Tx, tenant: TenantId, user: UserId, reason: str, at: datetime) -> list[Closed]:
-    """Close every session of this user."""
-    return await _close(tx, reason, at, sessions.c.tenant == tenant, sessions.c.user == user)
+async def close_all(tx: Tx, tenant: TenantId, user: UserId, reason: str, at: datetime, *, but: UUID | None = None) -> list[Closed]:
+    """Close every session of this user, *but* one if it is named."""
+    others = [] if but is None else [sessions.c.id != but]
+    return await _close(tx, reason, at, sessions.c.tenant == tenant, sessions.c.user == user, *others)
 
 
 async def expired(system: Tx, now: datetime, limit: int) -> list[tuple[TenantId, UUID]]:
