@@ -57,6 +57,7 @@ async def test_a_server_that_was_killed_is_started_again_on_the_same_port(superv
     await eventually(lambda: supervisor.changes)
     with socket.create_connection(("127.0.0.1", port)):
         assert server.port == port
+    assert "nats[/] was ended by SIGKILL" in supervisor.said[0]
 
 
 async def test_a_process_that_ends_again_and_again_is_given_up_with_its_last_words(supervisor, tmp_path):

@@ -102,6 +102,13 @@ def test_the_dead_letters_are_listed(system, folder):
     assert clarin(folder, "dlq", "list") == (0, "There are no dead letters.\n")
 
 
+def test_the_owner_of_the_installation_is_made(system, folder, monkeypatch):
+    monkeypatch.setenv("CLARIN_ADMIN_PASSWORD", "correct-horse-of-the-tests")
+    code, said = clarin(folder, "admin", "create", "--email", "root@example.com")
+    assert code == 0
+    assert said.startswith("The installation's owner can sign in")
+
+
 async def test_nothing_outlives_the_kill_of_clarin_itself(system, folder):
     everyone = family(json.loads((folder / "ready.json").read_text())["pids"].values())
     os.kill(system.process.pid, signal.SIGKILL)

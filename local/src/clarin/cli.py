@@ -142,16 +142,23 @@ def dlq_replay(
     asyncio.run(letters.replay(_running(data), sequences or [], console))
 
 
-@admin.command("create", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@admin.command("create")
 def admin_create(
-    context: typer.Context,
+    email: Annotated[str, typer.Option(prompt=True)],
     data: Data = DEFAULT_DATA,
+    name: str = "Admin",
+    account: str = "Clarin",
+    time_zone: str = "UTC",
+    locale: Annotated[str, typer.Option(help="es, pt or en.")] = "es",
+    currency: str = "USD",
 ) -> None:
-    """Make the owner of this installation, who stands above the accounts; `-- --help` shows what to give."""
+    """Make the owner of this installation, who stands above the accounts; the password comes from CLARIN_ADMIN_PASSWORD or is asked."""
     from clarin import processes
 
     process = processes.process(processes.AUTH, Folder(data), processes.Addresses.of(_running(data)), name="auth", port=0)
-    os.execve(sys.executable, [*process.command, "admin", "create", *context.args], dict(process.environment))  # noqa: S606
+    given = {"email": email, "name": name, "account": account, "time-zone": time_zone, "locale": locale, "currency": currency}
+    words = [*process.command, "admin", "create", *(word for key, value in given.items() for word in (f"--{key}", value))]
+    os.execve(sys.executable, words, dict(process.environment))  # noqa: S606
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

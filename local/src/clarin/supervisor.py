@@ -29,6 +29,8 @@ class Part(Protocol):
     def pid(self) -> int: ...  # noqa: D102
     @property
     def alive(self) -> bool: ...  # noqa: D102
+    @property
+    def returncode(self) -> int | None: ...  # noqa: D102
     def start(self) -> object: ...  # noqa: D102
     def stop(self) -> None: ...  # noqa: D102
     def kill(self) -> None: ...  # noqa: D102
@@ -158,7 +160,7 @@ class Supervisor:
                 continue
             if time.monotonic() - started > _CALM:
                 delay = _FIRST_DELAY
-            how = _ending(part)
+            how = _ending(part.returncode)
             self._say(f"[yellow]{part.name}[/] {how} and is started again in {delay:g} s; see [bold]clarin logs {part.name}[/].")
             await _pause(stopping, delay)
             if stopping.is_set():
@@ -209,8 +211,5 @@ async def _pause(stopping: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(stopping.wait(), seconds)
 
 
-def _ending(part: Part) -> str:
-    code = getattr(part, "returncode", None)
-    if code is None:
-        return "has ended"
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"has ended with {code}"
+def _ending(code: int | None) -> str:
+    return f"was ended by {signal.Signals(-code).name}" if code and code < 0 else f"has ended with {code or 0}"

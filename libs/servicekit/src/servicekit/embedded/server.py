@@ -60,6 +60,11 @@ class Server(abc.ABC):
         """Whether its process is there, be it paused."""
         return self._child is not None and self._child.alive
 
+    @property
+    def returncode(self) -> int | None:
+        """What its process ended with, a signal's number below zero; None while it runs."""
+        return self._child.returncode if self._child else None
+
     def start(self) -> Self:
         """Start it and wait until it serves; nothing where it runs.  Raises: StartFailed."""
         if self.alive:
