@@ -168,12 +168,12 @@ def _message(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[Messag
         return
     what = content(event.Message)
     where = _thread(info.MessageSource)
-    if what is None or where is None or not info.ID:
+    if what is None or where is None or not _id(info.ID):
         return
     kind, text, media, quoted = what
     yield MessageObserved(
         device=device,
-        wa_id=info.ID,
+        wa_id=_id(info.ID),
         at=_millis(info.Timestamp, seen_at),
         kind=kind,
         text=text,
@@ -188,13 +188,13 @@ def _message(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[Messag
 def _undecryptable(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[MessageObserved]:
     info = event.Info
     where = _thread(info.MessageSource)
-    if where is None or not info.ID or info.Category == "peer":
+    if where is None or not _id(info.ID) or info.Category == "peer":
         return
     if event.DecryptFailMode == neonize_pb2.UndecryptableMessage.DECRYPT_FAIL_HIDE:  # WhatsApp asks not to show it
         return
     yield MessageObserved(
         device=device,
-        wa_id=info.ID,
+        wa_id=_id(info.ID),
         at=_millis(info.Timestamp, seen_at),
         kind="undecryptable",
         push_name=_clean(info.Pushname) or None,
@@ -206,7 +206,7 @@ def _receipt(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[Receip
     known = _RECEIPTS.get(event.Type)
     source = event.MessageSource
     where = _thread(source)
-    ids = [id for id in event.MessageIDs if id]
+    ids = [id for id in map(_id, event.MessageIDs) if id]
     if known is None or where is None or not ids:
         return
     status, own = known
@@ -238,7 +238,7 @@ def _history(sync: Any, device: DeviceId, seen_at: datetime, limit: int) -> Iter
         latest = sorted((item.message for item in conversation.messages), key=lambda web: web.messageTimestamp)[-limit:]
         for web in latest:
             what = content(web.message)
-            if what is None or not web.key.ID:
+            if what is None or not _id(web.key.ID):
                 continue
             kind, text, media, quoted = what
             sender = parse_address(web.participant or web.key.participant) if chat.kind == "group" else None
@@ -247,7 +247,7 @@ def _history(sync: Any, device: DeviceId, seen_at: datetime, limit: int) -> Iter
                 chat=chat,
                 chat_alt=alt,
                 sender=sender,
-                wa_id=web.key.ID,
+                wa_id=_id(web.key.ID),
                 from_me=web.key.fromMe,
                 at=_seconds(web.messageTimestamp, seen_at),
                 kind=kind,
@@ -334,13 +334,14 @@ _READERS: dict[str, Any] = {
 
 def _quoted(part: Any) -> Quoted | None:
     context = part.contextInfo
-    if not context.stanzaID:
+    if not (id := _id(context.stanzaID)):
         return None
-    return Quoted(wa_id=context.stanzaID, sender=parse_address(context.participant))
+    return Quoted(wa_id=id, sender=parse_address(context.participant))
 
 
 def _quoted_key(key: Any) -> Quoted | None:
-    return Quoted(wa_id=key.ID, sender=parse_address(key.participant)) if key.ID else None
+    id = _id(key.ID)
+    return Quoted(wa_id=id, sender=parse_address(key.participant)) if id else None
 
 
 def _address(user: str, server: str) -> Address | None:
@@ -358,6 +359,10 @@ def _address(user: str, server: str) -> Address | None:
 def _clean(text: str) -> str:
     """Cut what is over the limit, and take out NUL, which no Postgres text can hold."""
     return text[:LONGEST_TEXT].replace("\0", "")
+
+
+def _id(text: str) -> str:
+    return _clean(text)[:255]
 
 
 def _millis(value: int, fallback: datetime) -> datetime:

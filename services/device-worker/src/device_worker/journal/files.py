@@ -99,12 +99,13 @@ class Segment:
         return segment
 
     def append(self, record: bytes) -> None:
-        """Hand the bytes to the operating system."""
-        view = memoryview(record)
+        """Hand the bytes to the operating system: all of them, or it is as if none were."""
+        view, offset = memoryview(record), self.written
         while view:
-            count = os.pwrite(self._fd, view, self.written)
-            self.written += count
+            count = os.pwrite(self._fd, view, offset)
+            offset += count
             view = view[count:]
+        self.written = offset
 
     def read(self, start: int, limit: int) -> Iterator[Record]:
         """Give the records from *start* on, of about *limit* bytes and at least one."""

@@ -14,8 +14,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
-import pylibmagic  # noqa: F401  (must come first: the library looks for libmagic when it is imported)
 import structlog
+
+from device_worker.whatsapp import bare  # noqa: F401  (first: see there)
+
+# isort: split
 from neonize._binder import func_callback_bytes, func_callback_bytes2, func_string, gocode
 
 from device_worker.whatsapp.errors import CallFailed, NotRunning, StoreWatch, redacted

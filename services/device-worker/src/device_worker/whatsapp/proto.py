@@ -2,7 +2,9 @@
 
 from typing import Any
 
-import pylibmagic  # noqa: F401  (must come first: the library looks for libmagic when it is imported)
+from device_worker.whatsapp import bare  # noqa: F401  (first: see there)
+
+# isort: split
 from neonize.proto import Neonize_pb2 as neonize_pb2
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e

@@ -80,11 +80,14 @@ class Store:
                         self._connection = await asyncpg.connect(
                             self._url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "devices-store-watch"}
                         )
-                        self._connection.add_termination_listener(lambda _: self._gone())
+                        self._connection.add_termination_listener(self._terminated)
                     return await self._connection.fetchval(statement, *arguments)
             except Errors as error:
                 await self._drop()
                 raise StoreAway(type(error).__name__) from error
+
+    def _terminated(self, _: object) -> None:
+        self._gone()
 
     def _gone(self) -> None:
         self._doubt.set()
@@ -95,6 +98,7 @@ class Store:
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            connection.remove_termination_listener(self._terminated)
             with contextlib.suppress(*Errors):
                 connection.terminate()
 

@@ -1,0 +1,119 @@
+"""The gate before the library, and the reading of its errors."""
+
+import threading
+import time
+
+import pytest
+from device_worker.whatsapp import Meaning, StoreWatch
+from device_worker.whatsapp.errors import meaning, redacted
+from device_worker.whatsapp.gate import ALONE_SECONDS, SHARED_SECONDS, Gate
+from device_worker.whatsapp.library import store_url
+
+
+def test_nobody_is_inside_beside_who_is_alone():
+    gate, inside, seen = Gate(), [], []
+    lock = threading.Lock()
+
+    def work(alone: bool) -> None:
+        for _ in range(60):
+            with gate.alone() if alone else gate.shared():
+                with lock:
+                    inside.append(alone)
+                    seen.append(tuple(inside))
+                time.sleep(0.0002)
+                with lock:
+                    inside.remove(alone)
+
+    threads = [threading.Thread(target=work, args=(number % 3 == 0,)) for number in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert all(len(some) == 1 for some in seen if True in some)
+    assert any(len(some) > 1 for some in seen)
+
+
+def test_who_waits_to_be_alone_is_not_overtaken_for_ever():
+    gate = Gate()
+    first = gate.enter(alone=False)
+    admitted: list[str] = []
+
+    def enter(name: str, alone: bool) -> None:
+        turn = gate.enter(alone=alone)
+        admitted.append(name)
+        gate.leave(turn)
+
+    alone = threading.Thread(target=enter, args=("alone", True))
+    alone.start()
+    while not gate._queue:
+        time.sleep(0.001)
+    later = threading.Thread(target=enter, args=("later", False))
+    later.start()
+    while len(gate._queue) < 2:
+        time.sleep(0.001)
+    assert admitted == []
+    gate.leave(first)
+    alone.join(5)
+    later.join(5)
+    assert admitted == ["alone", "later"]
+
+
+@pytest.mark.parametrize(("held_alone", "limit"), [(False, SHARED_SECONDS), (True, ALONE_SECONDS)])
+def test_a_hold_that_lasts_too_long_stands_in_nobodys_way(held_alone, limit):
+    now = [0.0]
+    gate = Gate(clock=lambda: now[0])
+    gate.enter(alone=held_alone)
+    entered = threading.Event()
+
+    def enter() -> None:
+        gate.enter(alone=True)
+        entered.set()
+
+    threading.Thread(target=enter, daemon=True).start()
+    assert not entered.wait(0.3)
+    now[0] = limit
+    assert entered.wait(2)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("websocket not connected", Meaning.NOT_CONNECTED),
+        ("failed to send message node: websocket not connected", Meaning.NOT_CONNECTED),
+        ("failed to get device list: failed to send usync query: info query timed out", Meaning.NOT_SENT),
+        ("no LID found for 15551112222@s.whatsapp.net from server", Meaning.NOT_ON_WHATSAPP),
+        ("server returned error 463", Meaning.REFUSED),
+        ("timed out waiting for message send response", Meaning.UNKNOWN),
+        ("failed to send message node: write tcp: broken pipe", Meaning.UNKNOWN),
+        ("something that nobody has seen yet", Meaning.UNKNOWN),
+    ],
+)
+def test_only_what_certainly_did_not_leave_may_be_sent_again(text, expected):
+    assert meaning(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Failed to save session: pq: terminating connection due to administrator command", True),
+        ("failed to prefetch: driver: bad connection", True),
+        ("dial tcp 127.0.0.1:5433: connect: connection refused", True),
+        ("failed to dial whatsapp web websocket: dial tcp 127.0.0.1:443: connect: connection refused", False),
+        ("pq: terminating connection due to idle-session timeout", False),
+        ("Failed to decrypt message from 1555: no session", False),
+    ],
+)
+def test_an_error_of_the_store_is_known_among_the_others(line, expected):
+    assert StoreWatch(5433).is_store_error(line) is expected
+
+
+def test_a_logged_line_names_no_number():
+    assert "5551112222" not in redacted("no LID found for 15551112222@s.whatsapp.net")
+
+
+def test_the_stores_address_asks_for_short_idle_connections_and_keeps_what_is_given():
+    assert store_url("postgresql://u:p@h:5432/wa") == "postgres://u:p@h:5432/wa?sslmode=disable&options=-c%20idle_session_timeout%3D10000"
+    given = store_url("postgresql://u:p@h/wa?sslmode=require&binary_parameters=yes")
+    assert "sslmode=require" in given
+    assert "binary_parameters=yes" in given

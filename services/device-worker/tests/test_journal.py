@@ -1,0 +1,179 @@
+"""The journal on a real disk."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from device_worker.journal import Journal, Pump, Record, files, leftovers
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from servicekit.testing import eventually
+
+TENANT, DEVICE = UUID(int=1), UUID(int=2)
+
+
+def raws(records: list[Record]) -> list[bytes]:
+    return [record.raw for record in records]
+
+
+def drained(source) -> list[bytes]:
+    found: list[bytes] = []
+    while records := source.read():
+        found += raws(records)
+        source.advance(records[-1].end)
+    return found
+
+
+@given(st.binary(max_size=300), st.integers(0, 255), st.integers(0, 2**63))
+def test_a_record_reads_back_as_written(raw, kind, at):
+    record, end = files.decode(data := files.encode(kind, TENANT, DEVICE, at, raw)) or (None, 0)
+    assert record == Record(kind, TENANT, DEVICE, at, raw)
+    assert end == len(data)
+
+
+@given(st.binary(min_size=1, max_size=60), st.data())
+def test_a_torn_or_changed_record_is_none(raw, data):
+    whole = files.encode(17, TENANT, DEVICE, 5, raw)
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    assert files.decode(whole[:cut]) is None
+    flip = data.draw(st.integers(4, len(whole) - 1))
+    changed = bytearray(whole)
+    changed[flip] ^= 1 << data.draw(st.integers(0, 7))
+    assert files.decode(bytes(changed)) is None
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=3000), max_size=30), st.integers(0, 30), st.integers(0, 2000))
+def test_whatever_was_appended_and_not_published_is_found_after_a_crash(tmp_path, appended, published, torn):
+    """A crash is: the file as the operating system has it, and garbage of a half-written record at its end."""
+    root = tmp_path / str(uuid4())
+    journal = Journal(root, capacity=1 << 20, segment=4096)
+    for raw in appended:
+        journal.append(17, TENANT, DEVICE, raw)
+    done = 0
+    while done < published and (records := journal.read(1)):
+        journal.advance(records[0].end)
+        done += 1
+    last = journal._segments[-1]
+    if torn and last.size - last.written > 8:
+        os.pwrite(last._fd, files.encode(17, TENANT, DEVICE, 0, b"x" * 5000)[: min(torn, last.size - last.written)], last.written)
+    os.close(journal._lock_file)
+    [leftover] = leftovers(root)
+    assert drained(leftover) == appended[done:]
+    leftover.remove()
+    assert list(leftovers(root)) == []
+
+
+def test_what_is_published_takes_no_space_and_a_clean_end_leaves_nothing(tmp_path):
+    journal = Journal(tmp_path, capacity=1 << 16, segment=4096)
+    for number in range(100):
+        journal.append(17, TENANT, DEVICE, bytes([number]) * 1000)
+    assert journal.fill > 1
+    assert len(list(journal.folder.glob("*.segment"))) > 20
+    assert drained(journal) == [bytes([number]) * 1000 for number in range(100)]
+    assert journal.fill == 0
+    assert len(list(journal.folder.glob("*.segment"))) == 1
+    journal.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_record_larger_than_a_segment_gets_its_own(tmp_path):
+    journal = Journal(tmp_path, capacity=1 << 20, segment=4096)
+    large = os.urandom(50_000)
+    journal.append(13, TENANT, DEVICE, b"before")
+    journal.append(13, TENANT, DEVICE, large)
+    journal.append(13, TENANT, DEVICE, b"after")
+    assert drained(journal) == [b"before", large, b"after"]
+    journal.close()
+
+
+def test_a_disk_that_is_full_loses_nothing_and_says_so(tmp_path):
+    """The disk is one of 40 kB: a limit on the size of files, in a process of its own."""
+    program = textwrap.dedent(
+        """
+        import resource, signal, sys
+        from pathlib import Path
+        from uuid import UUID
+        from device_worker.journal import Journal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        journal = Journal(Path(sys.argv[1]), capacity=1 << 20, segment=8192)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        for number in range(50):
+            journal.append(17, UUID(int=1), UUID(int=2), bytes([number]) * 500)
+        assert journal.trouble is not None and journal.fill == 1.0, journal.fill
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        journal.retry()
+        assert journal.trouble is None and journal.fill < 1.0
+        found = []
+        while records := journal.read():
+            found += [record.raw for record in records]
+            journal.advance(records[-1].end)
+        assert found == [bytes([number]) * 500 for number in range(50)], len(found)
+        print("whole")
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout == "whole\n", done.stderr
+
+
+async def test_a_journal_whose_writer_lives_is_left_alone_and_after_kill_9_taken(tmp_path):
+    program = textwrap.dedent(
+        """
+        import sys, time
+        from pathlib import Path
+        from uuid import UUID
+        from device_worker.journal import Journal
+        journal = Journal(Path(sys.argv[1]), capacity=1 << 20, segment=1 << 16)
+        for number in range(100):
+            journal.append(17, UUID(int=1), UUID(int=2), b"%d" % number)
+        print("ready", flush=True)
+        time.sleep(60)
+        """
+    )
+    writer = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(tmp_path), stdout=asyncio.subprocess.PIPE)
+    assert writer.stdout is not None
+    assert await writer.stdout.readline() == b"ready\n"
+    assert list(leftovers(tmp_path)) == []
+    writer.send_signal(signal.SIGKILL)
+    await writer.wait()
+    [leftover] = leftovers(tmp_path)
+    assert drained(leftover) == [b"%d" % number for number in range(100)]
+    leftover.remove()
+
+
+async def test_the_pump_publishes_in_order_once_the_bus_is_there_and_also_what_the_dead_left(tmp_path: Path):
+    dead = Journal(tmp_path, capacity=1 << 20, segment=4096)
+    dead.append(17, TENANT, DEVICE, b"left behind")
+    os.close(dead._lock_file)
+    journal = Journal(tmp_path, capacity=1 << 20, segment=4096)
+    published: list[bytes] = []
+    away = 2
+
+    async def publish(records) -> None:
+        nonlocal away
+        if away:
+            away -= 1
+            raise TimeoutError
+        published.extend(raws(records))
+
+    pump = Pump(journal, tmp_path, publish)
+    stopping = asyncio.Event()
+    parts = [asyncio.create_task(pump.run(stopping)), asyncio.create_task(pump.sweep(stopping))]
+    for number in range(20):
+        await asyncio.to_thread(journal.append, 17, TENANT, DEVICE, b"%d" % number)
+
+    def all_there() -> bool:
+        return len(published) >= 21
+
+    await eventually(all_there)
+    stopping.set()
+    await asyncio.gather(*parts)
+    assert [raw for raw in published if raw != b"left behind"] == [b"%d" % number for number in range(20)]
+    assert published.count(b"left behind") == 1
+    journal.close()
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,184 @@
+"""Leases on a real bus and database, with workers that are objects of this process (and one that is a process, to be fenced)."""
+
+import asyncio
+import os
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from contracts import buckets
+from device_worker import leases as leases_module
+from device_worker.leases import Leases, VolumeTaken, own_volume
+from device_worker.shards import EVERY, LeaseEntry, WorkerEntry
+from device_worker.store import fences
+from servicekit.bus import Bus
+from servicekit.db import Database
+from servicekit.testing import eventually
+
+ALL = set(EVERY)
+
+
+class Peer:
+    """A worker that only holds shards."""
+
+    def __init__(self, bus: Bus, system: Database, name: str) -> None:
+        self.served: dict[int, int] = {}
+        self.stopping = asyncio.Event()
+        self.leases = Leases(bus, system, name, gained=self.gained, lost=self.lost)
+        self.task = asyncio.create_task(self.leases.run(self.stopping))
+
+    async def gained(self, tokens: Mapping[int, int]) -> None:
+        self.served.update(tokens)
+
+    async def lost(self, some: Iterable[int]) -> None:
+        for shard in some:
+            self.served.pop(shard, None)
+
+    async def stop(self) -> None:
+        self.stopping.set()
+        await self.task
+
+    async def die(self) -> None:
+        """Stop renewing, as a process does that is killed."""
+        self.task.cancel()
+        await asyncio.wait([self.task])
+        self.leases.held.clear()  # or this process would end itself for it
+
+
+@asynccontextmanager
+async def peer(bus: Bus, system: Database, name: str) -> AsyncIterator[Peer]:
+    one = Peer(bus, system, name)
+    try:
+        yield one
+    finally:
+        await (one.die() if one.task.done() else one.stop())
+
+
+async def test_one_worker_has_every_shard_within_seconds_and_a_second_gets_its_share(bus, system_db):
+    async with peer(bus, system_db, "a") as a:
+        await eventually(lambda: set(a.served) == ALL, timeout=5)
+        async with peer(bus, system_db, "b") as b:
+
+            def shared() -> bool:
+                return not set(a.served) & set(b.served) and set(a.served) | set(b.served) == ALL and len(b.served) > 30
+
+            await eventually(shared, timeout=15)
+            assert all(b.served[shard] > 0 for shard in b.served)
+        # It drained: what it had is served again at once, and not when its leases would have died.
+        await eventually(lambda: set(a.served) == ALL, timeout=8)
+
+
+async def test_a_restarted_worker_takes_its_own_leases_back_at_once_with_newer_tokens(bus, system_db):
+    async with peer(bus, system_db, "a") as dead:
+        await eventually(lambda: set(dead.served) == ALL, timeout=5)
+        before = dict(dead.served)
+        await dead.die()
+        async with peer(bus, system_db, "a") as again:
+            await eventually(lambda: set(again.served) == ALL, timeout=5)
+            assert all(again.served[shard] > before[shard] for shard in ALL)
+
+
+async def test_the_shards_of_a_dead_worker_are_served_when_its_leases_have_died(bus, system_db):
+    async with peer(bus, system_db, "a") as a, peer(bus, system_db, "b") as b:
+        await eventually(lambda: set(a.served) | set(b.served) == ALL and len(b.served) > 30, timeout=20)
+        await a.die()
+        await eventually(lambda: set(b.served) == ALL, timeout=25)
+
+
+async def test_nobody_writes_with_an_old_token(bus, system_db):
+    async with system_db.system() as tx:
+        old = (await fences.claim(tx, {5: 10}, "a"))[5]
+        await fences.hold(tx, 5, old)
+    async with system_db.system() as tx:
+        # The bucket was made anew and counts from one again: the token grows all the same.
+        new = (await fences.claim(tx, {5: 1}, "b"))[5]
+    assert new > old
+    with pytest.raises(fences.Fenced):
+        async with system_db.system() as tx:
+            await fences.hold(tx, 5, old)
+
+
+async def test_a_renewal_whose_answer_was_lost_is_no_loss(bus, system_db):
+    async with peer(bus, system_db, "a") as a:
+        await eventually(lambda: set(a.served) == ALL, timeout=5)
+        bucket = await bus.bucket(buckets.SHARDS)
+        entry = await bucket.get("7")
+        assert entry is not None
+        await bucket.put("7", entry.value)  # as if our own write had gone through unseen
+        moved = a.leases.held[7].since
+        await eventually(lambda: a.leases.held[7].since > moved, timeout=8)
+        assert 7 in a.served
+
+
+async def test_a_lease_that_somebody_else_holds_now_is_let_go_at_once(bus, system_db):
+    async with peer(bus, system_db, "a") as a:
+        await eventually(lambda: set(a.served) == ALL, timeout=5)
+        bucket, registry = await bus.bucket(buckets.SHARDS), await bus.bucket(buckets.WORKERS)
+        thief = WorkerEntry(worker="thief", incarnation=a.leases.incarnation.__class__(int=1), full=True)
+        await registry.put("thief", msgspec.json.encode(thief))
+        await bucket.put("7", msgspec.json.encode(LeaseEntry(worker="thief", incarnation=thief.incarnation)))
+        await eventually(lambda: 7 not in a.served, timeout=8)
+        assert set(a.served) == ALL - {7}
+
+
+async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats, bus_url, urls, tmp_path):
+    """The event loop hangs here, which is the worst case: only the guard's own thread can end the process."""
+    program = tmp_path / "hangs.py"
+    program.write_text(
+        textwrap.dedent(
+            f"""
+            import asyncio, time
+            from device_worker import leases
+            from device_worker.leases import Leases
+            from servicekit.bus import Bus
+            from servicekit.db import Database
+
+            leases.ENDS_ITSELF_AT = 1.0  # the same with less waiting
+
+            async def nothing(_):
+                pass
+
+            async def main():
+                async with Bus.open({bus_url!r}, name="t") as bus, Database.open({urls.system_url!r}, application="t") as db:
+                    held = Leases(bus, db, "hangs", gained=nothing, lost=nothing)
+                    task = asyncio.create_task(held.run(asyncio.Event()))
+                    while len(held.held) < 128:
+                        await asyncio.sleep(0.01)
+                    print("holds", flush=True)
+                    time.sleep(60)
+
+            asyncio.run(main())
+            """
+        )
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(program), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"holds\n"
+    _, error = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 70
+    assert b"ending before another worker takes over" in error
+
+
+def test_of_two_processes_with_one_name_and_volume_the_second_is_refused(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(leases_module, "_VOLUME_TIMEOUT", leases_module.timedelta(seconds=0.3))
+    name, lock = own_volume(tmp_path, "pod-1")
+    assert name == "pod-1"
+    with pytest.raises(VolumeTaken):
+        own_volume(tmp_path, "pod-1")
+    os.close(lock)
+    assert own_volume(tmp_path, "pod-1")[0] == "pod-1"
+
+
+def test_a_worker_without_a_name_keeps_the_one_it_made_up(tmp_path: Path):
+    first, lock = own_volume(tmp_path, None)
+    second, other = own_volume(tmp_path, None)
+    assert first != second
+    os.close(lock)
+    os.close(other)
+    assert own_volume(tmp_path, None)[0] == first
