@@ -152,30 +152,26 @@ class Growth:
             self.address = at, address
 
 
+_NEWER = "g.message is not null and (h.last_message_id is null or (g.at, g.message) > (h.last_message_at, h.last_message_id))"
+
+
 async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, ChatId], Growth]) -> None:
     """The chats (held by the caller) count what came and show the newest message by its own time, never by its arrival."""
     if not growth:
         return
     await c.execute(
-        """
+        f"""
         update chats h
-           set unread = h.unread + u.unread,
-               last_message_at = case when u.newer then u.at else h.last_message_at end,
-               last_message_id = case when u.newer then u.message else h.last_message_id end,
-               address_kind = case when u.moved then u.kind else h.address_kind end,
-               address_value = case when u.moved then u.value else h.address_value end,
-               address_at = greatest(h.address_at, u.address_at)
-          from (
-            select g.*,
-                   g.message is not null
-                     and (p.last_message_id is null or (g.at, g.message) > (p.last_message_at, p.last_message_id)) as newer,
-                   g.address_at is not null and (p.address_at is null or g.address_at > p.address_at) as moved
-              from unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::uuid[], $6::timestamptz[], $7::text[], $8::text[])
-                as g (tenant, id, unread, at, message, address_at, kind, value)
-              join chats p on (p.tenant, p.id) = (g.tenant, g.id)
-          ) u
-         where h.tenant = u.tenant and h.id = u.id
-        """,
+           set unread = h.unread + g.unread,
+               last_message_at = case when {_NEWER} then g.at else h.last_message_at end,
+               last_message_id = case when {_NEWER} then g.message else h.last_message_id end,
+               address_kind = case when h.address_at >= g.address_at then h.address_kind else g.kind end,
+               address_value = case when h.address_at >= g.address_at then h.address_value else g.value end,
+               address_at = greatest(h.address_at, g.address_at)
+          from unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::uuid[], $6::timestamptz[], $7::text[], $8::text[])
+            as g (tenant, id, unread, at, message, address_at, kind, value)
+         where h.tenant = g.tenant and h.id = g.id
+        """,  # noqa: S608  # a constant
         [key[0] for key in growth],
         [key[1] for key in growth],
         [g.unread for g in growth.values()],
