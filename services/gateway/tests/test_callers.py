@@ -50,6 +50,7 @@ async def test_only_the_service_that_signs_people_in_sees_cookies(gateway, servi
     jar = "clarin_refresh=secret; clarin_csrf=proof"
     assert (await ask(client, "POST", "/api/auth/refresh", f"Cookie: {jar}", "X-CSRF-Token: proof"))[0] == 200
     assert service.seen[0].headers["cookie"] == jar
+    assert service.seen[0].headers["x-csrf-token"] == "proof"  # it asks for the proof once more
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

@@ -20,7 +20,7 @@ HOP_BY_HOP = frozenset(
 #: … and those that the gateway writes itself, so that nobody outside can.
 _OWN = frozenset(
     {
-        b"host", b"content-length", b"expect", b"cookie", b"authorization", b"x-request-id", b"x-csrf-token", b"forwarded",
+        b"host", b"content-length", b"expect", b"cookie", b"authorization", b"x-request-id", b"forwarded",
         b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-real-ip",
     }
 )  # fmt: skip
