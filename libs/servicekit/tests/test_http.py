@@ -20,6 +20,7 @@ from servicekit import auth, cursors, wire
 from servicekit.http import Admin, Body, Caller, Cursor, Json, Limit, Name, Owner, Page, Text, answer, create_app, problems, state
 from servicekit.logging import request_id
 from servicekit.run import Service
+from structlog.contextvars import get_contextvars
 
 KEY = Ed25519PrivateKey.generate()
 DEVICE = ids.public(ids.DEVICE, ids.new())
@@ -80,6 +81,11 @@ async def slow_down() -> Shown:
 @router.get("/who")
 async def who(caller: Caller, place: Annotated[str, state("place")]) -> dict[str, str | None]:
     return {"tenant": str(caller.tenant), "request_id": request_id(), "place": place}
+
+
+@router.get("/context")
+async def context() -> list[str]:
+    return sorted(get_contextvars())
 
 
 @router.post("/files", status_code=201)
@@ -323,6 +329,22 @@ async def test_a_request_learns_nothing_of_the_one_before_on_its_connection(call
     await call("GET", "/api/devices/who", headers=token() | {"X-Request-Id": "first"})
     second = await call("GET", "/api/devices/who", headers=token())
     assert second.json["request_id"] == second.headers["X-Request-Id"] != "first"
+
+
+async def test_the_tenant_of_one_request_is_not_bound_in_the_next_of_the_same_task():
+    said = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        said.append(message.get("body", b""))
+
+    app = an_app(Service("shop"))
+    for path, headers in (("/api/devices/who", token()), ("/api/devices/context", {})):
+        pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await app({"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": pairs}, receive, send)
+    assert json.loads(said[-1]) == ["request_id", "trace"]
 
 
 async def test_a_body_that_announces_too_much_is_refused_and_the_answer_arrives(call):
