@@ -191,10 +191,14 @@ class Tokens:
             raise TokenExpired("Refresh it.")
         if known.kid not in self._keys:
             raise TokenInvalid("Its key is not known.")
-        lowest, _ = self._versions.get(known.principal.id, (0, 0.0))
-        if known.principal.version < lowest:
+        if self.revoked(known.principal):
             raise TokenInvalid("It was revoked.")
         return known.principal
+
+    def revoked(self, principal: Principal) -> bool:
+        """Tell whether the tokens that *principal* was read from are dead by now."""
+        lowest, _ = self._versions.get(principal.id, (0, 0.0))
+        return principal.version < lowest
 
     def _read(self, token: str) -> _Verified:
         if len(token) > TOKEN_MAX:

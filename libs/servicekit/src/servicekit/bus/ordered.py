@@ -148,6 +148,7 @@ class Ordered:
     Attributes:
         created: When the stream was made; together with a sequence it names a place for good.
         sequence: The last one that was given, or where it began.
+        pending: How many facts lay before it at its last beginning: with so many given, it has caught up.
     """
 
     def __init__(self, connection: Connection, stream: str, filters: Sequence[str]) -> None:
@@ -158,6 +159,7 @@ class Ordered:
         self._gap = False
         self._closed = False
         self.sequence = 0
+        self.pending = 0
         self.created = ""
 
     async def start(self, start: int | None) -> None:
@@ -217,5 +219,5 @@ class Ordered:
             self.sequence, self._gap = state["last_seq"], True
         if state["first_seq"] > self.sequence + 1:
             self._gap = True
-        await self._push.begin({"deliver_policy": "by_start_sequence", "opt_start_seq": self.sequence + 1})
+        self.pending = await self._push.begin({"deliver_policy": "by_start_sequence", "opt_start_seq": self.sequence + 1})
         self._begun = True
