@@ -29,10 +29,12 @@ async def test_poison_goes_to_the_dead_letters_and_the_rest_flows(world, bus, te
     facts = [a_message(tenant, device) for _ in range(20)]
     facts.insert(7, a_message(tenant, device, wa_id=""))
     facts.insert(12, a_message(tenant, device, chat=Address("pn", "")))
+    facts.insert(15, a_message(tenant, device, wa_id="x" * 5000))
+    facts.insert(16, a_receipt(tenant, device, "A1", "a\0"))
     await bus.publish(*facts)
     async with consuming():
         await eventually(lambda: count(world, 20))
-        letters = await eventually(lambda: dead(bus, 2))
+        letters = await eventually(lambda: dead(bus, 4))
     assert {letter.code for letter in letters} == {"fact-unusable"}
 
 

@@ -15,6 +15,9 @@ from conversations.consumers import metrics
 from conversations.domain.errors import FactUnusable
 from conversations.domain.identities import IGNORED, PERSONAL, Alias, alias
 
+LONGEST_KEY = 500
+"""Characters of a WhatsApp id or address; those of WhatsApp have up to 40, and an index takes no more than 2,700 bytes."""
+
 
 @dataclass(slots=True)
 class Batch:
@@ -55,7 +58,8 @@ class Batch:
                 if fact.chat.kind in PERSONAL:
                     self.people[_group(envelope.tenant, fact.chat, fact.chat_alt)] = None
             case ReceiptObserved() as fact:
-                _check(fact.at, "-", fact.chat, fact.chat_alt, *(() if all(fact.wa_ids) else (Address("pn", ""),)))
+                for wa_id in fact.wa_ids or ("-",):
+                    _check(fact.at, wa_id, fact.chat, fact.chat_alt)
                 if fact.chat.kind in IGNORED:
                     metrics.IGNORED.labels("broadcast").inc()
                     return
@@ -96,8 +100,12 @@ def _device(text: str) -> DeviceId:
 def _check(at: datetime, wa_id: str, *addresses: Address | None) -> None:
     if at.tzinfo is None:
         raise FactUnusable("The time has no zone.")
-    if not wa_id or "\0" in wa_id:
+    if not _is_key(wa_id):
         raise FactUnusable("There is no usable WhatsApp id.")
     for address in addresses:
-        if address is not None and (not address.value or "\0" in address.value):
-            raise FactUnusable("An address is empty.")
+        if address is not None and not _is_key(address.value):
+            raise FactUnusable("There is no usable address.")
+
+
+def _is_key(text: str) -> bool:
+    return 0 < len(text) <= LONGEST_KEY and "\0" not in text

@@ -26,9 +26,11 @@ async def resolve(c: asyncpg.Connection, groups: Collection[tuple[Alias, ...]], 
         return Plan()
     present = await known(c, aliases)
     asked = [*groups, *_of_somebody(hints, groups, present)]
-    if settled(asked, present):
+    unsettled = [group for group in asked if not settled([group], present)]
+    if not unsettled:
         return Plan(contacts=present)
-    await _hold(c, aliases)
+    # What is settled stays so: addresses are never taken from a person, and merges keep them together.
+    await _hold(c, {one for group in unsettled for one in group})
     present = await known(c, aliases)
     made = plan([*groups, *_of_somebody(hints, groups, present)], present, fresh=_fresh())
     await _carry_out(c, made)
