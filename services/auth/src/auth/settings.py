@@ -36,7 +36,7 @@ class AuthSettings(WithHttp, WithBus, WithRedis, WithCursors, Operator):
     encryption_key: str = Field(
         repr=False, description="32 random bytes in base64, the same in every replica, kept as long as the database"
     )
-    registration: Literal["open", "invite", "first", "closed"] | None = Field(None, description="open, invite, first or closed")
+    registration: Literal["open", "invite", "closed"] | None = Field(None, description="open, invite or closed")
     access_minutes: int = Field(10, ge=1, le=10, description="a number from 1 to 10")
     refresh_days: int = Field(30, ge=1, le=365, description="a number from 1 to 365")
 
