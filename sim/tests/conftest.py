@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from sim.testing import Running, running_network
 
 from sim import tokens
 
+_stores = count(1)
 PROCESS = Path(__file__).parent / "session_process.py"
 
 
@@ -95,6 +98,16 @@ class Session:
 
 
 @pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the sessions' stores, in memory where there is such a thing: the library syncs each of its 812 prekeys to the disk."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path_factory.mktemp("stores")
+        return
+    with TemporaryDirectory(dir="/dev/shm", prefix="sim-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 def token_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The token tables, read once for all networks of this run."""
     cache = tmp_path_factory.mktemp("tokens")
@@ -118,7 +131,7 @@ class Sessions:
 
     async def start(self) -> Session:
         """A new session, about to show a QR text."""
-        session = Session(self.folder / f"store-{len(self.started)}.db", self.network.environment)
+        session = Session(self.folder / f"{next(_stores)}.db", self.network.environment)
         self.started.append(session)
         await session.start()
         return session
@@ -143,9 +156,9 @@ async def network(tmp_path: Path, token_cache: Path) -> AsyncIterator[Running]:
 
 
 @pytest.fixture
-async def sessions(network: Running, tmp_path: Path) -> AsyncIterator[Sessions]:
+async def sessions(network: Running, memory: Path) -> AsyncIterator[Sessions]:
     """Sessions on the test's own network."""
-    sessions = Sessions(network, tmp_path)
+    sessions = Sessions(network, memory)
     yield sessions
     await sessions.end()
 
@@ -161,11 +174,11 @@ class Shop:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory, token_cache: Path) -> AsyncIterator[Shop]:
+async def shared(tmp_path_factory: pytest.TempPathFactory, memory: Path, token_cache: Path) -> AsyncIterator[Shop]:
     """One shop for all tests of a module; they run on the module's loop."""
     folder = tmp_path_factory.mktemp("shop")
     async with fresh_network(folder / "network", token_cache) as network:
         number = await network.api.phone("573001112233", "Tienda")
-        sessions = Sessions(network, folder)
+        sessions = Sessions(network, memory)
         yield Shop(number, network, sessions, await sessions.link(number))
         await sessions.end()

@@ -12,7 +12,6 @@ import pytest
 from sim.launcher import Info, Refused, environment
 from sim.testing import Refusal
 
-TCP = Path("/proc/net/tcp")
 INFO = Info(root_key="00" * 32, proxy_port=1, ca_file="/nowhere/ca.pem", control_url="http://127.0.0.1:1", pid=1)
 
 
@@ -43,8 +42,14 @@ async def test_it_refuses_production_and_a_folder_in_use(network, tmp_path):
     assert (network.folder / "info.json").exists()
 
 
+def listening():
+    """The addresses that anybody listens on, as the kernel writes them."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return {line.split()[1] for line in lines if line.split()[3] == "0A"}
+
+
 async def test_it_listens_on_loopback_alone(network):
-    sockets = {line.split()[1] for line in TCP.read_text().splitlines()[1:] if line.split()[3] == "0A"}
+    sockets = listening()
     for port in (network.info.proxy_port, int(network.info.control_url.rpartition(":")[2])):
         assert {address for address in sockets if address.endswith(f":{port:04X}")} == {f"0100007F:{port:04X}"}
 

@@ -18,7 +18,7 @@ from sim.feed import Feed
 from sim.mailbox import Mailbox, Sent
 from sim.media import Hosts, MediaBroken
 from sim.nodes import JID, LID, PN, BadStanza, Node
-from sim.ratchet import AlreadyRead, Bundle, Undecryptable
+from sim.ratchet import Bundle, Undecryptable
 from sim.wire import numbers_and_bytes
 
 MAX_TRIES = 5
@@ -174,9 +174,9 @@ class Traffic:
         try:
             plain = phone.signal.decrypt(sender.address, kind, sealed)
             message = content.Message.FromString(plain)
-        except AlreadyRead:
-            return False
         except (Undecryptable, ValueError):
+            # Among them a number that was used before: whatsmeow answers a retry beside its sends, and then two messages can be encrypted
+            # under one number.  The phone has not seen this id, so it asks.
             self._ask_again(phone, sender, id, to)
             return False
         phone.tries.pop(f"{sender.address}/{id}", None)
