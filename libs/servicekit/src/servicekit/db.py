@@ -65,8 +65,9 @@ class TransactionFailed(RuntimeError):
 class Database:
     """A pool of connections with one role."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, pool: int) -> None:
         self._engine = engine
+        self._pool = pool
 
     @classmethod
     @asynccontextmanager
@@ -105,7 +106,7 @@ class Database:
             },
         )
         event.listen(engine.sync_engine, "checkout", _refuse_the_dead)
-        database = cls(engine)
+        database = cls(engine, pool)
         try:
             await database._wait()
             yield database
@@ -160,13 +161,13 @@ class Database:
 
     async def _checkout(self, statement: str) -> Tx:
         """Take a connection and begin on it; BEGIN changes nothing, so it may be tried again on another."""
-        for attempt in (1, 2):
+        for attempt in range(self._pool + 1):  # every connection of the pool may have died without a sound
             tx = await self._engine.connect()
             try:
                 await _driver(tx).execute(statement)
             except BaseException as error:
                 await asyncio.shield(_drop(tx))
-                if attempt == 2 or not (isinstance(error, Exception) and is_away(error)):
+                if attempt == self._pool or isinstance(error, TimeoutError) or not is_away(error):
                     raise
             else:
                 return tx
@@ -225,6 +226,9 @@ def is_away(error: BaseException) -> bool:
         return error.orig is not None and any(is_away(cause) for cause in (error.orig, error.orig.__cause__) if cause is not None)
     if isinstance(error, asyncpg.InterfaceError):
         return "closed" in str(error) or "reset" in str(error)
+    if isinstance(error, asyncpg.InternalClientError):
+        # the server's last word has come and the end of the connection has not: asyncpg still waits for the rest of it
+        return "cannot switch to state" in str(error)
     return isinstance(error, _GONE) or (isinstance(error, OSError | TimeoutError) and _is_the_drivers(error))
 
 
