@@ -73,25 +73,9 @@ class System:
 def start(folder: Path, *options: str) -> System:
     """Start an installation and wait until it is ready."""
     ready = folder / "ready.json"
-    log = (folder / "up.log").open("ab")
-    process = Popen(
-        [
-            sys.executable,
-            "-m",
-            "clarin",
-            "up",
-            "--data",
-            str(folder / "data"),
-            "--port",
-            "0",
-            "--sim",
-            "--ready-file",
-            str(ready),
-            *options,
-        ],
-        stdout=log,
-        stderr=log,
-    )
+    words = ["up", "--data", str(folder / "data"), "--port", "0", "--sim", "--ready-file", str(ready), *options]
+    with (folder / "up.log").open("ab") as log:
+        process = Popen([sys.executable, "-m", "clarin", *words], stdout=log, stderr=log)
     deadline = time.monotonic() + READY_SECONDS
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:
