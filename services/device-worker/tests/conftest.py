@@ -1,6 +1,6 @@
 import importlib.util
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from servicekit.health import Health
 from servicekit.http import create_app
 from servicekit.testing.databases import Urls
 from sim.launcher import environment
-from sim.testing import Running, running_network
+from sim.testing import Api
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
@@ -71,10 +71,14 @@ async def client(db: Database, bus: Bus, signed_in: Any, tenant: TenantId) -> As
             yield http
 
 
-@pytest_asyncio.fixture
-async def network(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running_network(tmp_path / "sim") as running:
-        yield running
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The network on loopback, one for all tests; each uses numbers of its own."""
+    network = world_of.Network(tmp_path_factory.mktemp("sim"))
+    try:
+        yield network
+    finally:
+        network.stop()
 
 
 @pytest_asyncio.fixture
@@ -85,7 +89,7 @@ async def world(
     bus: Bus,
     bus_url: str,
     client: httpx.AsyncClient,
-    network: Running,
+    network: Any,
     empty_database: Callable[[], str],
     tenant: TenantId,
     tmp_path: Path,
@@ -96,6 +100,7 @@ async def world(
         "CLARIN_WHATSAPP_DATABASE_URL": empty_database(),
         "CLARIN_NATS_URL": bus_url,
     }
+    network.resume()
     made = world_of.World(
         tenant=tenant,
         client=client,
@@ -103,10 +108,11 @@ async def world(
         system_db=system_db,
         bus=bus,
         network=network,
+        phones=Api(network.info.control_url),
         environment=environment(network.info, world_of.base_environment() | more),
         folder=tmp_path,
     )
-    async with world_of.running(bus.consumer(consumers.orders(db))):
+    async with made.phones, world_of.running(bus.consumer(consumers.orders(db))):
         try:
             yield made
         finally:

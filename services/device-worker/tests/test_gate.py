@@ -1,18 +1,18 @@
 """The gate before the library, and the reading of its errors."""
 
 import threading
-import time
 
 import pytest
 from device_worker.whatsapp import Meaning, StoreWatch
 from device_worker.whatsapp.errors import meaning, redacted
 from device_worker.whatsapp.gate import ALONE_SECONDS, SHARED_SECONDS, Gate
 from device_worker.whatsapp.library import store_url
+from servicekit.testing import eventually
 
 
 def test_nobody_is_inside_beside_who_is_alone():
     gate, inside, seen = Gate(), [], []
-    lock = threading.Lock()
+    lock, pause = threading.Lock(), threading.Event()
 
     def work(alone: bool) -> None:
         for _ in range(60):
@@ -20,7 +20,7 @@ def test_nobody_is_inside_beside_who_is_alone():
                 with lock:
                     inside.append(alone)
                     seen.append(tuple(inside))
-                time.sleep(0.0002)
+                pause.wait(0.0002)
                 with lock:
                     inside.remove(alone)
 
@@ -34,7 +34,7 @@ def test_nobody_is_inside_beside_who_is_alone():
     assert any(len(some) > 1 for some in seen)
 
 
-def test_who_waits_to_be_alone_is_not_overtaken_for_ever():
+async def test_who_waits_to_be_alone_is_not_overtaken_for_ever():
     gate = Gate()
     first = gate.enter(alone=False)
     admitted: list[str] = []
@@ -46,12 +46,10 @@ def test_who_waits_to_be_alone_is_not_overtaken_for_ever():
 
     alone = threading.Thread(target=enter, args=("alone", True))
     alone.start()
-    while not gate._queue:
-        time.sleep(0.001)
+    await eventually(lambda: len(gate._queue) == 1)
     later = threading.Thread(target=enter, args=("later", False))
     later.start()
-    while len(gate._queue) < 2:
-        time.sleep(0.001)
+    await eventually(lambda: len(gate._queue) == 2)
     assert admitted == []
     gate.leave(first)
     alone.join(5)

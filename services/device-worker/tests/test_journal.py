@@ -124,7 +124,7 @@ def test_a_disk_that_is_full_loses_nothing_and_says_so(tmp_path):
 async def test_a_journal_whose_writer_lives_is_left_alone_and_after_kill_9_taken(tmp_path):
     program = textwrap.dedent(
         """
-        import sys, time
+        import sys
         from pathlib import Path
         from uuid import UUID
         from device_worker.journal import Journal
@@ -132,10 +132,12 @@ async def test_a_journal_whose_writer_lives_is_left_alone_and_after_kill_9_taken
         for number in range(100):
             journal.append(17, UUID(int=1), UUID(int=2), b"%d" % number)
         print("ready", flush=True)
-        time.sleep(60)
+        sys.stdin.read()
         """
     )
-    writer = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(tmp_path), stdout=asyncio.subprocess.PIPE)
+    writer = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, str(tmp_path), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
     assert writer.stdout is not None
     assert await writer.stdout.readline() == b"ready\n"
     assert list(leftovers(tmp_path)) == []

@@ -6,12 +6,12 @@ import sys
 import textwrap
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 from contracts import buckets
-from device_worker import leases as leases_module
 from device_worker.leases import Leases, VolumeTaken, own_volume
 from device_worker.shards import EVERY, LeaseEntry, WorkerEntry
 from device_worker.store import fences
@@ -132,24 +132,21 @@ async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats
         textwrap.dedent(
             f"""
             import asyncio, time
-            from device_worker import leases
             from device_worker.leases import Leases
             from servicekit.bus import Bus
             from servicekit.db import Database
-
-            leases.ENDS_ITSELF_AT = 1.0  # the same with less waiting
 
             async def nothing(_):
                 pass
 
             async def main():
                 async with Bus.open({bus_url!r}, name="t") as bus, Database.open({urls.system_url!r}, application="t") as db:
-                    held = Leases(bus, db, "hangs", gained=nothing, lost=nothing)
+                    held = Leases(bus, db, "hangs", gained=nothing, lost=nothing, ends_itself_at=1.0)
                     task = asyncio.create_task(held.run(asyncio.Event()))
                     while len(held.held) < 128:
                         await asyncio.sleep(0.01)
                     print("holds", flush=True)
-                    time.sleep(60)
+                    time.sleep(60)  # as a loop that hangs
 
             asyncio.run(main())
             """
@@ -165,12 +162,11 @@ async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats
     assert b"ending before another worker takes over" in error
 
 
-def test_of_two_processes_with_one_name_and_volume_the_second_is_refused(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(leases_module, "_VOLUME_TIMEOUT", leases_module.timedelta(seconds=0.3))
+def test_of_two_processes_with_one_name_and_volume_the_second_is_refused(tmp_path: Path):
     name, lock = own_volume(tmp_path, "pod-1")
     assert name == "pod-1"
     with pytest.raises(VolumeTaken):
-        own_volume(tmp_path, "pod-1")
+        own_volume(tmp_path, "pod-1", patience=timedelta(seconds=0.3))
     os.close(lock)
     assert own_volume(tmp_path, "pod-1")[0] == "pod-1"
 

@@ -1,9 +1,13 @@
 """A worker as a process of its own, attached to the network on loopback, with the API beside it in the test."""
 
 import asyncio
+import contextlib
+import itertools
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +24,8 @@ from contracts.whatsapp import Address
 from servicekit.bus import Bus
 from servicekit.db import Database, raw
 from servicekit.testing import eventually
-from sim.testing import Api, Running
+from sim.launcher import read_info
+from sim.testing import Api
 
 
 class WorkerProcess:
@@ -57,6 +62,35 @@ class WorkerProcess:
         return await self.end(signal.SIGTERM)
 
 
+class Network:
+    """The process of the network on loopback, and the power to freeze it."""
+
+    def __init__(self, folder: Path) -> None:
+        info = folder / "info.json"
+        self.process = subprocess.Popen([sys.executable, "-m", "sim", "--data", str(folder), "--info-file", str(info)])
+        until = time.monotonic() + 30
+        while not info.exists():
+            assert self.process.poll() is None, "the network ended before it was ready"
+            assert time.monotonic() < until, "the network is not ready"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.05)
+        self.info = read_info(info)
+
+    def pause(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        self.resume()
+        self.process.terminate()
+        self.process.wait(10)
+
+
+_numbers = itertools.count(1)
+
+
 @dataclass
 class World:
     tenant: TenantId
@@ -64,14 +98,13 @@ class World:
     db: Database
     system_db: Database
     bus: Bus
-    network: Running
+    network: Network
+    phones: Api
     environment: dict[str, str]
     folder: Path
+    shop: str = field(default_factory=lambda: f"521555{next(_numbers):07d}")
+    ana: str = field(default_factory=lambda: f"521556{next(_numbers):07d}")
     workers: list[WorkerProcess] = field(default_factory=list)
-
-    @property
-    def phones(self) -> Api:
-        return self.network.api
 
     async def worker(self, data: str = "data", **more: str) -> WorkerProcess:
         worker = WorkerProcess(self.environment | more, self.folder / data, self.folder / f"worker-{len(self.workers)}.log")
@@ -94,6 +127,15 @@ class World:
 
         return await eventually(probe, timeout=timeout)
 
+    async def told(self, device: str, state: str, reason: str) -> None:
+        """Everyone was told that the device stands there, even if it has moved on."""
+
+        async def probe() -> None:
+            found = [(e.data.state, e.data.reason) for e in await self.events("devices.device.changed") if e.data.id == device]
+            assert (state, reason) in found, found
+
+        await eventually(probe, timeout=20, every=0.1)
+
     async def qr(self, device: str) -> str:
         async def probe() -> str:
             answer = await self.client.get(f"/api/devices/{device}/qr", headers={"Accept": "text/plain"})
@@ -102,12 +144,13 @@ class World:
 
         return await eventually(probe, timeout=20)
 
-    async def linked(self, number: str, name: str = "Sales") -> str:
-        """A connected device with this number."""
-        device = await self.device(name)
+    async def linked(self) -> str:
+        """The shop's number is a connected device; Ana has a phone."""
+        device = await self.device()
         await self.client.post(f"/api/devices/{device}/connect")
-        await self.phones.phone(number, name)
-        await self.phones.post(f"/phones/{number}/scan", qr=await self.qr(device))
+        await self.phones.phone(self.shop, "Shop")
+        await self.phones.phone(self.ana, "Ana")
+        await self.phones.post(f"/phones/{self.shop}/scan", qr=await self.qr(device))
         await self.until(device, "connected")
         return device
 

@@ -38,7 +38,7 @@ LIVES = 15.0
 ENDS_ITSELF_AT = 12.0
 _EX_FENCED = 70
 _SETTLE = 0.05
-_VOLUME_TIMEOUT = timedelta(seconds=30)
+VOLUME_PATIENCE = timedelta(seconds=30)
 
 log = structlog.get_logger()
 
@@ -50,16 +50,16 @@ class VolumeTaken(Exception):
     """Another living process has this worker's name and volume."""
 
 
-def own_volume(folder: Path, name: str | None) -> tuple[str, int]:
+def own_volume(folder: Path, name: str | None, *, patience: timedelta = VOLUME_PATIENCE) -> tuple[str, int]:
     """Make sure that no other living process is this worker on this volume; give its name and the lock to keep.
 
     Without a *name* the first free one of ``worker-1``, ``worker-2``… is taken, with what makes it unique on the bus.
 
     Raises:
-        VolumeTaken: A living process has kept the name for half a minute.
+        VolumeTaken: A living process has kept the name for longer than *patience*.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    until = time.monotonic() + _VOLUME_TIMEOUT.total_seconds()
+    until = time.monotonic() + patience.total_seconds()
     number = 1
     while time.monotonic() < until:
         fd = os.open(folder / f"{name or f'worker-{number}'}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -102,16 +102,19 @@ class Leases:
         lost: Callable[[Iterable[int]], Awaitable[None]],
         full: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+        ends_itself_at: float = ENDS_ITSELF_AT,
     ) -> None:
         """Be *worker*.
 
         Args:
             gained: Gets shards with their fencing tokens; is awaited before they count as served.
             lost: Gets shards whose sessions must stop; the lease is given away when it returns.
+            ends_itself_at: The age of a lease, in seconds, at which this process ends.
         """
         self._bus, self._system = bus, system
         self._gained, self._lost, self._full, self._clock = gained, lost, full, clock
         self._me = WorkerEntry(worker=worker, incarnation=uuid4())
+        self._ends_itself_at = ends_itself_at
         self.held: dict[int, Held] = {}
         self._leases: dict[int, tuple[LeaseEntry, int, float]] = {}
         self._workers: dict[str, tuple[WorkerEntry, float]] = {}
@@ -344,8 +347,10 @@ class Leases:
         """End the process when a lease was not renewed in time: another worker may have the sessions in three seconds."""
         while True:
             oldest = min((held.since for held in list(self.held.values())), default=None)
-            if oldest is not None and self._clock() - oldest >= ENDS_ITSELF_AT:
-                sys.stderr.write("clarin device-worker: no lease could be renewed for 12 s; ending before another worker takes over.\n")
+            if oldest is not None and self._clock() - oldest >= self._ends_itself_at:
+                sys.stderr.write(
+                    f"clarin device-worker: a lease is {self._ends_itself_at:g} s old; ending before another worker takes over.\n"
+                )
                 sys.stderr.flush()
                 os._exit(_EX_FENCED)
             time.sleep(0.25)

@@ -189,8 +189,9 @@ class Session:
         """Be connected while that is wanted."""
         reason = domain.RESTARTED if self.device.state is DeviceState.CONNECTED and not self._connected else None
         while self._wants_session():
-            if self._tools.pause.reason is not None:
-                await self._stand_aside(self._tools.pause.reason)
+            if (held_for := self._tools.pause.reason) is not None:
+                await self._stand_aside(held_for)
+                reason = held_for  # said again: when it was the database that was away, nobody has heard it yet
             elif self.device.banned_at(datetime.now(UTC)) and self.device.until is not None:
                 await self._changed((self.device.until - datetime.now(UTC)).total_seconds() + 1)
             elif self.device.state is DeviceState.FAILED and self._failures:
