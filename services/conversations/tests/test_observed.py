@@ -1,12 +1,14 @@
 """What WhatsApp brings, through the handler of the durable on a real database."""
 
+import asyncio
+
 from contracts import ids
 from contracts.events.conversations import ChatRead, ContactChanged, ContactCreated, MessageReceived, MessageReplaced
 from contracts.ids import DeviceId, TenantId
 from contracts.whatsapp import Address, Quoted
 
 from .conftest import World
-from .facts import ANA, ANA_LID, BEA, NOON, a_message, a_placeholder, a_receipt, later
+from .facts import ANA, ANA_LID, BEA, NOON, a_device, a_message, a_placeholder, a_receipt, later
 
 
 async def test_a_message_makes_contact_chat_and_message(world, tenant, device):
@@ -30,7 +32,7 @@ async def test_a_message_that_comes_twice_is_counted_once(world, tenant, device)
     await world.handle([event])
     [chat] = await world.rows("select unread from chats")
     assert chat["unread"] == 1
-    assert len(await world.told(MessageReceived)) == 1
+    assert [type(fact.data) for fact in await world.told()] == [ContactCreated, MessageReceived]
 
 
 async def test_the_last_message_is_the_latest_by_its_own_time(world, tenant, device):
@@ -133,6 +135,43 @@ async def test_a_message_in_both_merged_chats_is_there_once(world, tenant, devic
     rows = await world.rows("select wa_id, kind, text from messages order by wa_id")
     assert rows == [{"wa_id": "A1", "kind": "text", "text": "Ya"}, {"wa_id": "A2", "kind": "text", "text": "Hola"}]
     assert len(await world.rows("select 1 from message_redirects")) == 1
+
+
+async def test_what_was_merged_twice_leads_to_the_last_one_standing(world, tenant, device):
+    name = Address("username", "ana")
+    await world.handle([a_message(tenant, device, chat=ANA_LID)])
+    await world.handle([a_message(tenant, device, chat=ANA)])
+    await world.handle([a_message(tenant, device, chat=name)])
+    await world.handle([a_message(tenant, device, chat=name, chat_alt=ANA)])
+    await world.handle([a_message(tenant, device, chat=ANA, chat_alt=ANA_LID)])
+    for table, things in (("contact_redirects", "contacts"), ("chat_redirects", "chats")):
+        [left] = await world.rows(f"select id from {things}")  # noqa: S608
+        assert [row["new"] for row in await world.rows(f"select new from {table}")] == [left["id"]] * 2  # noqa: S608
+
+
+async def test_batches_that_meet_a_stranger_at_once_make_one_contact(world, tenant, device):
+    batches = [[a_message(tenant, device, chat_alt=ANA_LID, wa_id=f"A{n}"), a_message(tenant, device, chat=BEA)] for n in range(8)]
+    await asyncio.gather(*(world.handle(batch) for batch in batches))
+    assert len(await world.rows("select 1 from contacts")) == 2
+    assert {row["unread"] for row in await world.rows("select unread from chats")} == {8}
+
+
+async def test_batches_that_merge_the_same_contacts_at_once_agree(world, tenant, device):
+    await world.handle([a_message(tenant, device, chat=ANA_LID)])
+    await world.handle([a_message(tenant, device, chat=ANA)])
+    batches = [
+        [a_message(tenant, device, chat=chat, chat_alt=alt)]
+        for chat, alt in ((ANA, ANA_LID), (ANA_LID, ANA), (ANA, None), (ANA_LID, None)) * 2
+    ]
+    await asyncio.gather(*(world.handle(batch) for batch in batches))
+    assert await world.rows("select unread from chats") == [{"unread": 10}]
+    assert len(await world.told(ContactChanged)) == 1
+
+
+async def test_a_device_stands_as_its_newest_revision_says(world, tenant, device):
+    await world.handle([a_device(tenant, device, revision=3, name="new")])
+    await world.handle([a_device(tenant, device, revision=2, name="old"), a_device(tenant, device, revision=1, name="older")])
+    assert await world.rows("select name, revision from devices") == [{"name": "new", "revision": 3}]
 
 
 async def test_one_person_is_one_contact_on_all_devices(world, tenant, device):
