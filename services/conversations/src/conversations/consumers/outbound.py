@@ -248,6 +248,8 @@ class Outbound:
             audience = Audience(device=message.device)
             row.status, row.at, row.reason, row.wa_id = message.status, message.at, message.reason, message.wa_id
             if message.id in self._confirmed:
+                # Each tick is told by itself, also where one batch brought several: whoever waits for the first one gets it.
+                row.status = min(message.status, MessageStatus.SENT, key=RANK.__getitem__)
                 copy = replaces.get(message.id)
                 told.append(
                     wrap(
