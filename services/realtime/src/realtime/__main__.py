@@ -1,0 +1,5 @@
+"""Start realtime: ``python -m realtime``."""
+
+from realtime.main import main
+
+main()

@@ -1,0 +1,186 @@
+"""The bus as the hub hears it: events in the stream's order, and what may be lost."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+import msgspec
+import structlog
+from contracts import events as _declared  # noqa: F401  importing them declares them
+from contracts import subjects
+from contracts.envelope import REGISTRY, Audience
+from contracts.ephemeral import EVERY as EPHEMERALS
+from contracts.ids import TenantId
+from servicekit.bus import Bus, BusAway, Fact, Ordered
+
+from realtime.hub import Happened, Hub, Ring
+
+#: The frame of each event that becomes one, by its subject without the tenant.
+FRAMES: dict[str, str] = {
+    subjects.every(body).removesuffix(".*"): body.topic.frame for body in REGISTRY.values() if body.topic.public and body.topic.frame
+}
+_EPHEMERAL_FRAMES = {(body.service, body.what): body.frame for body in EPHEMERALS}
+
+#: Sockets that catch up from the stream at a time: each is a consumer of the server's.
+_CATCHING_UP = 16
+_CATCH_UP_S = 10.0
+
+log = structlog.get_logger()
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """As much of an envelope as a socket needs; its data stays as it is."""
+
+    data: msgspec.Raw
+    audience: Audience = Audience()
+
+
+_told = msgspec.json.Decoder(_Told)
+
+
+def filters(tenant: TenantId | None = None) -> list[str]:
+    """Name what becomes frames: of one tenant, or of all."""
+    return [f"{stem}.{tenant or '*'}" for stem in FRAMES]
+
+
+def read(sequence: int, subject: str, payload: bytes) -> Happened | None:
+    """Read an event that becomes a frame; None for anything else, and for what cannot be read, which is logged."""
+    stem, _, tenant = subject.rpartition(".")
+    frame = FRAMES.get(stem)
+    if frame is None:
+        return None
+    try:
+        told = _told.decode(payload)
+        return Happened(sequence, TenantId(UUID(tenant)), told.audience, frame, bytes(told.data))
+    except (msgspec.DecodeError, ValueError):
+        log.error("event cannot be read", subject=subject, sequence=sequence)
+        return None
+
+
+def epoch_of(created: str) -> str:
+    """Name a stream by when it was made: short, and fit for a URL."""
+    return hashlib.sha256(created.encode()).hexdigest()[:12]
+
+
+class Feed:
+    """One ordered reader of the stream for all sockets of this replica.
+
+    Attributes:
+        ready: Set once the history is in memory.
+    """
+
+    def __init__(self, bus: Bus, *, history: int, size: int, limit: int, observe: Callable[[float], None] = lambda _: None) -> None:
+        """Keep *history* events of at most *size* bytes; let a socket catch up on *limit* from the stream; *observe* delays."""
+        self._bus = bus
+        self._history = history
+        self._size = size
+        self._limit = limit
+        self._observe = observe
+        self._catching_up = asyncio.Semaphore(_CATCHING_UP)
+        self._last = 0
+        self.ready = asyncio.Event()
+        self.hub = Hub("", Ring(0, events=history, size=size))
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Tell the hub everything that happens until *stopping*."""
+        following = asyncio.create_task(self._follow())
+        stopped = asyncio.create_task(stopping.wait())
+        done, _ = await asyncio.wait([following, stopped], return_when=asyncio.FIRST_COMPLETED)
+        for task in (following, stopped):
+            if task not in done:
+                task.cancel()
+        if following in done:
+            following.result()
+
+    async def _follow(self) -> None:
+        heard = await self._bus.listen("eph.>", self._on_ephemeral)
+        try:
+            async with await self._begin() as ordered:
+                await self._read(ordered)
+        finally:
+            await heard.close()
+
+    async def _begin(self) -> Ordered:
+        while True:
+            try:
+                state = await self._bus.stream_state()
+                start = max(state.first_sequence, state.last_sequence - self._history + 1, 1)
+                ordered = await self._bus.ordered(filters(), start)
+            except BusAway as away:
+                log.info("waiting for the bus", reason=str(away))
+                await asyncio.sleep(1)
+                continue
+            self.hub = Hub(epoch_of(ordered.created), Ring(start - 1, events=self._history, size=self._size))
+            self._last = state.last_sequence
+            if ordered.pending == 0:
+                self._caught_up(self._last)
+            return ordered
+
+    async def _read(self, ordered: Ordered) -> None:
+        left = ordered.pending
+        async for fact in ordered:
+            self._on_fact(fact, ordered.created)
+            if not self.ready.is_set():
+                left -= 1
+                if left <= 0 or fact.sequence >= self._last:
+                    self._caught_up(self._last)
+
+    def _caught_up(self, last: int) -> None:
+        self.hub.position = max(self.hub.position, last)
+        self.ready.set()
+        log.info("caught up", events=len(self.hub.ring), position=self.hub.position)
+
+    def _on_fact(self, fact: Fact, created: str) -> None:
+        if fact.gap:
+            log.warning("events were missed", position=self.hub.position, sequence=fact.sequence)
+            self.hub.lose(fact.sequence - 1, epoch_of(created))
+        happened = read(fact.sequence, fact.subject, fact.payload)
+        if happened is not None:
+            self.hub.publish(happened)
+            if self.ready.is_set():
+                self._observe(time.time() - fact.at.timestamp())
+
+    async def _on_ephemeral(self, subject: str, payload: bytes) -> None:
+        match subject.split("."):
+            case ["eph", service, what, tenant] if (service, what) in _EPHEMERAL_FRAMES:
+                self.hub.shout(TenantId(UUID(tenant)), _EPHEMERAL_FRAMES[service, what], payload)
+
+    async def last_sequence(self) -> int:
+        """Ask where the stream stands.  Raises: BusAway."""
+        return (await self._bus.stream_state()).last_sequence
+
+    async def since(self, tenant: TenantId, since: int) -> list[Happened] | None:
+        """Read a tenant's events after *since* from the stream; None when they are too many, too old, or the bus is away.
+
+        What it gives is whole up to the stream's end as of now, so at least up to the hub's position at the call.
+        """
+        try:
+            async with (
+                asyncio.timeout(_CATCH_UP_S),
+                self._catching_up,
+                await self._bus.ordered(filters(tenant), since + 1) as ordered,
+            ):
+                if ordered.pending > self._limit or epoch_of(ordered.created) != self.hub.epoch:
+                    return None
+                if ordered.pending == 0:
+                    return [] if since + 1 >= (await self._bus.stream_state()).first_sequence else None
+                return await self._collect(ordered)
+        except (BusAway, TimeoutError) as away:
+            log.info("catching up failed", reason=type(away).__name__)
+            return None
+
+    async def _collect(self, ordered: Ordered) -> list[Happened] | None:
+        found: list[Happened] = []
+        left = ordered.pending
+        async for fact in ordered:
+            if fact.gap:
+                return None
+            happened = read(fact.sequence, fact.subject, fact.payload)
+            if happened is not None:
+                found.append(happened)
+            left -= 1
+            if left <= 0:
+                break
+        return found
