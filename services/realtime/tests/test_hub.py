@@ -141,6 +141,16 @@ def test_the_ring_has_all_above_its_floor_and_stays_in_bounds(owners, events, si
         assert ring.after(tenant, max(since, ring.floor)) == due
 
 
+def test_who_comes_from_a_replica_that_was_ahead_hears_nothing_twice():
+    hub = Hub("e", Ring(0, events=10, size=1000))
+    ahead, level = Client(TENANTS[0], View(manager=True), 2), Client(TENANTS[0], View(manager=True), 0)
+    hub.join(level, level.tenant, level.view, 0)
+    hub.join(ahead, ahead.tenant, ahead.view, 2)
+    for seq in (1, 2, 3):
+        hub.publish(a_happened(seq))
+    assert (ahead.got, level.got) == ([3], [1, 2, 3])
+
+
 def test_sockets_with_one_view_share_one_frame():
     hub = Hub("e", Ring(0, events=10, size=1000))
     got = []
