@@ -113,7 +113,7 @@ def consuming(world: World, bus: Bus) -> Callable[..., Any]:
     """Make the durable's consumer run, in as many replicas as asked for."""
 
     def run(replicas: int = 1, batch: int = 300) -> Any:
-        return running(*(bus.consumer(whatsapp.consumer(world.db, batch=batch)) for _ in range(replicas)))
+        return running(*(bus.consumer(whatsapp.consumer(world.db, batch=batch, concurrency=2)) for _ in range(replicas)))
 
     return run
 

@@ -23,7 +23,8 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
     process.health.check("database", db.ping)
     process.health.check("bus", bus.ping)
     process.background("relay", Relay(system, bus, schema=SCHEMA).run)
-    process.background(whatsapp.DURABLE, bus.consumer(whatsapp.consumer(db, batch=settings.consumer_batch)))
+    durable = whatsapp.consumer(db, batch=settings.consumer_batch, concurrency=settings.consumer_concurrency)
+    process.background(whatsapp.DURABLE, bus.consumer(durable))
     process.background("sweep", timers.sweep(system, pending_receipts=settings.pending_receipts))
     process.serve(
         create_app(

@@ -20,6 +20,7 @@ class ConversationsSettings(WithHttp, WithDatabase, WithBus, WithCursors, Settin
         description="the seconds (or ISO 8601 duration) after which a message that could not be sent is not sent any more, up to 7 days",
     )
     consumer_batch: int = Field(300, ge=1, le=500, description="the most facts in one transaction, from 1 to 500")
+    consumer_concurrency: int = Field(2, ge=1, le=8, description="the most transactions at the same time, from 1 to 8")
     pending_receipts: Seconds = Field(
         timedelta(days=7),
         ge=timedelta(hours=1),

@@ -27,9 +27,9 @@ DURABLE = "conversations-whatsapp"
 BODIES = (MessageObserved, ReceiptObserved, MessageSent, MessageUnsent, DeviceChanged, DeviceDeleted)
 
 
-def consumer(db: Database, *, batch: int) -> Consumer:
-    """Describe the durable."""
-    return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=BODIES, handle=handler(db), batch=batch)
+def consumer(db: Database, *, batch: int, concurrency: int = 1) -> Consumer:
+    """Describe the durable. Batches at the same time never share a tenant; with two, one computes while the other waits."""
+    return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=BODIES, handle=handler(db), batch=batch, concurrency=concurrency)
 
 
 def handler(db: Database) -> Callable[[Sequence[Envelope[Any]]], Awaitable[None]]:
