@@ -54,6 +54,7 @@ class Service:
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
     lost: int = 0
+    written: int = 0
     server: asyncio.Server | None = None
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -131,6 +132,7 @@ class Service:
         for _ in range(size // len(piece)):
             writer.write(piece)
             await writer.drain()
+            self.written += len(piece)
 
     async def _slow(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
         await self.release.wait()

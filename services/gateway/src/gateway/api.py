@@ -39,8 +39,8 @@ _DOCS_PAGE = b"""<!doctype html>
 <body><div id="docs"></div><script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>
 """
 _PROBLEMS_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Clarin problems</title>
-<style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Clarin problems</title><style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }
 td { padding: .3rem 1rem .3rem 0; vertical-align: top } tr:target { background: #fff3bf }</style></head>
 <body><h1>Problems</h1><p>Every error is <code>application/problem+json</code> (RFC 9457). Its <code>code</code> is permanent.</p>
 <table><thead><tr><td>code</td><td>status</td><td>meaning</td></tr></thead><tbody>ROWS</tbody></table></body></html>
