@@ -31,7 +31,7 @@ def main(store, jid):
         logging.basicConfig(level=logging.DEBUG)
     from neonize import events
     from neonize.client import NewClient
-    from neonize.utils.enum import ChatPresence, ChatPresenceMedia, ClientName, ClientType, MediaType, ReceiptType
+    from neonize.utils.enum import ChatPresence, ChatPresenceMedia, ClientName, ClientType, MediaType, Presence, ReceiptType
     from neonize.utils.jid import build_jid
 
     new = not jid
@@ -104,6 +104,7 @@ def main(store, jid):
         client.send_chat_presence(jid_of(to), ChatPresence.CHAT_PRESENCE_COMPOSING, ChatPresenceMedia.CHAT_PRESENCE_MEDIA_TEXT)
 
     def subscribe(to):
+        client.send_presence(Presence.AVAILABLE)
         client.subscribe_presence(jid_of(to))
 
     def code(phone):

@@ -13,7 +13,7 @@ from sim.codec import Codec
 from sim.directory import Companion
 from sim.nodes import SERVER, Attr, BadStanza, Node
 from sim.noise import PROLOGUE, Handshake, Transport
-from sim.proto import wa6
+from sim.proto import DecodeError, wa6
 
 _ERROR_SECONDS = 2.0
 """The library must have read a stream error before the socket closes, or it reconnects and asks again."""
@@ -61,7 +61,10 @@ class Connection:
         hello = noise.hello(await self._frame())
         await self._socket.send_bytes(len(hello).to_bytes(3, "big") + hello)
         self.static, payload, self._transport = noise.finish(await self._frame())
-        self.login = wa6.ClientPayload.FromString(payload)
+        try:
+            self.login = wa6.ClientPayload.FromString(payload)
+        except DecodeError as error:
+            raise BadStanza("Not a login.") from error
         self._writer = asyncio.get_running_loop().create_task(self._write())
 
     async def receive(self) -> Node:

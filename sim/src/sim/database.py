@@ -8,11 +8,14 @@ The file survives a killed process, not a power cut in the same second (synchron
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 _BATCH_SECONDS = 0.002
 _CHECKPOINT_COMMITS = 2000
@@ -105,7 +108,10 @@ class Database:
         self._last = time.monotonic()
         waiting, self._waiting = self._waiting, []
         for callback in waiting:
-            callback()
+            try:
+                callback()
+            except Exception:  # one that fails must not keep the others from leaving
+                log.exception("what waited for a commit failed")
         if self._commits >= _CHECKPOINT_COMMITS and (self._checkpoint is None or self._checkpoint.done()):
             self._commits = 0
             self._checkpoint = asyncio.get_running_loop().create_task(asyncio.to_thread(self._copy_back))

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+import sqlite3
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,9 @@ async def run(data: Path, control_port: int, info_file: Path) -> None:
     logging.getLogger(__name__).info("ready, control on port %d, proxy on port %d", port, network.proxy.port)
     try:
         await stopped
+    except sqlite3.Error as error:
+        logging.getLogger(__name__).critical("the file cannot be written, so nothing more may be told: %s", error)
+        os._exit(1)
     finally:
         forget(info_file)
         await runner.cleanup()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sim import certificates, content, tokens
+from sim import appstate, certificates, content, tokens
 from sim.codec import Codec
 from sim.connection import Closed, Connection
 from sim.database import Database
@@ -156,6 +156,7 @@ class Network:
         if companion.history and companion.signed:
             companion.history = False
             self.directory.save_companion(companion)
+            self.traffic.tell_session(companion, appstate.share(companion.phone.signal.app_state_key()))
             self._tell_history(companion)
 
     def _left(self, connection: Connection) -> None:
@@ -189,7 +190,7 @@ class Network:
                 self._presence(connection, node)
             if companion and companion.stock < LOW_STOCK and companion.active:
                 self._ask_for_prekeys(companion)
-        except BadStanza as problem:
+        except (BadStanza, ValueError) as problem:  # a ValueError is a key that is none, or a number that is none
             log.warning("a <%s> makes no sense: %s", node.tag, problem)
 
     def _presence(self, connection: Connection, node: Node) -> None:

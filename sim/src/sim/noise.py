@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sim.keys import KeyPair, hkdf
 from sim.nodes import BadStanza
-from sim.proto import wa6
+from sim.proto import DecodeError, wa6
 
 PROLOGUE = b"WA\x06\x03"
 _NAME = b"Noise_XX_25519_AESGCM_SHA256\0\0\0\0"
@@ -102,5 +102,5 @@ class Handshake:
 def _parse(message: bytes) -> wa6.HandshakeMessage:
     try:
         return wa6.HandshakeMessage.FromString(message)
-    except Exception as error:  # protobuf's DecodeError has no stable import path between its two runtimes
+    except DecodeError as error:
         raise BadStanza("Not a handshake message.") from error

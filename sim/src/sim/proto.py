@@ -12,6 +12,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 
 def library_folder() -> str:
     """Where neonize is installed.  Raises: ModuleNotFoundError."""
@@ -33,11 +35,14 @@ def _load(*names: str) -> list[Any]:
         del sys.modules["neonize"]
 
 
-wa6, cert, adv, e2e, history, web = _load(
+__all__ = ["DecodeError", "action", "adv", "cert", "e2e", "history", "library_folder", "sync", "wa6"]
+
+wa6, cert, adv, e2e, history, sync, action = _load(
     "waWa6.WAWebProtobufsWa6_pb2",
     "waCert.WACert_pb2",
     "waAdv.WAAdv_pb2",
     "waE2E.WAWebProtobufsE2E_pb2",
     "waHistorySync.WAWebProtobufsHistorySync_pb2",
-    "waWeb.WAWebProtobufsWeb_pb2",
+    "waServerSync.WAWebProtobufsServerSync_pb2",
+    "waSyncAction.WAWebProtobufSyncAction_pb2",
 )

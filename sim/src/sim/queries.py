@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from sim import appstate
 from sim.connection import Connection
 from sim.database import Database
 from sim.directory import Companion, Directory
@@ -80,8 +81,7 @@ class Queries:
             attrs: dict[str, Attr] = {"auth": "loopback", "ttl": 3600, "auth_ttl": 3600, "max_buckets": 12}
             return result(query, [Node("media_conn", attrs, [host])])
         if xmlns == "w:sync:app:state":
-            collections = [Node("collection", {"name": c.text("name"), "version": 0}) for c in first.children]
-            return result(query, [Node("sync", {}, collections)])
+            return result(query, [Node("sync", {}, [self._app_state(companion, c) for c in first.children])])
         if xmlns == "privacy" and kind == "get":
             return result(query, [Node("privacy", {}, [Node("category", {"name": "readreceipts", "value": "all"})])])
         if xmlns == "w:profile:picture" and kind == "get":
@@ -126,6 +126,17 @@ class Queries:
         if companion is None or not companion.signed:
             return Node("user", {"jid": jid}, [Node("error", {"code": "404", "text": "item-not-found"})])
         return Node("user", {"jid": jid}, bundle_nodes(self._directory.take_bundle(companion), companion.signature))
+
+    def _app_state(self, companion: Companion, asked: Node) -> Node:
+        """What the session lacks of a collection: the push name, in the one that has it."""
+        name = asked.text("name")
+        if name != appstate.COLLECTION:
+            return Node("collection", {"name": name, "version": 0})
+        patches: list[Node] = []
+        if asked.text("version", "0") == "0":
+            phone = companion.phone
+            patches.append(Node("patch", {}, appstate.name_patch(phone.signal.app_state_key(), phone.name)))
+        return Node("collection", {"name": name, "version": 1}, [Node("patches", {}, patches)])
 
     def _usync(self, query: Node) -> Node:
         usync = query.child("usync")

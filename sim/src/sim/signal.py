@@ -66,6 +66,10 @@ class Signal:
         """The one-time prekey of that number."""
         return KeyPair(hmac.digest(self._seed, number.to_bytes(4, "big"), "sha256"))
 
+    def app_state_key(self) -> bytes:
+        """The key of the phone's app state, 32 bytes."""
+        return hmac.digest(self._seed, b"app state", "sha256")
+
     def record(self, address: str) -> Record:
         """The sessions with a device, empty when there were none."""
         found = self._records.get(address)

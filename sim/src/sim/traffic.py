@@ -18,6 +18,7 @@ from sim.feed import Feed
 from sim.mailbox import Mailbox, Sent
 from sim.media import Hosts, MediaBroken
 from sim.nodes import JID, LID, PN, BadStanza, Node
+from sim.proto import DecodeError
 from sim.ratchet import Bundle, Undecryptable
 from sim.wire import numbers_and_bytes
 
@@ -174,7 +175,7 @@ class Traffic:
         try:
             plain = phone.signal.decrypt(sender.address, kind, sealed)
             message = content.Message.FromString(plain)
-        except (Undecryptable, ValueError):
+        except (Undecryptable, DecodeError, ValueError):
             # Among them a number that was used before: whatsmeow answers a retry beside its sends, and then two messages can be encrypted
             # under one number.  The phone has not seen this id, so it asks.
             self._ask_again(phone, sender, id, to)
@@ -279,12 +280,13 @@ class Traffic:
     # -- ticks, typing, presence
 
     def receipt(self, phone: Phone, to: Phone, id: str, type: str, server: str) -> None:
-        """The phone's tick for a message of *to* is on its way to all sessions of that number."""
+        """The phone's tick for a message of *to* is on its way to all sessions of that number, once."""
+        if not self._tick(to, id, phone, 0, type):
+            return
         attrs: dict[str, Any] = {"id": id, "t": int(time.time()), "from": phone.jid(server), "type": None if type == "delivered" else type}
         attrs["sender_pn" if server == LID else "sender_lid"] = phone.jid(PN if server == LID else LID)
         for companion in to.companions.values():
             self._delivery.put(companion, Node("receipt", dict(attrs)))
-        self._tick(to, id, phone, 0, type)
 
     def receipt_from_session(self, connection: Connection, companion: Companion, node: Node) -> None:
         """A session's receipt does what its type says: acknowledges, ticks, or asks again."""
@@ -320,9 +322,12 @@ class Traffic:
         if recipient.auto_receipts == "read":
             self._tick(sender, id, recipient, 0, "read")
 
-    def _tick(self, phone: Phone, id: str, by: Phone, device: int, type: str) -> None:
-        if self.mailbox.tick(phone, id=id, sender=by.number, device=device, type=type):
+    def _tick(self, phone: Phone, id: str, by: Phone, device: int, type: str) -> bool:
+        """The phone saw the tick; False when it had seen it before."""
+        new = self.mailbox.tick(phone, id=id, sender=by.number, device=device, type=type)
+        if new:
             self._tell(phone, "receipts")
+        return new
 
     def typing(self, phone: Phone, to: Phone, state: str) -> None:
         """The sessions of *to*, those that are there now, see what the phone does: composing, recording or paused."""

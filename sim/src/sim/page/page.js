@@ -54,6 +54,7 @@ let texts = TEXTS.es;
 let phones = new Map();
 let phone = null;
 let other = null;
+const read = new Set();  // what this page has ticked as read
 
 /** Make an element; text is always text, never markup. */
 function make(tag, attributes = {}, ...children) {
@@ -169,6 +170,11 @@ async function showChat() {
   list.replaceChildren(...items.map(line));
   if (!items.length) list.append(make('li', { class: 'empty' }, texts.empty));
   if (atEnd) list.scrollTop = list.scrollHeight;
+  const seen = items.filter((item) => !item.from_me && !read.has(`${phone} ${item.id}`)).slice(-20);
+  for (const item of document.hidden ? [] : seen) {
+    read.add(`${phone} ${item.id}`);
+    ask('POST', `/phones/${phone}/receipts`, { id: item.id, type: 'read' }).catch(() => {});
+  }
 }
 
 function line(item) {
