@@ -10,6 +10,7 @@ from contracts import ids, subjects
 from contracts.commands import MarkRead, SendMessage
 from contracts.events.conversations import ChatRead, ContactChanged, ContactCreated, MessageQueued
 from contracts.events.devices import DeviceState
+from contracts.ids import DeviceId
 from contracts.principal import Role
 from contracts.whatsapp import Address
 
@@ -61,7 +62,7 @@ async def test_chats_come_newest_first_in_pages(client, world, tenant, device, a
 
 
 async def test_chats_are_filtered(client, world, tenant, device, ana, public_device):
-    other = ids.new()
+    other = DeviceId(ids.new())
     await world.handle(
         [
             a_message(tenant, device, push_name="Ána Pérez"),

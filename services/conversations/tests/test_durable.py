@@ -2,9 +2,11 @@
 
 import random
 from collections import defaultdict
+from typing import Any
 
 import msgspec
 from contracts import ids, subjects
+from contracts.envelope import Envelope
 from contracts.events.conversations import MessageReceived
 from contracts.ids import DeviceId, TenantId
 from contracts.views import MessageStatus
@@ -54,7 +56,10 @@ async def test_two_replicas_agree_with_a_model_on_shuffled_and_repeated_facts(wo
     rnd = random.Random(20261121)
     tenants = [TenantId(ids.new()) for _ in range(3)]
     devices = [DeviceId(ids.new()) for _ in range(2)]
-    facts, texts, statuses, unread = [], {}, {}, defaultdict(int)
+    facts: list[Envelope[Any]] = []
+    texts: dict[Any, str] = {}
+    statuses: dict[Any, MessageStatus] = {}
+    unread: dict[Any, int] = defaultdict(int)
     for number in range(1100):
         tenant, device, person = rnd.choice(tenants), rnd.choice(devices), rnd.randrange(12)
         pn, lid = Address("pn", f"55119000000{person:02}"), Address("lid", f"7700{person:02}")

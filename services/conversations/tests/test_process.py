@@ -10,6 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from contracts import buckets, ids
+from contracts.ids import MessageId
 from contracts.principal import Role
 from conversations import timers
 from servicekit.bus import Bus
@@ -82,7 +83,7 @@ async def test_the_process_carries_a_message_in_and_an_order_out_and_ends_when_t
         [chat] = await eventually(chats)
         sent = await client.post("/api/messages/send", json={"chat_id": chat["id"], "text": "Buenas"})
         assert sent.status_code == 202
-        message = ids.parse(ids.MESSAGE, sent.json()["id"])
+        message = MessageId(ids.parse(ids.MESSAGE, sent.json()["id"]))
         await devices.publish(a_sent(tenant, device, message, "W1"), a_receipt(tenant, device, "W1", status="read"))
 
         async def read():

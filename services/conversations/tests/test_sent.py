@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from contracts import ids
 from contracts.events.conversations import MessageAdvanced, MessageConfirmed, MessageReceived
-from contracts.ids import MessageId, UserId
+from contracts.ids import MessageId, TenantId, UserId
 from contracts.views import MessageStatus
 from contracts.whatsapp import Address
 from conversations.store import chats, writing
@@ -193,6 +193,6 @@ async def test_facts_about_messages_that_are_not_here_change_nothing(world, tena
 
 async def test_another_tenants_message_is_out_of_reach(world, tenant, device, queued):
     id = await queued()
-    stranger = ids.new()
+    stranger = TenantId(ids.new())
     await world.handle([a_sent(stranger, device, id, "W1"), a_receipt(tenant, device, "other")])
     assert (await message(world, id))["status"] == "queued"
