@@ -35,7 +35,7 @@ _DOCS_POLICY = (
 )
 _DOCS_PAGE = b"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Clarin API</title><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
+<title>Clarin API</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
 <body><div id="docs"></div><script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>
 """
 _PROBLEMS_PAGE = """<!doctype html>
