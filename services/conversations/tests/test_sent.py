@@ -66,7 +66,7 @@ async def test_a_receipt_before_its_message_waits_for_it(world, tenant, device, 
     await world.handle([a_sent(tenant, device, id, "W1")])
     assert (await message(world, id))["status"] == "read"
     assert await world.rows("select 1 from pending_receipts") == []
-    assert [type(e.data) for e in await world.told()] == [MessageConfirmed, MessageAdvanced]
+    assert [(type(e.data), e.data.status) for e in await world.told()] == [(MessageConfirmed, "sent"), (MessageAdvanced, "read")]
 
 
 async def test_a_receipt_before_a_message_typed_on_the_phone_waits_for_it(world, tenant, device):
