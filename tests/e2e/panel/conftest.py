@@ -50,7 +50,7 @@ def chromium() -> Iterator[Chromium]:
 async def context(chromium: Chromium) -> AsyncIterator[BrowserContext]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium.path, args=FLAGS, env={**os.environ, **chromium.environment})
-        context = await browser.new_context(locale="es-MX", time_zone_id="America/Mexico_City", viewport={"width": 1280, "height": 800})
+        context = await browser.new_context(locale="es-MX", timezone_id="America/Mexico_City", viewport={"width": 1280, "height": 800})
         yield context
         await browser.close()
 

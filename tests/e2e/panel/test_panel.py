@@ -1,5 +1,6 @@
 """The panel's first pages in a real browser, through the public port, with virtual phones at the other end."""
 
+import re
 import secrets
 from pathlib import Path
 
@@ -116,7 +117,7 @@ async def test_what_came_while_the_browser_was_away_is_there_when_it_is_back(
 
 async def test_the_panel_works_on_a_phone(page: Page, shop: Shop, agent: tuple[str, str]):
     await page.set_viewport_size({"width": 360, "height": 740})
-    customer = await shop.customer("Un nombre larguísimo que no cabe " * 6)
+    customer = await shop.customer(("Un nombre larguísimo que no cabe " * 6)[:60])
     await shop.writes(customer, "hola " * 60)
     await sign_in(page, shop, *agent)
     await shot(page, "phone-list")
@@ -140,7 +141,8 @@ async def test_the_panel_speaks_the_browsers_language_or_spanish(context: Browse
     page = await other.new_page()
     await page.goto(f"{system.url}/login")
     await expect(page.get_by_role("heading", name=word)).to_be_visible()
-    await expect(page.locator("html")).to_have_attribute("lang", locale[:2] if locale[:2] != "de" else "es")
+    spoken = "es" if locale.startswith("de") else locale[:2]
+    await expect(page.locator("html")).to_have_attribute("lang", re.compile(f"^{spoken}"))
     await other.close()
 
 

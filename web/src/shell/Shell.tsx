@@ -46,14 +46,16 @@ export function Shell() {
         footer={{ height: phone && !reading ? 60 : 0 }}
         transitionDuration={0}
       >
-        <AppShell.Navbar className={classes.rail} aria-label={t("nav.main")}>
-          <img src="/icon.svg" alt="Clarin" width={36} height={36} />
-          <Stack gap={6} flex={1} align="center">
-            {places}
-          </Stack>
-          <Live connection={connection} />
-          <UserMenu />
-        </AppShell.Navbar>
+        {!phone && (
+          <AppShell.Navbar className={classes.rail} aria-label={t("nav.main")}>
+            <img src="/icon.svg" alt="Clarin" width={36} height={36} />
+            <Stack gap={6} flex={1} align="center">
+              {places}
+            </Stack>
+            <Live connection={connection} />
+            <UserMenu />
+          </AppShell.Navbar>
+        )}
         <AppShell.Main className={classes.main} id="content" tabIndex={-1}>
           {connection === "offline" && (
             <Box className={classes.offline} role="status">

@@ -38,7 +38,7 @@ export function ChatRow({ chat, active, device }: { chat: Chat; active: boolean;
             </Text>
           </div>
           {chat.unread > 0 ? (
-            <Badge circle size="md" aria-label={t("inbox.unreadCount", { count: chat.unread })}>
+            <Badge circle size="md" flex="none" aria-label={t("inbox.unreadCount", { count: chat.unread })}>
               {chat.unread > 99 ? "99+" : chat.unread}
             </Badge>
           ) : (
