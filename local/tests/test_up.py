@@ -109,23 +109,21 @@ def test_the_owner_of_the_installation_is_made(system, folder, monkeypatch):
     assert said.startswith("The installation's owner can sign in")
 
 
-async def test_nothing_outlives_the_kill_of_clarin_itself(system, folder):
-    everyone = family(json.loads((folder / "ready.json").read_text())["pids"].values())
+@pytest.mark.timeout(200)
+async def test_nothing_outlives_the_kill_of_clarin_itself_and_it_starts_again_on_the_same_ports(system, folder):
+    before = json.loads((folder / "ready.json").read_text())
+    everyone = family(before["pids"].values())
     os.kill(system.process.pid, signal.SIGKILL)
     await eventually(lambda: not [process for process in everyone if lives(process)], timeout=15)
     assert clarin(folder, "status")[0] == 1
 
-
-@pytest.mark.timeout(200)
-def test_after_that_it_starts_in_the_background_on_the_same_ports_and_goes_down_in_order(system, folder):
-    before = json.loads((folder / "ready.json").read_text())
-    code, said = clarin(folder, "up", "--detach", "--workers", "1", "--port", "0", "--ready-file", str(folder / "again.json"))
+    again = "up", "--detach", "--workers", "1", "--port", "0", "--ready-file", str(folder / "again.json")
+    code, said = clarin(folder, *again)
     assert code == 0, said
     ready = json.loads((folder / "again.json").read_text())
     everyone = family(ready["pids"].values())
-    assert {key: ready[key] for key in ("url", "sim_url", "postgres", "nats", "redis", "urls")} == {
-        key: before[key] for key in ("url", "sim_url", "postgres", "nats", "redis", "urls")
-    }
+    kept = "url", "sim_url", "postgres", "nats", "redis", "urls"
+    assert {key: ready[key] for key in kept} == {key: before[key] for key in kept}
     assert clarin(folder, "down") == (0, "")
     assert not [process for process in everyone if lives(process)]
     assert not (folder / "again.json").exists()

@@ -49,7 +49,7 @@ def up(
     try:
         raise typer.Exit(_detached(data) if detach else run(options, console))
     except AlreadyRuns as error:
-        console.print(f"[red]{error}[/]", highlight=False)
+        console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -87,7 +87,7 @@ def logs(
     try:
         logging.show(Folder(data).logs, name, lines, follow=follow)
     except logging.NoSuchLog as error:
-        console.print(f"[red]{error}[/]", highlight=False)
+        console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         return
@@ -103,7 +103,7 @@ def doctor(
     # Its own port is taken while it runs, which is no illness.
     findings = doctors.examine(data, 0 if Folder(data).is_locked() else port, host)
     for finding in findings:
-        console.print(finding.line(), highlight=False)
+        console.print(finding.line(), highlight=False, soft_wrap=True)
     raise typer.Exit(1 if any(finding.fatal for finding in findings) else 0)
 
 
@@ -170,7 +170,7 @@ def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="Whic
 def _running(data: Path) -> Running:
     running = Folder(data).running()
     if running is None:
-        console.print(f"Nothing runs on {data.absolute()}: `clarin up` starts it.", highlight=False)
+        console.print(f"Nothing runs on {data.absolute()}: `clarin up` starts it.", highlight=False, soft_wrap=True)
         raise typer.Exit(1)
     return running
 

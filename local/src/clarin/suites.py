@@ -59,7 +59,7 @@ def run(root: Path, name: str, more: list[str]) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         where = name if name == "tests" else f"{name}/tests"
-        spread = ["-n", "2"] if name in PARALLEL else ["-p", "no:xdist"]
+        spread = ["-n", "2", "--dist", "loadfile"] if name in PARALLEL else ["-p", "no:xdist"]
         words = [
             sys.executable,
             "-m",

@@ -211,7 +211,7 @@ def up(options: Options, console: Console) -> int:
     allow_many_files()
     findings = [finding for finding in doctor.examine(options.data, options.port, options.host) if finding.fatal]
     for finding in findings:
-        console.print(finding.line(), highlight=False)
+        console.print(finding.line(), highlight=False, soft_wrap=True)
     if findings:
         return 1
     folder = Folder(options.data)
