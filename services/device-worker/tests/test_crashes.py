@@ -34,7 +34,7 @@ async def test_what_was_acknowledged_while_the_bus_was_away_is_published_once_af
     await delivered(world, 20)
     await worker.kill()
     nats.resume()
-    assert await texts(world) == []
+    assert len(await texts(world)) < 20  # at most the batch that lay in the frozen server's socket
     await worker.start()
     await world.some("devices.message.observed", 20)
     await world.until(device, "connected")
@@ -144,6 +144,24 @@ async def test_a_nearly_full_journal_takes_the_sessions_off_the_line_and_no_mess
     await world.until(device, "connected")
     assert sorted(await texts(world)) == sorted(sent)
     await world.told(device, "connecting", "journal-full")
+
+
+async def test_a_restart_of_the_bus_disturbs_no_session_and_loses_nothing(world, nats):
+    worker = await world.worker()
+    device = await world.linked()
+    before = (await world.show(device))["revision"]
+    await world.phones.write(world.ana, world.shop, "before")
+    await world.some("devices.message.observed")
+    await asyncio.to_thread(nats.kill)
+    await world.phones.write(world.ana, world.shop, "during")
+    await delivered(world, 2)
+    await asyncio.to_thread(nats.start)
+    await world.some("devices.message.observed", 2)
+    await world.order(device, world.ana, "after")
+    await world.phones.wait_for(world.ana, "inbox", 1)
+    assert await texts(world) == ["before", "during"]
+    assert (await world.show(device))["revision"] == before
+    assert worker.process.returncode is None
 
 
 async def test_the_journal_that_another_worker_left_on_the_volume_is_published(world):

@@ -21,7 +21,7 @@ from contracts.commands import MarkRead, SendMessage
 from contracts.envelope import Envelope, decode, wrap
 from contracts.ids import DeviceId, MessageId, TenantId
 from contracts.whatsapp import Address
-from servicekit.bus import Bus
+from servicekit.bus import Bus, BusAway
 from servicekit.db import Database, raw
 from servicekit.testing import eventually
 from sim.launcher import read_info
@@ -172,7 +172,10 @@ class World:
 
     async def events(self, *types: str) -> list[Envelope[Any]]:
         """Everything that was told so far, of these types."""
-        state = await self.bus.stream_state()
+        try:
+            state = await self.bus.stream_state()
+        except BusAway as away:
+            raise AssertionError("the bus is away") from away
         found: list[Envelope[Any]] = []
         if not state.messages:
             return found

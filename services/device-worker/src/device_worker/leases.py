@@ -26,7 +26,7 @@ import structlog
 from contracts import buckets
 from servicekit.bus import Bus, BusAway, KeyMoved
 from servicekit.bus.keyvalue import Entry, KeyValue, Watch
-from servicekit.db import Database, is_away
+from servicekit.db import Database, is_away, is_busy
 
 from device_worker import shards
 from device_worker.shards import LeaseEntry, WorkerEntry
@@ -168,6 +168,8 @@ class Leases:
                 await asyncio.gather(self._register(), *(self._renew(shard) for shard in list(self.held)))
             except BusAway:
                 log.warning("leases.bus_away", shards=len(self.held))
+            except Exception as error:
+                log.exception("leases.renewal_failed", error=type(error).__name__)  # the guard counts
             self._look.set()
             await asyncio.sleep(max(0.1, RENEW_EVERY - (self._clock() - started)))
 
@@ -257,18 +259,19 @@ class Leases:
         try:
             async with self._system.system() as tx:
                 tokens = await fences.claim(tx, fresh, self._me.worker)
+            mine = {shard: fence for shard, fence in tokens.items() if shard in self.held}
+            for shard, fence in mine.items():
+                self.held[shard].fence = fence
+            await self._gained(mine)
         except Exception as error:
-            if not is_away(error):
+            if not (is_away(error) or is_busy(error)):
                 raise
+            for shard in fresh:
+                if shard in self.held:
+                    self.held[shard].fence = None
             log.warning("leases.database_away", shards=len(fresh))
-            return
-        mine = {}
-        for shard, fence in tokens.items():
-            if held := self.held.get(shard):
-                held.fence = fence
-                mine[shard] = fence
-        log.info("leases.gained", shards=len(mine))
-        await self._gained(mine)
+        else:
+            log.info("leases.gained", shards=len(mine))
 
     async def reclaim(self, shard: int) -> None:
         """The database says that we were fenced: if the lease is ours all the same, draw a newer token; else let go.  Raises: BusAway."""

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -44,6 +44,7 @@ _AFTER_REPLACED = 5.0
 _REPLACED_COUNTS_FOR = 600.0
 _BAN_WITHOUT_END = timedelta(hours=1)
 _CALL_SECONDS = 15.0
+_FIRST_QR_WITHIN = 15.0
 _WRITE_PAUSE = 0.5
 
 #: Beside the library's kinds: its call has come back.
@@ -411,6 +412,7 @@ class Session:
         async with self._tools.pairings:
             if not self._is_pairing():
                 return
+            self._log.info("pairing.started")
             async with pairing.child(os.environ) as child:
                 reports = asyncio.create_task(self._follow(child))
                 try:
@@ -434,7 +436,14 @@ class Session:
     async def _follow(self, child: pairing.Child) -> None:
         """Take the child's reports to the database."""
         code_until = datetime.now(UTC) + pairing.LASTS
-        async for report in child.reports():
+        reports = child.reports()
+        try:
+            async with asyncio.timeout(_FIRST_QR_WITHIN):
+                first = await anext(reports, None)
+        except TimeoutError:
+            self._log.warning("pairing.silent")
+            return  # and another child is started, since it is still wanted
+        async for report in _chained(first, reports):
             match report:
                 case pairing.QrReport():
                     await self._show_qr(report.qr, datetime.now(UTC) + timedelta(seconds=report.seconds))
@@ -480,6 +489,7 @@ class Session:
             await child.ask_code(shown.phone)
 
     async def _end_pairing(self, transition: Transition) -> None:
+        self._log.info("pairing.ended")
         await self._report(transition, drop_pairing=True)
 
     # Writing how it stands.
@@ -532,3 +542,10 @@ def _paired(report: pairing.PairedReport, device: Device, at: datetime) -> Devic
 
 def _pairing_ended(reason: str, device: Device, at: datetime) -> Device:
     return device.pairing_ended(at, reason)
+
+
+async def _chained(first: pairing.AnyReport | None, rest: AsyncIterator[pairing.AnyReport]) -> AsyncIterator[pairing.AnyReport]:
+    if first is not None:
+        yield first
+        async for report in rest:
+            yield report
