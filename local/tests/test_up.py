@@ -11,6 +11,9 @@ import urllib.request
 import psutil
 import pytest
 from clarin.testing import start
+from contracts import ids, subjects
+from contracts.events.devices import MessageObserved
+from servicekit.bus import Bus
 from servicekit.testing import eventually
 
 EVERYONE = {"postgres", "nats", "valkey", "sim", "auth", "devices", "conversations", "realtime", "gateway", "worker-1"}
@@ -100,6 +103,13 @@ async def test_a_service_and_a_server_that_were_killed_come_back(system):
 
 def test_the_dead_letters_are_listed(system, folder):
     assert clarin(folder, "dlq", "list") == (0, "There are no dead letters.\n")
+
+
+async def test_a_message_that_nobody_can_read_is_listed_and_given_back(system, folder):
+    async with Bus.open(system.ready["nats"], name="test") as bus:
+        await bus.publish_raw([(subjects.every(MessageObserved).replace("*", str(ids.new())), ids.new(), b"no envelope")])
+    await eventually(lambda: "undecodable" in clarin(folder, "dlq", "list")[1], timeout=30, every=0.2)
+    assert clarin(folder, "dlq", "replay") == (0, "1 given back.\n")
 
 
 def test_the_owner_of_the_installation_is_made(system, folder, monkeypatch):
