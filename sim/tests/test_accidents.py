@@ -50,7 +50,10 @@ async def test_what_a_killed_session_had_not_acknowledged_comes_again(api, sessi
         await shop.wait_for("connected")
     await eventually(lambda: nothing_waits(api), timeout=20)
     assert (await api.get("/stats"))["redelivered"] > 0
-    await eventually(lambda: told(shop) >= sent - gone)
+    await eventually(lambda: everything_is_ticked(api, sent))
+    # The library commits a ratchet before it hands the message over, and ignores a message that comes again under a used number: of what a
+    # killed process had in hand at that instant, the network can bring nothing back.  Everything else must have been told.
+    await eventually(lambda: told_all_but(3, sent - gone, shop))
     assert len(gone) < 100
 
 
@@ -132,8 +135,20 @@ async def test_a_qr_that_nobody_shows_is_refused(api, sessions):
         await api.post(f"/phones/{SHOP}/scan", qr=text)
 
 
+def told_all_but(few, ids, session):
+    missing = ids - told(session)
+    assert len(missing) <= few, f"{len(missing)} of {len(ids)} were not told"
+    return True
+
+
 def told(session):
     return {event["id"] for event in session.events if event["event"] == "message"}
+
+
+async def everything_is_ticked(api, sent):
+    unticked = sent - {tick["id"] for tick in await all_receipts(api)}
+    assert not unticked
+    return True
 
 
 async def nobody_online(api):
