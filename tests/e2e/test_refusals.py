@@ -160,7 +160,9 @@ async def test_what_is_no_json_is_a_400(owner: Client):
 
 async def test_a_body_of_50_mb_is_refused_before_it_is_read(owner: Client):
     started = time.monotonic()
-    status, _, answer = await owner.raw("POST", "/api/devices", data=io.BytesIO(b"x" * 50_000_000), headers={"content-type": "application/json"})
+    status, _, answer = await owner.raw(
+        "POST", "/api/devices", data=io.BytesIO(b"x" * 50_000_000), headers={"content-type": "application/json"}
+    )
     assert status == 413
     assert json.loads(answer)["code"] == "too-large"
     assert time.monotonic() - started < 20

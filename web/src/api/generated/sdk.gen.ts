@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AuthChangeUserData, AuthChangeUserErrors, AuthChangeUserResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthCreateUserData, AuthCreateUserErrors, AuthCreateUserResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthListUsersData, AuthListUsersErrors, AuthListUsersResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsRenameData, ContactsRenameErrors, ContactsRenameResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesSendData, MessagesSendErrors, MessagesSendResponses, MetaData, MetaResponses, WsData, WsErrors } from './types.gen';
+import type { AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthChangeUserData, AuthChangeUserErrors, AuthChangeUserResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthCreateUserData, AuthCreateUserErrors, AuthCreateUserResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthListUsersData, AuthListUsersErrors, AuthListUsersResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsRenameData, ContactsRenameErrors, ContactsRenameResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesSendData, MessagesSendErrors, MessagesSendResponses, MetaData, MetaResponses, WsData, WsErrors } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -66,6 +66,25 @@ export const authMe = <ThrowOnError extends boolean = false>(options?: Options<A
         }],
     url: '/api/auth/me',
     ...options
+});
+
+/**
+ * Change Password
+ *
+ * Take another password for oneself. Every other session of the caller is closed; this one goes on after a refresh.
+ */
+export const authChangePassword = <ThrowOnError extends boolean = false>(options: Options<AuthChangePasswordData, ThrowOnError>) => (options.client ?? client).post<AuthChangePasswordResponses, AuthChangePasswordErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }],
+    url: '/api/auth/password',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -181,7 +200,7 @@ export const authCreateUser = <ThrowOnError extends boolean = false>(options: Op
 /**
  * Change User
  *
- * Give a person another role, name or standing. Access tokens that say otherwise are dead within seconds.
+ * Give a person another role, name, standing or password. Access tokens from before are dead within seconds.
  */
 export const authChangeUser = <ThrowOnError extends boolean = false>(options: Options<AuthChangeUserData, ThrowOnError>) => (options.client ?? client).patch<AuthChangeUserResponses, AuthChangeUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {

@@ -402,6 +402,22 @@ export type PageUserOut = {
 };
 
 /**
+ * PasswordChange
+ *
+ * The caller's present password and the next one.
+ */
+export type PasswordChange = {
+    /**
+     * Current
+     */
+    current: string;
+    /**
+     * Password
+     */
+    password: string;
+};
+
+/**
  * Person
  *
  * The other side of a chat.
@@ -653,6 +669,10 @@ export type UserChange = {
      * Name
      */
     name?: string | null;
+    /**
+     * Password
+     */
+    password?: string | null;
     role?: Role | null;
 };
 
@@ -846,6 +866,51 @@ export type AuthMeResponses = {
 };
 
 export type AuthMeResponse = AuthMeResponses[keyof AuthMeResponses];
+
+export type AuthChangePasswordData = {
+    body: PasswordChange;
+    path?: never;
+    query?: never;
+    url: '/api/auth/password';
+};
+
+export type AuthChangePasswordErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `wrong-credentials`: E-mail address or password is wrong. `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many attempts to sign in; wait.
+     */
+    429: Problem;
+    /**
+     * `unavailable`: Too many sign-ins are under way; try again in a moment.
+     */
+    503: Problem;
+};
+
+export type AuthChangePasswordError = AuthChangePasswordErrors[keyof AuthChangePasswordErrors];
+
+export type AuthChangePasswordResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type AuthChangePasswordResponse = AuthChangePasswordResponses[keyof AuthChangePasswordResponses];
 
 export type AuthRefreshData = {
     /**
@@ -1169,7 +1234,7 @@ export type AuthChangeUserErrors = {
      */
     404: Problem;
     /**
-     * `own-standing`: Nobody changes their own role or standing. `last-owner`: An account keeps at least one active owner.
+     * `own-standing`: Nobody changes their own role or standing; their password only with the present one. `last-owner`: An account keeps at least one active owner.
      */
     409: Problem;
     /**
@@ -1177,11 +1242,11 @@ export type AuthChangeUserErrors = {
      */
     413: Problem;
     /**
-     * `invalid`: Something in the request is not valid.
+     * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
-     * `unavailable`: Something that is needed is away; try again.
+     * `unavailable`: Too many sign-ins are under way; try again in a moment.
      */
     503: Problem;
 };
