@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from device_worker import consumers
 from device_worker.consumers import DEVICE, DeviceQuestion, answer_device
 from device_worker.store import devices, pairings
 from servicekit.db import Database, raw
+from servicekit.migrations.lint import lint
 from servicekit.testing import eventually
 
 
@@ -185,3 +187,23 @@ async def test_an_order_is_queued_once_and_one_for_no_device_fails_at_once(clien
     assert [(row["id"], row["status"]) for row in rows] == [(orders[0].data.message, "queued")]
     unsent = [envelope.data for envelope in await outbox_of(system_db) if isinstance(envelope.data, MessageUnsent)]
     assert {(body.message, body.outcome, body.reason) for body in unsent} == {(orders[1].data.message, "failed", "device-not-found")}
+
+
+def test_no_migration_holds_a_lock_that_others_wait_for():
+    assert lint(Path(__file__).parents[1] / "migrations") == []
+
+
+async def test_the_documentation_has_every_route_once(client):
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    assert set(paths) == {
+        "/api/devices",
+        "/api/devices/{id}",
+        "/api/devices/{id}/connect",
+        "/api/devices/{id}/disconnect",
+        "/api/devices/{id}/logout",
+        "/api/devices/{id}/qr",
+        "/api/devices/{id}/pairing-code",
+    }
+    shown = paths["/api/devices/{id}/qr"]["get"]["responses"]
+    assert set(shown["200"]["content"]) == {"application/json", "text/plain", "image/png", "image/svg+xml"}
+    assert "qr-not-available" in shown["409"]["content"]["application/problem+json"]["examples"]

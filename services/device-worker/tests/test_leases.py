@@ -6,12 +6,21 @@ import sys
 import textwrap
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
-from contracts import buckets
+from contracts import buckets, ids
+from contracts.commands import MarkRead
+from contracts.envelope import wrap
+from contracts.ephemeral import QrShown
+from contracts.events.devices import DeviceDeleted
+from contracts.ids import DeviceId, TenantId
+from contracts.whatsapp import Address
+from device_worker.consumers import DEVICE, DeviceQuestion, answer_device
+from device_worker.consumers import orders as orders_of
 from device_worker.leases import Leases, VolumeTaken, own_volume
 from device_worker.shards import EVERY, LeaseEntry, WorkerEntry
 from device_worker.store import fences
@@ -125,6 +134,37 @@ async def test_a_lease_that_somebody_else_holds_now_is_let_go_at_once(bus, syste
         assert set(a.served) == ALL - {7}
 
 
+async def test_the_bus_lets_this_service_do_all_that_it_does(guarded_nats, db, system_db):
+    """With the permissions of production: one that is missing would stop the service, silently."""
+    tenant, device = TenantId(ids.new()), DeviceId(ids.new())
+    question = DeviceQuestion(tenant=tenant, device=device)
+    order = MarkRead(device=device, chat=Address("pn", "5215"), wa_ids=["A"], at=datetime.now(UTC))
+    taken = asyncio.Event()
+
+    async def take(orders) -> None:
+        taken.set()
+
+    async with (
+        Bus.open(guarded_nats.url_as("devices"), name="devices") as bus,
+        Bus.open(guarded_nats.url_as("conversations"), name="conversations") as other,
+        peer(bus, system_db, "a") as a,
+    ):
+        await eventually(lambda: set(a.served) == ALL, timeout=10)
+        consumer = orders_of(db)
+        stopping = asyncio.Event()
+        consuming = asyncio.create_task(bus.consumer(replace(consumer, handle=take))(stopping))
+        await other.publish(wrap(tenant, order))
+        await asyncio.wait_for(taken.wait(), 10)
+        stopping.set()
+        await consuming
+        await bus.publish(wrap(tenant, DeviceDeleted(id=ids.public(ids.DEVICE, device))))
+        await bus.shout(tenant, QrShown(device_id="dev_1", qr="x", expires_at=datetime.now(UTC)))
+        answering = await bus.answer(DEVICE, answer_device(db), queue="devices")
+        await bus.ping()  # the server knows of it now
+        assert await other.ask(DEVICE, msgspec.json.encode(question)) == b"null"
+        await answering.close()
+
+
 async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats, bus_url, urls, tmp_path):
     """The event loop hangs here, which is the worst case: only the guard's own thread can end the process."""
     program = tmp_path / "hangs.py"
@@ -164,17 +204,28 @@ async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats
 
 def test_of_two_processes_with_one_name_and_volume_the_second_is_refused(tmp_path: Path):
     name, lock = own_volume(tmp_path, "pod-1")
-    assert name == "pod-1"
+    assert name.startswith("pod-1~")
     with pytest.raises(VolumeTaken):
         own_volume(tmp_path, "pod-1", patience=timedelta(seconds=0.3))
     os.close(lock)
-    assert own_volume(tmp_path, "pod-1")[0] == "pod-1"
+    again, lock = own_volume(tmp_path, "pod-1")
+    assert again == name
+    os.close(lock)
 
 
-def test_a_worker_without_a_name_keeps_the_one_it_made_up(tmp_path: Path):
+def test_one_name_on_two_volumes_is_two_workers(tmp_path: Path):
+    (one, first), (other, second) = own_volume(tmp_path / "a", "pod-1"), own_volume(tmp_path / "b", "pod-1")
+    assert one != other
+    os.close(first)
+    os.close(second)
+
+
+def test_a_worker_without_a_name_keeps_the_one_it_got(tmp_path: Path):
     first, lock = own_volume(tmp_path, None)
     second, other = own_volume(tmp_path, None)
     assert first != second
     os.close(lock)
     os.close(other)
-    assert own_volume(tmp_path, None)[0] == first
+    again, lock = own_volume(tmp_path, None)
+    assert again == first
+    os.close(lock)

@@ -154,12 +154,12 @@ class World:
         await self.until(device, "connected")
         return device
 
-    async def order(self, device: str, to: str, text: str, lives: timedelta = timedelta(minutes=5)) -> MessageId:
+    async def order(self, device: str, to: str | Address, text: str, lives: timedelta = timedelta(minutes=5)) -> MessageId:
         message = MessageId(ids.new())
         body = SendMessage(
             message=message,
             device=inner(device),
-            to=Address("pn", to),
+            to=to if isinstance(to, Address) else Address("pn", to),
             kind="text",
             text=text,
             expires_at=datetime.now(UTC) + lives,

@@ -10,6 +10,7 @@ has the lock knows that the former process of that name is dead, and takes its l
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import sys
@@ -51,9 +52,11 @@ class VolumeTaken(Exception):
 
 
 def own_volume(folder: Path, name: str | None, *, patience: timedelta = VOLUME_PATIENCE) -> tuple[str, int]:
-    """Make sure that no other living process is this worker on this volume; give its name and the lock to keep.
+    """Make sure that no other living process is this worker on this volume; give what it is called on the bus, and the lock to keep.
 
-    Without a *name* the first free one of ``worker-1``, ``worker-2``… is taken, with what makes it unique on the bus.
+    The volume's own id is part of that: two processes that were given one name by mistake, on two volumes, are two
+    workers, and neither takes the other for dead. Without a *name* the first of ``worker-1``, ``worker-2``… is taken
+    whose lock is free.
 
     Raises:
         VolumeTaken: A living process has kept the name for longer than *patience*.
@@ -72,12 +75,20 @@ def own_volume(folder: Path, name: str | None, *, patience: timedelta = VOLUME_P
             else:  # a predecessor may be on its way out
                 time.sleep(0.1)
             continue
-        known = name or os.pread(fd, 100, 0).decode()
-        if not known:
-            known = f"worker-{uuid4()}"
-            os.pwrite(fd, known.encode(), 0)
-        return known, fd
+        return f"{name or f'worker-{number}'}~{_volume_id(folder)}", fd
     raise VolumeTaken(f"Another process is {name or 'every worker'} on this volume.")
+
+
+def _volume_id(folder: Path) -> str:
+    """Read the volume's id, which the first process there has made up."""
+    file = folder / "volume"
+    if not file.exists():
+        mine = folder / f"volume.{uuid4()}"
+        mine.write_text(uuid4().hex[:12])
+        with contextlib.suppress(FileExistsError):
+            os.link(mine, file)  # whole or not at all, and never over another's
+        mine.unlink()
+    return file.read_text()
 
 
 @dataclass(slots=True)
@@ -360,8 +371,8 @@ class Leases:
 
 
 def _key(worker: str) -> str:
-    """Write a worker's name as a key, which may hold no dot at its ends and no blank."""
-    return worker.replace(".", "_")
+    """Write a worker's name as a key of the bucket."""
+    return worker.replace(".", "_").replace("~", "/")
 
 
 async def _first(one: asyncio.Event, other: asyncio.Event, timeout: float) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -49,6 +50,12 @@ def keep_stdout() -> None:
     sys.stdout = os.fdopen(ours, "w", buffering=1, encoding="utf-8")
 
 
+def raise_file_limit() -> None:
+    """Let the process open as many files as it may: a session has four or five, and the usual limit is 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """The parts that start and stop in each other's order."""
@@ -79,6 +86,7 @@ class Worker:
 
 async def start(settings: WorkerSettings, process: Service) -> None:
     """Hold sessions."""
+    raise_file_limit()
     name, _ = await asyncio.to_thread(leases.own_volume, settings.data_dir, settings.worker_id)  # the lock lives as long as we do
     structlog.contextvars.bind_contextvars(worker=name)
     system = await process.enter(Database.open(settings.system_database_url, application="devices-worker", pool=settings.database_pool))

@@ -45,6 +45,7 @@ _REPLACED_COUNTS_FOR = 600.0
 _BAN_WITHOUT_END = timedelta(hours=1)
 _CALL_SECONDS = 15.0
 _FIRST_QR_WITHIN = 15.0
+_MOST_PAIRINGS = 3
 _WRITE_PAUSE = 0.5
 
 #: Beside the library's kinds: its call has come back.
@@ -96,6 +97,7 @@ class Session:
         self._wake = asyncio.Event()
         self._refresh = False
         self._failures = 0
+        self._pairings_failed = 0
         self._replaced: deque[float] = deque(maxlen=8)
         self._log = log.bind(device=str(device.id), tenant=str(device.tenant))
         self.task = asyncio.create_task(self._run(), name=f"session {device.id}")
@@ -441,8 +443,13 @@ class Session:
             async with asyncio.timeout(_FIRST_QR_WITHIN):
                 first = await anext(reports, None)
         except TimeoutError:
-            self._log.warning("pairing.silent")
+            first = None
+        if first is None and self._pairings_failed < _MOST_PAIRINGS:
+            self._pairings_failed += 1
+            self._log.warning("pairing.silent", attempt=self._pairings_failed)
+            await asyncio.sleep(self._pairings_failed)
             return  # and another child is started, since it is still wanted
+        self._pairings_failed = 0
         async for report in _chained(first, reports):
             match report:
                 case pairing.QrReport():
