@@ -25,6 +25,13 @@ def a_message(**changes: object) -> MessageObserved:
     return msgspec.structs.replace(body, **changes)
 
 
+def holds(whole: object, part: object) -> bool:
+    """Whether everything in *part* stands in *whole* as well; what came later may stand beside it."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(key in whole and holds(whole[key], value) for key, value in part.items())
+    return whole == part
+
+
 def test_every_declared_body_has_an_example_and_a_golden_body():
     declared = {f"{kind}.v{version}" for kind, version in REGISTRY}
     assert {f"{body.topic.type}.v{body.topic.version}" for body in examples.BODIES} == declared
@@ -36,7 +43,7 @@ def test_a_golden_body_parses_for_ever(path: Path):
     golden = json.loads(path.read_text())
     read = envelope.decode(path.read_bytes())
     again = json.loads(envelope.encode(read))
-    assert {key: again[key] for key in golden} == golden, "a field that was published once must still be there and mean the same"
+    assert holds(again, golden), "a field that was published once must still be there and mean the same"
 
 
 @pytest.mark.parametrize("example", examples.envelopes(), ids=lambda e: e.type)
