@@ -19,10 +19,13 @@ KEYS = Bucket(name="keys", writer="auth")
 #: The lowest token version that is still good, by user; kept longer than an access token lives.
 VERSIONS = Bucket(name="versions", ttl=timedelta(minutes=15), writer="auth")
 
+#: What of its account a user or an API key sees (`contracts.principal.Access`), by its id; whoever sees all has no entry.
+ACCESS = Bucket(name="access", writer="auth")
+
 #: The owner of each shard, with its fencing token, by shard number.
 SHARDS = Bucket(name="shards", ttl=timedelta(seconds=15), writer="device-worker")
 
 #: Every live device-worker, by its id.
 WORKERS = Bucket(name="workers", ttl=timedelta(seconds=15), writer="device-worker")
 
-EVERY: tuple[Bucket, ...] = (KEYS, VERSIONS, SHARDS, WORKERS)
+EVERY: tuple[Bucket, ...] = (KEYS, VERSIONS, ACCESS, SHARDS, WORKERS)

@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 
-from contracts.ids import TenantId, UserId
+from contracts.ids import DeviceId, TenantId, UserId
 
 
 class Role(StrEnum):
@@ -19,6 +20,27 @@ class Role(StrEnum):
 RANK = {Role.AGENT: 0, Role.ADMIN: 1, Role.OWNER: 2}
 
 
+class Scope(StrEnum):
+    """What an API key may do. A person may do all four, as far as the role goes."""
+
+    READ = "read"
+    SEND = "send"
+    CONTROL = "control"
+    SETTINGS = "settings"
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """What of its account somebody sees, where that is not all; it stands in the bucket ``access`` and in no token.
+
+    Attributes:
+        devices: The numbers whose chats it sees; None: all of them.
+        teams: The teams that it belongs to.
+    """
+
+    devices: frozenset[DeviceId] | None = None
+    teams: frozenset[UUID] = frozenset()
+
+
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """One caller, as its access token says.
 
@@ -29,6 +51,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         version: The user's token version; a token with a lower one than the user's is dead.
         installation: True for the owner of the installation, who stands above the tenants.
         session: The chain of refresh tokens that this access token came from.
+        access: What it sees; looked up where the token is verified, so that a change is felt at once.
     """
 
     id: UserId
@@ -39,6 +62,15 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     installation: bool = False
     session: str = ""
+    access: Access = Access()
+
+    def sees(self, device: DeviceId) -> bool:
+        """Tell whether this caller sees the number *device* and its chats."""
+        return self.access.devices is None or device in self.access.devices
+
+    def allows(self, scope: Scope) -> bool:
+        """Tell whether this caller may do what *scope* is about; a person's role decides the rest."""
+        return self.kind == "user" or scope in self.scopes
 
     def may(self, role: Role) -> bool:
         """Tell whether this caller's role is *role* or stands above it."""

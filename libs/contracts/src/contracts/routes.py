@@ -3,9 +3,18 @@
 #: The longest matching prefix wins; a prefix matches whole path segments.
 PREFIXES: dict[str, str] = {
     "/api/auth": "auth",
+    "/api/account": "auth",
+    "/api/users": "auth",
+    "/api/teams": "auth",
+    "/api/invitations": "auth",
+    "/api/keys": "auth",
+    "/api/activity": "auth",
+    "/api/ops/accounts": "auth",
     "/.well-known/jwks.json": "auth",
     "/api/devices": "device-worker",
     "/api/whatsapp": "device-worker",
+    "/api/ops/workers": "device-worker",
+    "/api/ops/shards": "device-worker",
     "/api/chats": "conversations",
     "/api/messages": "conversations",
     "/api/contacts": "conversations",
