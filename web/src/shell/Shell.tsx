@@ -1,8 +1,10 @@
 import { AppShell, Box, Group, Indicator, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { IconDeviceMobile, IconMessages } from "@tabler/icons-react";
+import { IconDeviceMobile, IconDeviceMobileMessage, IconMessages } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
+import * as api from "@/api/calls";
 import type { Connection } from "@/realtime/socket";
 import { useRealtime } from "@/realtime/useRealtime";
 import classes from "./Shell.module.css";
@@ -76,6 +78,21 @@ export function Shell() {
         )}
       </AppShell>
     </>
+  );
+}
+
+/** The way to the phones that play the customers, where the WhatsApp network is the one on loopback. */
+function Network() {
+  const { t } = useTranslation();
+  const { data: meta } = useQuery({ queryKey: ["meta"], queryFn: api.meta, staleTime: Number.POSITIVE_INFINITY });
+  if (!meta?.sim_url) return null;
+  return (
+    <Tooltip label={t("nav.phonesHint")} position="right">
+      <UnstyledButton component="a" href={meta.sim_url} target="_blank" rel="noopener" className={classes.place}>
+        <IconDeviceMobileMessage size={22} stroke={1.7} aria-hidden />
+        <span className={classes.label}>{t("nav.phones")}</span>
+      </UnstyledButton>
+    </Tooltip>
   );
 }
 
