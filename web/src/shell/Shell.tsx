@@ -54,6 +54,7 @@ export function Shell() {
             <Stack gap={6} flex={1} align="center">
               {places}
             </Stack>
+            <Network />
             <Live connection={connection} />
             <UserMenu />
           </AppShell.Navbar>
