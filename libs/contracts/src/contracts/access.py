@@ -24,7 +24,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 #: By the service's name on the bus, which is its NATS user as well.
 EVERY: dict[str, Access] = {
     "gateway": Access(),
-    "auth": Access(),
+    "auth": Access(durables=((subjects.EVENTS, "auth-activity"),)),
     "devices": Access(process="device-worker", durables=((subjects.COMMANDS, "devices-orders"),)),
     "conversations": Access(durables=((subjects.EVENTS, "conversations-whatsapp"),)),
     "realtime": Access(reads_events=True, listens=("eph.>",)),

@@ -28,6 +28,9 @@ def _edge(prefix: str) -> tuple[Any, ...]:
 
 PublicAccountId = Annotated[TenantId, *_edge(ids.ACCOUNT)]
 PublicUserId = Annotated[UserId, *_edge(ids.USER)]
+PublicTeamId = Annotated[UUID, *_edge(ids.TEAM)]
+PublicInvitationId = Annotated[UUID, *_edge(ids.INVITATION)]
+PublicKeyId = Annotated[UUID, *_edge(ids.KEY)]
 PublicDeviceId = Annotated[DeviceId, *_edge(ids.DEVICE)]
 PublicContactId = Annotated[ContactId, *_edge(ids.CONTACT)]
 PublicChatId = Annotated[ChatId, *_edge(ids.CHAT)]

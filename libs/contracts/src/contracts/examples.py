@@ -8,7 +8,7 @@ from contracts.commands import MarkRead, SendMessage
 from contracts.envelope import Audience, Body, Envelope, wrap
 from contracts.events import auth, conversations, devices
 from contracts.ids import DeviceId, MessageId, TenantId, UserId
-from contracts.principal import Role
+from contracts.principal import Actor, Role, Scope
 from contracts.views import MediaView, MessageStatus
 from contracts.whatsapp import Address, Media, Quoted
 
@@ -20,6 +20,10 @@ DEVICE = DeviceId(UUID("01935000-0000-7000-8000-00000000000d"))
 MESSAGE = MessageId(UUID("01935000-0000-7000-8000-00000000000e"))
 CHAT = UUID("01935000-0000-7000-8000-00000000000f")
 CONTACT = UUID("01935000-0000-7000-8000-000000000010")
+KEY = UUID("01935000-0000-7000-8000-000000000011")
+TEAM = UUID("01935000-0000-7000-8000-000000000012")
+INVITATION = UUID("01935000-0000-7000-8000-000000000013")
+ACTOR = Actor(id=USER, address="192.0.2.7")
 
 _CUSTOMER = Address("pn", "5215550001111")
 _LID = Address("lid", "104200000000001")
@@ -32,11 +36,31 @@ _USER_ID = ids.public(ids.USER, USER)
 
 BODIES: tuple[Body, ...] = (
     auth.AccountRegistered(name="Café Luna", locale="es", time_zone="America/Mexico_City", currency="MXN"),
+    auth.AccountChanged(
+        name="Café Luna",
+        locale="es",
+        time_zone="America/Mexico_City",
+        currency="MXN",
+        limits=auth.Limits(devices=3, agents=10, messages_per_day=5_000),
+        suspended=False,
+        revision=2,
+        actor=ACTOR,
+    ),
     auth.UserCreated(user=USER, name="Ana", role=Role.OWNER),
     auth.UserChanged(user=USER, name="Ana", role=Role.ADMIN, active=True, version=2),
+    auth.PasswordChanged(user=USER, way="own", address="192.0.2.7", actor=ACTOR),
     auth.SessionOpened(user=USER, session=SESSION, client="cookie", address="192.0.2.7"),
     auth.SessionRefused(user=USER, reason="password", address="192.0.2.7"),
     auth.SessionClosed(user=USER, session=SESSION, reason="reused"),
+    auth.KeyCreated(key=KEY, name="Tienda", role=Role.AGENT, scopes=(Scope.READ, Scope.SEND), actor=ACTOR),
+    auth.KeyChanged(key=KEY, name="Tienda", role=Role.AGENT, scopes=(Scope.READ,), actor=ACTOR),
+    auth.KeyRotated(key=KEY, name="Tienda", overlap_until=AT, actor=ACTOR),
+    auth.KeyRevoked(key=KEY, name="Tienda", actor=ACTOR),
+    auth.TeamCreated(team=TEAM, name="Ventas", members=(USER,), actor=ACTOR),
+    auth.TeamChanged(team=TEAM, name="Ventas", members=(USER,), actor=ACTOR),
+    auth.TeamDeleted(team=TEAM, name="Ventas", actor=ACTOR),
+    auth.InvitationCreated(invitation=INVITATION, role=Role.AGENT, actor=ACTOR),
+    auth.InvitationRevoked(invitation=INVITATION, actor=ACTOR),
     devices.DeviceChanged(
         id=_DEVICE_ID,
         name="Ventas",

@@ -29,6 +29,19 @@ class Scope(StrEnum):
     SETTINGS = "settings"
 
 
+class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who did it, where a fact is the doing of somebody who was signed in.
+
+    Attributes:
+        id: The user's, or the API key's.
+        address: The IP address that the request came from.
+    """
+
+    id: UUID
+    kind: Literal["user", "key"] = "user"
+    address: str | None = None
+
+
 class Access(msgspec.Struct, frozen=True, kw_only=True):
     """What of its account somebody sees, where that is not all; it stands in the bucket ``access`` and in no token.
 

@@ -23,7 +23,16 @@ PREFIXES: dict[str, str] = {
 
 #: The paths that need no token: what they need instead they check themselves.
 ANONYMOUS: frozenset[str] = frozenset(
-    {"/api/auth/register", "/api/auth/login", "/api/auth/refresh", "/api/auth/logout", "/.well-known/jwks.json", "/ws"}
+    {
+        "/api/auth/register",
+        "/api/auth/login",
+        "/api/auth/refresh",
+        "/api/auth/logout",
+        "/api/auth/password/forgot",
+        "/api/auth/password/reset",
+        "/.well-known/jwks.json",
+        "/ws",
+    }
 )
 
 #: Services with public HTTP routes, in the order in which their documentation is merged.
