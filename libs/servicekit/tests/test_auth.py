@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
-from contracts import ids
-from contracts.principal import Principal, Role
+from contracts import buckets, ids
+from contracts.principal import Access, Principal, Role
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from servicekit import auth
 from servicekit.auth import TokenExpired, TokenInvalid, Tokens
+from servicekit.testing import eventually
 
 KEY, STRANGER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 MINUTES = timedelta(minutes=10)
@@ -180,3 +181,62 @@ def test_a_key_survives_its_jwk():
     assert known.public_bytes(Encoding.Raw, PublicFormat.Raw) == KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     with pytest.raises(ValueError, match="no Ed25519 key"):
         auth.decode_jwk(b'{"kty": "RSA"}')
+
+
+def test_what_somebody_sees_changes_with_the_next_call(tokens):
+    mine, device = a_principal(), ids.new()
+    token, other = auth.sign(mine, KEY, "k1", MINUTES), auth.sign(a_principal(), KEY, "k1", MINUTES)
+    assert tokens.verify(token).sees(device)
+    tokens.limit(mine.id, Access(devices=frozenset({device})))
+    assert tokens.verify(token) == tokens.verify(token)
+    assert tokens.verify(token).sees(device)
+    assert not tokens.verify(token).sees(ids.new())
+    assert tokens.verify(other).sees(ids.new())
+    tokens.limit(mine.id, Access(devices=frozenset()))
+    assert not tokens.verify(token).sees(device)
+    tokens.limit(mine.id, auth.UNLIMITED)
+    assert tokens.verify(token) == mine
+    assert tokens._limits == {}
+
+
+def test_a_limit_holds_for_a_token_that_comes_after_it(tokens):
+    mine, device = a_principal(), ids.new()
+    tokens.limit(mine.id, Access(devices=frozenset({device})))
+    assert tokens.verify(auth.sign(mine, KEY, "k1", MINUTES)).access == Access(devices=frozenset({device}))
+
+
+def test_a_token_cannot_say_what_it_sees(tokens):
+    assert tokens.verify(a_token(access={"devices": []}, devices=[])).access == auth.UNLIMITED
+
+
+def test_a_changed_limit_is_told_once(tokens):
+    told, someone, access = [], ids.new(), Access(devices=frozenset({ids.new()}))
+    tokens.on_access.append(told.append)
+    for limit in (auth.UNLIMITED, access, access, auth.UNLIMITED):
+        tokens.limit(someone, limit)
+    assert told == [someone, someone]
+
+
+def test_limits_survive_their_bytes():
+    access = Access(devices=frozenset({ids.new(), ids.new()}), teams=frozenset({ids.new()}))
+    assert auth._access.decode(auth.encode_access(access)) == access
+
+
+async def test_the_bucket_says_what_somebody_sees_as_long_as_it_stands_there(bus, signed_in, limited):
+    someone, other, device = signed_in(), signed_in(), ids.new()
+    await limited(someone, device)
+    async with auth.Verifier.open(bus) as verifier:
+        assert verifier.verify(someone.token).access == Access(devices=frozenset({device}))
+        assert verifier.verify(other.token).sees(ids.new())
+        await limited(someone)
+        await eventually(lambda: not verifier.verify(someone.token).sees(device))
+        await limited(someone, all=True)
+        await eventually(lambda: verifier.verify(someone.token).access == auth.UNLIMITED)
+
+
+@pytest.mark.parametrize("value", [b"", b"nonsense", b"[]", b'{"devices": ["me"]}', b'{"devices": 1}', b"\xff"])
+async def test_who_has_an_entry_that_cannot_be_read_sees_nothing(bus, signed_in, value):
+    someone = signed_in()
+    await (await bus.bucket(buckets.ACCESS)).put(str(someone.principal.id), value)
+    async with auth.Verifier.open(bus) as verifier:
+        assert not verifier.verify(someone.token).sees(ids.new())

@@ -135,6 +135,7 @@ async def test_nobody_reads_the_answers_or_the_questions_of_another(guarded_nats
 async def test_a_bucket_is_written_by_its_writer_alone_and_read_by_all(guarded_nats: Nats):
     async with open_as(guarded_nats, "auth") as auth:
         await (await auth.bucket(buckets.KEYS)).put("kid", b"key")
+        await (await auth.bucket(buckets.ACCESS)).put("somebody", b"{}")
     async with open_as(guarded_nats, "devices") as devices:
         await (await devices.bucket(buckets.SHARDS)).create("1", b"mine")
     for user in access.EVERY:
@@ -143,9 +144,13 @@ async def test_a_bucket_is_written_by_its_writer_alone_and_read_by_all(guarded_n
             entry = await keys.get("kid")
             assert entry is not None
             assert await keys.keys() == ["kid"]
+            limits = await bus.bucket(buckets.ACCESS)
+            assert await limits.keys() == ["somebody"]
             if user != "auth":
                 with pytest.raises(BusRefused, match="permission"):
                     await keys.put("kid", b"forged", timeout=2)
+                with pytest.raises(BusRefused, match="permission"):
+                    await limits.delete("somebody", timeout=2)
 
 
 async def test_realtime_reads_every_fact_and_what_is_shouted(guarded_nats: Nats):

@@ -11,13 +11,13 @@ from contracts import ids
 from contracts.edge import PublicDeviceId
 from contracts.errors import Conflict, NotFound, RateLimited
 from contracts.ids import TenantId
-from contracts.principal import Principal, Role
+from contracts.principal import Principal, Role, Scope
 from contracts.views import Message
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import APIRouter, File, UploadFile
 from pydantic import Field
 from servicekit import auth, cursors, wire
-from servicekit.http import Admin, Body, Caller, Cursor, Json, Limit, Name, Owner, Page, Text, answer, create_app, problems, state
+from servicekit.http import Admin, Body, Caller, Cursor, Json, Limit, Name, Owner, Page, Text, answer, create_app, needs, problems, state
 from servicekit.logging import request_id
 from servicekit.run import Service
 from structlog.contextvars import get_contextvars
@@ -93,6 +93,18 @@ async def upload(caller: Caller, file: Annotated[UploadFile, File()]) -> dict[st
     return {"size": len(await file.read())}
 
 
+@router.post("/{id}/connect")
+@needs(Scope.CONTROL)
+async def connect(id: PublicDeviceId, admin: Admin) -> str:
+    return "connected"
+
+
+@router.get("/{id}/qr")
+@needs(Scope.CONTROL)
+async def qr(id: PublicDeviceId, caller: Caller) -> str:
+    return "qr"
+
+
 @router.get("/{id}", responses=problems(DeviceMissing))
 async def device(id: PublicDeviceId, caller: Caller) -> Shown:
     raise DeviceMissing("Nothing.")
@@ -108,8 +120,9 @@ async def remove(id: PublicDeviceId, owner: Owner) -> None:
     """Take a device away."""
 
 
-def token(role=Role.ADMIN, tenant=None, lifetime=timedelta(minutes=5), key=KEY):
-    principal = Principal(id=ids.new(), tenant=tenant or TenantId(ids.new()), role=role)
+def token(role=Role.ADMIN, tenant=None, lifetime=timedelta(minutes=5), key=KEY, scopes=None):
+    kind = "user" if scopes is None else "key"
+    principal = Principal(id=ids.new(), tenant=tenant or TenantId(ids.new()), role=role, kind=kind, scopes=frozenset(scopes or ()))
     return {"Authorization": f"Bearer {auth.sign(principal, key, 'k1', lifetime)}"}
 
 
@@ -312,6 +325,42 @@ async def test_a_role_too_low_is_forbidden_and_a_higher_one_is_not(call):
     assert (await call("DELETE", f"/api/devices/{DEVICE}", headers=token(Role.OWNER))).status == 204
 
 
+NEEDED = [
+    ("GET", "/api/devices", Scope.READ, 200),
+    ("GET", f"/api/devices/{DEVICE}", Scope.READ, 404),
+    ("POST", "/api/devices", Scope.SETTINGS, 201),
+    ("DELETE", f"/api/devices/{DEVICE}", Scope.SETTINGS, 204),
+    ("POST", f"/api/devices/{DEVICE}/connect", Scope.CONTROL, 200),
+    ("GET", f"/api/devices/{DEVICE}/qr", Scope.CONTROL, 200),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "needed", "status"), NEEDED)
+async def test_a_key_does_what_it_has_the_scope_for_and_a_person_needs_none(call, method, path, needed, status):
+    for scope in Scope:
+        answer = await call(method, path, json={"name": "a"}, headers=token(Role.OWNER, scopes=[scope]))
+        if scope is needed:
+            assert answer.status == status
+        else:
+            assert answer.assert_problem(403, "scope-missing")["scope"] == needed
+    (await call(method, path, json={"name": "a"}, headers=token(Role.OWNER, scopes=[]))).assert_problem(403, "scope-missing")
+    assert (await call(method, path, json={"name": "a"}, headers=token(Role.OWNER))).status == status
+
+
+async def test_a_scope_does_not_stand_in_for_a_role(call):
+    (await call("POST", f"/api/devices/{DEVICE}/connect", headers=token(Role.AGENT, scopes=Scope))).assert_problem(403, "forbidden")
+
+
+async def test_the_documentation_names_the_scope_of_every_operation_that_needs_a_caller(call):
+    paths = (await call("GET", "/openapi.json")).json["paths"]
+    stated = {(method, path): operation.get("x-scope") for path, methods in paths.items() for method, operation in methods.items()}
+    assert stated["get", "/api/devices"] == "read"
+    assert stated["post", "/api/devices"] == "settings"
+    assert stated["get", "/api/devices/{id}/qr"] == stated["post", "/api/devices/{id}/connect"] == "control"
+    assert stated["get", "/api/devices/slow-down"] is None
+    assert "scope-missing" in paths["/api/devices"]["get"]["responses"]["403"]["content"]["application/problem+json"]["examples"]
+
+
 async def test_a_request_id_goes_in_and_out(call):
     answer = await call("GET", "/api/devices/who", headers=token() | {"X-Request-Id": "abc-1.2"})
     assert answer.headers["X-Request-Id"] == answer.json["request_id"] == "abc-1.2"
@@ -465,7 +514,7 @@ async def test_the_document_names_every_problem_that_a_route_can_give(call):
     assert set(examples(create, 401)) == {"unauthenticated", "token-expired", "token-invalid"}
     assert set(examples(create, 409)) == {"device-busy"}
     one = document["paths"]["/api/devices/{id}"]["get"]
-    assert set(one["responses"]) == {"200", "401", "404", "503"}
+    assert set(one["responses"]) == {"200", "401", "403", "404", "503"}
     assert set(examples(one, 404)) == {"device-not-found", "not-found"}
     listed = document["paths"]["/api/devices"]["get"]
     assert set(examples(listed, 422)) == {"bad-cursor", "invalid"}

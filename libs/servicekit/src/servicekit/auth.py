@@ -1,7 +1,9 @@
 """Access tokens: their claims, written and read in one place, and verified with auth's public keys alone.
 
-`Tokens` is the pure part: keys and lowest versions in memory, a bounded cache of what was verified. `Verifier` is the same,
-fed by two buckets of the bus. Only EdDSA is accepted; what the token itself says of its algorithm decides nothing.
+`Tokens` is the pure part: keys, lowest versions and limits in memory, a bounded cache of what was verified. `Verifier` is the
+same, fed by three buckets of the bus. Only EdDSA is accepted; what the token itself says of its algorithm decides nothing.
+
+What a caller sees of its account stands in no token: it is looked up on each call, so that a change is felt at once.
 """
 
 import base64
@@ -9,17 +11,18 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import UUID
 
 import jwt
+import msgspec
 import structlog
 from contracts import buckets
-from contracts.errors import Unauthenticated
+from contracts.errors import Forbidden, Unauthenticated
 from contracts.ids import TenantId, UserId
-from contracts.principal import Principal, Role
+from contracts.principal import Access, Principal, Role, Scope
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -36,6 +39,12 @@ TOKEN_MAX = 4096
 CACHE_MAX = 10_000
 #: How long a lowest version is kept: longer than any token that it forbids can live.
 VERSION_SECONDS = 15 * 60.0
+#: What whoever has no entry in the bucket ACCESS sees: all of the account.
+UNLIMITED = Access()
+#: What whoever has an entry that cannot be read sees.
+NOTHING = Access(devices=frozenset())
+
+_access = msgspec.json.Decoder(Access)
 
 log = structlog.get_logger()
 
@@ -66,6 +75,22 @@ class TokenInvalid(Unauthenticated):
     def __init__(self, detail: str = "") -> None:
         """Ask for another token."""
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+
+
+class ScopeMissing(Forbidden):
+    """The API key may not do this."""
+
+    code = "scope-missing"
+
+    def __init__(self, scope: Scope) -> None:
+        """Name the scope that is needed."""
+        super().__init__(f"This needs a key with the scope {scope.value}.", scope=scope.value)
+
+
+def demand(principal: Principal, scope: Scope) -> None:
+    """See that *principal* may do what *scope* is about.  Raises: ScopeMissing."""
+    if not principal.allows(scope):
+        raise ScopeMissing(scope)
 
 
 def sign(principal: Principal, key: Ed25519PrivateKey, kid: str, lifetime: timedelta) -> str:
@@ -134,17 +159,30 @@ def encode_version(version: int) -> bytes:
     return str(version).encode()
 
 
+def encode_access(access: Access) -> bytes:
+    """Write what stands in the bucket ACCESS under the bare UUID of a user or an API key."""
+    return msgspec.json.encode(access)
+
+
 class _Verified(NamedTuple):
     principal: Principal
     kid: str
     expires: float
+    change: int
 
 
 class Tokens:
-    """Verifies tokens with the keys and lowest versions that it was told."""
+    """Verifies tokens with the keys, lowest versions and limits that it was told.
+
+    Attributes:
+        on_access: Called with whose limits have changed, after the change.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self._limits: dict[UserId, Access] = {}
+        self._change = 0
+        self.on_access: list[Callable[[UserId], None]] = []
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._versions: OrderedDict[UserId, tuple[int, float]] = OrderedDict()
         self._cache: OrderedDict[str, _Verified] = OrderedDict()
@@ -171,8 +209,24 @@ class Tokens:
                 break
             del self._versions[oldest]
 
+    def limit(self, id: UserId, access: Access) -> None:
+        """The user or API key *id* sees no more than *access* from now on; with `UNLIMITED` all of its account."""
+        if self.access_of(id) == access:
+            return
+        if access == UNLIMITED:
+            del self._limits[id]
+        else:
+            self._limits[id] = access
+        self._change += 1
+        for tell in self.on_access:
+            tell(id)
+
+    def access_of(self, id: UserId) -> Access:
+        """Give what the user or API key *id* sees at this moment."""
+        return self._limits.get(id, UNLIMITED)
+
     def verify(self, token: str) -> Principal:
-        """Give who *token* was made for; the signature is checked once, the rest each time.
+        """Give who *token* was made for and what it sees now; the signature is checked once, the rest each time.
 
         Raises:
             TokenExpired: It was good once.
@@ -193,6 +247,9 @@ class Tokens:
             raise TokenInvalid("Its key is not known.")
         if self.revoked(known.principal):
             raise TokenInvalid("It was revoked.")
+        if known.change != self._change:
+            principal = msgspec.structs.replace(known.principal, access=self.access_of(known.principal.id))
+            self._cache[token] = known = known._replace(principal=principal, change=self._change)
         return known.principal
 
     def revoked(self, principal: Principal) -> bool:
@@ -217,27 +274,25 @@ class Tokens:
                 leeway=LEEWAY_SECONDS,
                 options={"require": REQUIRED, "verify_exp": False},  # the time is this object's own, and checked on every call
             )
-            return _Verified(read(claims), str(kid), float(claims["exp"]))
+            return _Verified(read(claims), str(kid), float(claims["exp"]), -1)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise TokenInvalid("It was not made here.") from None
 
 
 class Verifier(Tokens):
-    """Verifies tokens with what stands in the buckets KEYS and VERSIONS, as it changes."""
+    """Verifies tokens with what stands in the buckets KEYS, VERSIONS and ACCESS, as it changes."""
 
     @classmethod
     @asynccontextmanager
     async def open(cls, bus: "Bus") -> AsyncIterator[Self]:
-        """Know every key and version that stands there now, and each change as it comes."""
+        """Know every key, version and limit that stands there now, and each change as it comes."""
         verifier = cls()
-        keys = await bus.bucket(buckets.KEYS)
-        versions = await bus.bucket(buckets.VERSIONS)
-        watches = [await keys.watch(verifier.on_key), await versions.watch(verifier.on_version)]
-        try:
+        heard = {buckets.ACCESS: verifier.on_limit, buckets.VERSIONS: verifier.on_version, buckets.KEYS: verifier.on_key}
+        async with AsyncExitStack() as watches:
+            for bucket, handler in heard.items():
+                watch = await (await bus.bucket(bucket)).watch(handler)
+                watches.push_async_callback(watch.close)
             yield verifier
-        finally:
-            for watch in watches:
-                await watch.close()
 
     async def on_key(self, kid: str, entry: "Entry | None") -> None:
         """Take over a change of KEYS; None when the key was taken away."""
@@ -256,3 +311,16 @@ class Verifier(Tokens):
                 self.raise_version(UserId(UUID(user)), int(entry.value))
         except ValueError:
             log.error("a version of the bucket cannot be read")
+
+    async def on_limit(self, id: str, entry: "Entry | None") -> None:
+        """Take over a change of ACCESS; None when the entry was taken away. Who has one that cannot be read sees nothing."""
+        try:
+            whose = UserId(UUID(id))
+        except ValueError:
+            log.error("a limit of the bucket is nobody's")
+            return
+        try:
+            self.limit(whose, UNLIMITED if entry is None else _access.decode(entry.value))
+        except msgspec.DecodeError:
+            log.error("a limit of the bucket cannot be read", user=id)
+            self.limit(whose, NOTHING)

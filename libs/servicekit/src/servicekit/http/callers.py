@@ -1,17 +1,47 @@
-"""Who calls: the principal of the access token, as a dependency of the handler."""
+"""Who calls: the principal of the access token, as a dependency of the handler.
 
-from typing import Annotated, Any
+Whoever needs a caller asks an API key for the scope of the operation as well. A route that states none has `READ` for
+reading and `SETTINGS` for all else, so that what is forgotten is refused to keys, never given::
+
+    @router.post("/send")
+    @needs(Scope.SEND)
+    async def send(body: Send, caller: Caller) -> Response: ...
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from contracts.errors import Forbidden
-from contracts.principal import Principal, Role
+from contracts.principal import Principal, Role, Scope
 from fastapi import Depends, Request
 from structlog.contextvars import bind_contextvars
 
-from servicekit.auth import TokenMissing, Verifier
+from servicekit.auth import TokenMissing, Verifier, demand
+
+_SCOPE = "__scope__"
+_READING = frozenset({"GET", "HEAD"})
+
+H = TypeVar("H", bound=Callable[..., Any])
+
+
+def needs(scope: Scope) -> Callable[[H], H]:
+    """Make the decorator (below the route's) that has an API key need *scope* for the handler, whatever its method."""
+
+    def state(handler: H) -> H:
+        setattr(handler, _SCOPE, scope)
+        return handler
+
+    return state
+
+
+def scope_of(method: str, handler: object) -> Scope:
+    """Give the scope that an API key needs for *handler*."""
+    stated: Scope | None = getattr(handler, _SCOPE, None)
+    return stated or (Scope.READ if method in _READING else Scope.SETTINGS)
 
 
 async def caller(request: Request) -> Principal:
-    """Give who is signed in.  Raises: TokenMissing, TokenExpired, TokenInvalid."""
+    """Give who is signed in.  Raises: TokenMissing, TokenExpired, TokenInvalid, ScopeMissing."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise TokenMissing("Send an access token: Authorization: Bearer …")
@@ -20,6 +50,7 @@ async def caller(request: Request) -> Principal:
         raise RuntimeError("This app was made without a verifier.")
     principal = verifier.verify(token.strip())
     bind_contextvars(tenant=str(principal.tenant), user=str(principal.id))
+    demand(principal, scope_of(request.method, request.scope.get("endpoint")))
     return principal
 
 

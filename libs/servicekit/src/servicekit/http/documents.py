@@ -10,9 +10,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from servicekit.auth import TokenExpired, TokenInvalid, TokenMissing
+from servicekit.auth import ScopeMissing, TokenExpired, TokenInvalid, TokenMissing
 from servicekit.http import problems
-from servicekit.http.callers import caller
+from servicekit.http.callers import caller, scope_of
 
 _REFERENCE = "#/components/schemas/{name}"
 _shapes: dict[str, Any] = {}
@@ -81,7 +81,10 @@ def _write(app: FastAPI) -> dict[str, Any]:
         for method in route.methods or ():
             operation = document["paths"].get(route.path_format, {}).get(method.lower())
             if operation is not None:
-                _complete(operation, list(_calls(route.dependant)))
+                calls = list(_calls(route.dependant))
+                if caller in calls:
+                    operation["x-scope"] = scope_of(method, route.dependant.call).value
+                _complete(operation, calls)
     text = str(document)
     schemas |= {name: schema for name, schema in _shapes.items() if f"schemas/{name}'" in text or _inner(name)}
     document["components"]["schemas"] = dict(sorted(schemas.items()))
@@ -98,7 +101,7 @@ def _complete(operation: dict[str, Any], calls: list[Any]) -> None:
     kinds: list[type[Problem]] = [Unavailable]
     if caller in calls:
         operation["security"] = [{"bearer": []}]
-        kinds += [TokenMissing, TokenExpired, TokenInvalid]
+        kinds += [TokenMissing, TokenExpired, TokenInvalid, ScopeMissing]
     if any(hasattr(call, "role") for call in calls):
         kinds.append(Forbidden)
     if "requestBody" in operation:

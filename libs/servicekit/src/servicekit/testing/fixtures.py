@@ -7,6 +7,7 @@
     guarded_nats             a NATS server of its own that knows every service's user and permissions
     redis_url                the Valkey server, emptied
     signed_in                (role, tenant) → SignedIn: a token that every service accepts, as headers
+    limited                  (someone, devices) → it sees no more than these, as soon as the services have heard it
 
 Where a server is given by CLARIN_TEST_POSTGRES_URL, CLARIN_TEST_NATS_URL or CLARIN_TEST_REDIS_URL it is used instead (and
 cannot be killed); with CLARIN_TEST_CONTAINERS=1 they run in containers, where a Docker engine is at hand.
@@ -16,13 +17,16 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from contracts.ids import DeviceId
+from contracts.principal import Access
 
+from servicekit.auth import encode_access
 from servicekit.embedded import Nats, Postgres, Valkey
 from servicekit.testing.databases import Databases, Urls
 from servicekit.testing.identity import SignedIn, SignIn
@@ -145,6 +149,22 @@ async def signed_in(bus: "Bus") -> Callable[..., SignedIn]:
     keys = await bus.bucket(buckets.KEYS)
     await keys.put(identity.kid, identity.public_jwk)
     return identity
+
+
+@pytest_asyncio.fixture
+async def limited(bus: "Bus") -> Callable[..., Awaitable[None]]:
+    """Set what somebody sees: of *devices* alone, as ``await limited(someone, device)``, or with *all* everything of its account."""
+    from contracts import buckets
+
+    limits = await bus.bucket(buckets.ACCESS)
+
+    async def limit(someone: SignedIn, *devices: DeviceId, all: bool = False) -> None:
+        if all:
+            await limits.delete(str(someone.principal.id))
+        else:
+            await limits.put(str(someone.principal.id), encode_access(Access(devices=frozenset(devices))))
+
+    return limit
 
 
 def _up(server: Postgres | Nats | Valkey | Given) -> None:

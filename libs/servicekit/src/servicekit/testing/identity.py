@@ -1,11 +1,12 @@
 """Signed-in callers for tests, without the service that signs people in."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from contracts import ids
 from contracts.ids import TenantId, UserId
-from contracts.principal import Principal, Role
+from contracts.principal import Principal, Role, Scope
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from servicekit.auth import encode_jwk, sign
@@ -45,13 +46,16 @@ class SignIn:
         user: UserId | None = None,
         version: int = 0,
         installation: bool = False,
+        scopes: Collection[Scope] | None = None,
         lifetime: timedelta = timedelta(minutes=10),
     ) -> SignedIn:
-        """Sign someone in, of a new tenant where none is named."""
+        """Sign someone in, of a new tenant where none is named; with *scopes* it is an API key."""
         principal = Principal(
             id=user or UserId(ids.new()),
             tenant=tenant or TenantId(ids.new()),
             role=role,
+            kind="user" if scopes is None else "key",
+            scopes=frozenset(scopes or ()),
             version=version,
             installation=installation,
             session=str(ids.new()),
