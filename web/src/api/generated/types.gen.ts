@@ -847,6 +847,10 @@ export type AuthMeErrors = {
      */
     401: Problem;
     /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
      * `user-not-found`: This user is not here.
      */
     404: Problem;
@@ -883,6 +887,10 @@ export type AuthChangePasswordErrors = {
      * `wrong-credentials`: E-mail address or password is wrong. `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
     /**
      * `too-large`: The body is too large.
      */
@@ -1018,6 +1026,10 @@ export type AuthListSessionsErrors = {
      */
     401: Problem;
     /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
@@ -1052,6 +1064,10 @@ export type AuthCloseSessionErrors = {
      */
     401: Problem;
     /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
      * `session-not-found`: This session is not open. `not-found`: Nothing is here.
      */
     404: Problem;
@@ -1084,6 +1100,10 @@ export type AuthTicketErrors = {
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
     /**
      * `unavailable`: Where tickets are kept does not answer; try again.
      */
@@ -1126,6 +1146,10 @@ export type AuthListUsersErrors = {
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
     /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
@@ -1172,7 +1196,7 @@ export type AuthCreateUserErrors = {
      */
     401: Problem;
     /**
-     * `role-too-high`: Only an owner may do this to, or make, an owner. `forbidden`: This is not allowed.
+     * `role-too-high`: Only an owner may do this to, or make, an owner. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -1226,7 +1250,7 @@ export type AuthChangeUserErrors = {
      */
     401: Problem;
     /**
-     * `role-too-high`: Only an owner may do this to, or make, an owner. `forbidden`: This is not allowed.
+     * `role-too-high`: Only an owner may do this to, or make, an owner. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -1306,6 +1330,10 @@ export type ChatsListChatsErrors = {
      */
     401: Problem;
     /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
@@ -1346,6 +1374,10 @@ export type ChatsGetChatErrors = {
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
     /**
      * `chat-not-found`: No such chat is here. `not-found`: Nothing is here.
      */
@@ -1398,6 +1430,10 @@ export type ChatsListMessagesErrors = {
      */
     401: Problem;
     /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
      * `chat-not-found`: No such chat is here. `not-found`: Nothing is here.
      */
     404: Problem;
@@ -1442,6 +1478,10 @@ export type ChatsReadErrors = {
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
     /**
      * `chat-not-found`: No such chat is here. `not-found`: Nothing is here.
      */
@@ -1495,6 +1535,10 @@ export type ContactsListContactsErrors = {
      */
     401: Problem;
     /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
@@ -1542,6 +1586,10 @@ export type ContactsEnterErrors = {
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
     /**
      * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
@@ -1593,6 +1641,10 @@ export type ContactsGetContactErrors = {
      */
     401: Problem;
     /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
      * `contact-not-found`: No such contact is here. `not-found`: Nothing is here.
      */
     404: Problem;
@@ -1634,6 +1686,10 @@ export type ContactsRenameErrors = {
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
     /**
      * `contact-not-found`: No such contact is here. `not-found`: Nothing is here.
      */
@@ -1689,6 +1745,10 @@ export type DevicesListAllErrors = {
      */
     401: Problem;
     /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
@@ -1734,7 +1794,7 @@ export type DevicesCreateErrors = {
      */
     401: Problem;
     /**
-     * `forbidden`: This is not allowed.
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -1784,7 +1844,7 @@ export type DevicesDeleteErrors = {
      */
     401: Problem;
     /**
-     * `forbidden`: This is not allowed.
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -1825,6 +1885,10 @@ export type DevicesReadErrors = {
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
     /**
      * `device-not-found`: There is no such device. `not-found`: Nothing is here.
      */
@@ -1868,7 +1932,7 @@ export type DevicesChangeErrors = {
      */
     401: Problem;
     /**
-     * `forbidden`: This is not allowed.
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -1918,7 +1982,7 @@ export type DevicesConnectErrors = {
      */
     401: Problem;
     /**
-     * `forbidden`: This is not allowed.
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -1964,7 +2028,7 @@ export type DevicesDisconnectErrors = {
      */
     401: Problem;
     /**
-     * `forbidden`: This is not allowed.
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -2006,7 +2070,7 @@ export type DevicesLogoutErrors = {
      */
     401: Problem;
     /**
-     * `forbidden`: This is not allowed.
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -2052,7 +2116,7 @@ export type DevicesPairingCodeErrors = {
      */
     401: Problem;
     /**
-     * `forbidden`: This is not allowed.
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -2112,7 +2176,7 @@ export type DevicesQrErrors = {
      */
     401: Problem;
     /**
-     * `forbidden`: This is not allowed.
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -2169,6 +2233,10 @@ export type MessagesSendErrors = {
      */
     401: Problem;
     /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
      * `chat-not-found`: No such chat is here. `device-not-found`: No such number is here.
      */
     404: Problem;
@@ -2218,6 +2286,10 @@ export type MessagesGetMessageErrors = {
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
     /**
      * `message-not-found`: No such message is here. `not-found`: Nothing is here.
      */

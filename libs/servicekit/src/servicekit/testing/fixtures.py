@@ -153,7 +153,7 @@ async def signed_in(bus: "Bus") -> Callable[..., SignedIn]:
 
 @pytest_asyncio.fixture
 async def limited(bus: "Bus") -> Callable[..., Awaitable[None]]:
-    """Set what somebody sees: of *devices* alone, as ``await limited(someone, device)``, or with *all* everything of its account."""
+    """Set what somebody sees: no more than the given devices, or with *all* everything of its account again."""
     from contracts import buckets
 
     limits = await bus.bucket(buckets.ACCESS)
