@@ -1,0 +1,132 @@
+"""Many linked numbers over several accounts, each with one customer's phone.
+
+Linking is the slow part: each is a process of its own in the worker, some 0.6 s of a processor. So a fleet can be kept: a
+folder with a fleet in it is used again, and only what is missing is linked.
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from clarin.client import Client, eventually
+from clarin.folder import write
+from clarin.testing import System
+from sim.testing import Api as Network
+
+ACCOUNTS = 5
+LINKED_AT_ONCE = 12
+_CONNECTED_WITHIN = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A linked number. *account* is the index of the account that it belongs to."""
+
+    account: int
+    device: str
+    phone: str
+    customer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who owns one of the accounts."""
+
+    email: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Numbers, and for each account a client who is signed in as its owner.
+
+    Attributes:
+        seconds: How long the linking of *linked* numbers took.
+    """
+
+    clients: list[Client]
+    logins: list[Login]
+    numbers: list[Number]
+    linked: int
+    seconds: float
+
+    async def sign_in(self) -> None:
+        """Every client has a fresh token: one lasts ten minutes."""
+        for client, login in zip(self.clients, self.logins, strict=True):
+            await client.login(login.email, login.password)
+
+
+@asynccontextmanager
+async def fleet(system: System, network: Network, count: int) -> AsyncIterator[Fleet]:
+    """*count* connected numbers; those that the system's folder has already are connected again, and used first."""
+    path = system.folder / "fleet.json"
+    logins, numbers = _read(path)
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Client(system.url)) for _ in range(ACCOUNTS)]
+        if not logins:
+            logins = [Login(f"bench-{secrets.token_hex(6)}@example.com", f"bench-horse-{secrets.token_hex(6)}") for _ in clients]
+            for client, login in zip(clients, logins, strict=True):
+                await client.register(login.email, login.password)
+        found = Fleet(clients, logins, numbers[:count], max(0, count - len(numbers)), 0.0)
+        await found.sign_in()
+        began = time.monotonic()
+        gate = asyncio.Semaphore(LINKED_AT_ONCE)
+
+        async def one(index: int) -> Number:
+            account = index % ACCOUNTS
+            async with gate:
+                phone = await system.phone(network, f"Tienda {index}")
+                customer = await system.phone(network, f"Cliente {index}")
+                return Number(account, await link(clients[account], network, phone, f"Número {index}"), phone, customer)
+
+        try:
+            made = [asyncio.create_task(one(index)) for index in range(len(numbers), count)]
+            await asyncio.gather(*made)
+        finally:
+            numbers += [task.result() for task in made if task.done() and not task.cancelled() and task.exception() is None]
+            _write(path, logins, numbers)
+        took = time.monotonic() - began
+        await online(network, len(numbers), _CONNECTED_WITHIN)
+        yield Fleet(clients, logins, numbers[:count], found.linked, round(took, 1))
+
+
+async def link(client: Client, network: Network, phone: str, name: str) -> str:
+    """A new device whose QR that phone has scanned; it connects by itself. Gives its id."""
+    device = str((await client.add_device(name))["id"])
+    await client.insist("POST", f"/api/devices/{device}/connect")
+
+    async def shown() -> str | None:
+        status, _, payload = await client.raw("GET", f"/api/devices/{device}/qr", headers={"accept": "text/plain"})
+        return payload.decode() if status == 200 else None
+
+    qr = await eventually(shown, 90, f"no QR for {device}", every=0.25)
+    await network.ask("POST", f"/phones/{phone}/scan", {"qr": qr})
+    return device
+
+
+async def online(network: Network, count: int, within: float) -> float:
+    """So many sessions are connected, as the network sees it; gives the seconds that it took.  Raises: TimeoutError."""
+    began = time.monotonic()
+
+    async def there() -> bool:
+        return bool((await network.get("/stats"))["online"] >= count)
+
+    await eventually(there, within, f"{count} sessions are not connected", every=0.1)
+    return time.monotonic() - began
+
+
+def _read(path: Path) -> tuple[list[Login], list[Number]]:
+    if not path.exists():
+        return [], []
+    kept = json.loads(path.read_text())
+    return [Login(**login) for login in kept["logins"]], [Number(**number) for number in kept["numbers"]]
+
+
+def _write(path: Path, logins: list[Login], numbers: list[Number]) -> None:
+    kept = {"logins": [asdict(login) for login in logins], "numbers": [asdict(number) for number in numbers]}
+    write(path, json.dumps(kept))

@@ -1,0 +1,181 @@
+"""Steady traffic both ways over a fleet, who hears it, and what the records say of it in the end."""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from clarin.client import Client, Refused
+from sim.testing import Api as Network
+from sim.testing import Refusal
+
+from bench.fleet import Fleet, Number
+from bench.truth import Records
+
+TICK = 0.05
+_ACCEPTED_WITHIN = 90.0
+_READERS = 8
+
+
+@dataclass(slots=True)
+class Heard:
+    """What the browsers were shown. Times are monotonic seconds.
+
+    Attributes:
+        texts: When a customer's message was shown first.
+        states: When a device was said to stand where: (time, device, state).
+    """
+
+    texts: dict[str, float] = field(default_factory=dict)
+    states: list[tuple[float, str, str]] = field(default_factory=list)
+
+    def back(self, device: str, since: float) -> float | None:
+        """Tell when *device* was connected next, after *since*."""
+        return next((at for at, id, state in self.states if id == device and state == "connected" and at > since), None)
+
+
+@contextlib.asynccontextmanager
+async def listening(fleet: Fleet) -> AsyncIterator[Heard]:
+    """Every account has a browser open, which comes back when its socket is closed."""
+    heard = Heard()
+    readers = [asyncio.create_task(_listen(client, heard)) for client in fleet.clients]
+    try:
+        yield heard
+    finally:
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+
+
+async def _listen(client: Client, heard: Heard) -> None:
+    since: tuple[str, int] | None = None
+    while True:
+        try:
+            async with client.socket(since=since) as socket:
+                while True:
+                    frame = await socket.next(3600)
+                    at, _ = socket.frames.pop()
+                    since = (socket.epoch, socket.seq)
+                    if frame["event"] == "new_message" and not frame["data"]["from_me"]:
+                        heard.texts.setdefault(str(frame["data"]["text"]), at)
+                    elif frame["event"] == "device_status":
+                        heard.states.append((at, frame["data"]["id"], frame["data"]["state"]))
+        except (aiohttp.ClientError, ConnectionError, TimeoutError):
+            await asyncio.sleep(0.5)
+
+
+class Traffic:
+    """Writes in both directions and remembers what was written, and what was taken."""
+
+    def __init__(self, network: Network, fleet: Fleet) -> None:
+        self._network, self._fleet = network, fleet
+        self._sending: set[asyncio.Task[None]] = set()
+        self._n = 0
+        self.asked = 0
+        self.refused = 0
+        self.written: dict[str, float] = {}
+        self.accepted: dict[str, float] = {}
+
+    async def run(self, phase: str, rate: float, stopping: asyncio.Event, *, pairs: float = math.inf) -> None:
+        """Write at *rate* messages a second, both directions together, until *stopping*, or *pairs* of them; texts begin with *phase*."""
+        began, done = time.monotonic(), 0
+        while not stopping.is_set() and done < pairs:
+            due = min(int((time.monotonic() - began) * rate / 2) + 1, pairs)
+            batch = []
+            while done < due:
+                done += 1
+                batch.append(self._both(phase))
+            if batch:
+                at = time.monotonic()
+                await self._network.ask("POST", "/messages", {"items": batch})
+                self.written |= dict.fromkeys((item["text"] for item in batch), at)
+            await asyncio.sleep(TICK)
+
+    async def once_each(self, phase: str, rate: float) -> None:
+        """Each number gets one message, and sends one."""
+        await self.run(phase, rate, asyncio.Event(), pairs=len(self._fleet.numbers))
+
+    async def sent(self) -> None:
+        """Whatever was begun has been taken or refused."""
+        while self._sending:
+            await asyncio.wait(self._sending)
+
+    def _both(self, phase: str) -> dict[str, str]:
+        """Let the next number send; gives what its customer writes to it."""
+        number = self._fleet.numbers[self._n % len(self._fleet.numbers)]
+        self._n += 1
+        self.asked += 2
+        task = asyncio.create_task(self._send(number, f"{phase}-out-{self._n}"))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        return {"from": number.customer, "to": number.phone, "text": f"{phase}-in-{self._n}"}
+
+    async def _send(self, number: Number, text: str) -> None:
+        body = {"device_id": number.device, "to": number.customer, "text": text}
+        try:
+            await self._fleet.clients[number.account].insist("POST", "/api/messages/send", body, key=text, within=_ACCEPTED_WITHIN)
+        except (Refused, aiohttp.ClientError, TimeoutError, ValueError):
+            self.refused += 1
+        else:
+            self.accepted[text] = time.monotonic()
+
+    async def settled(self, heard: Heard, within: float) -> Records:
+        """Give the records once nothing is missing any more, or nothing more has come for a third of *within* seconds."""
+        await self.sent()
+        deadline = time.monotonic() + within
+        decrypted: list[str] = []
+        after: dict[str, int] = {}
+        before, since = -1, time.monotonic()
+        while True:
+            decrypted += await self._decrypted(after)
+            found = len(set(decrypted) & self.accepted.keys()) + len(heard.texts.keys() & self.written.keys())
+            if found != before:
+                before, since = found, time.monotonic()
+            if found == len(self.accepted) + len(self.written) or time.monotonic() > deadline or time.monotonic() - since > within / 3:
+                break
+            await asyncio.sleep(1)
+        decrypted += await self._decrypted(after)  # a second copy may follow the first
+        await self._fleet.sign_in()
+        stored, statuses = await self._stored()
+        return Records(written=list(self.written), stored=stored, accepted=list(self.accepted), decrypted=decrypted, statuses=statuses)
+
+    async def _decrypted(self, after: dict[str, int]) -> list[str]:
+        """Read on in the inbox of each customer's phone."""
+        gate = asyncio.Semaphore(_READERS)
+
+        async def read(phone: str) -> list[str]:
+            texts: list[str] = []
+            async with gate:
+                while items := (await self._insist(f"/phones/{phone}/inbox?after={after.get(phone, 0)}&wait=0"))["items"]:
+                    texts += [item["text"] for item in items]
+                    after[phone] = items[-1]["n"]
+            return texts
+
+        return [text for texts in await asyncio.gather(*(read(number.customer) for number in self._fleet.numbers)) for text in texts]
+
+    async def _insist(self, path: str) -> dict[str, list[dict[str, Any]]]:
+        for _ in range(10):
+            with contextlib.suppress(aiohttp.ClientError, Refusal):
+                return dict(await self._network.get(path))
+            await asyncio.sleep(0.5)
+        return dict(await self._network.get(path))
+
+    async def _stored(self) -> tuple[list[str], dict[str, str]]:
+        """Read what the API shows: the customers' texts, and how each of ours stands."""
+        stored: list[str] = []
+        statuses: dict[str, str] = {}
+
+        async def read(client: Client) -> None:
+            async for chat in client.everything("/api/chats"):
+                async for message in client.everything(f"/api/chats/{chat['id']}/messages"):
+                    if message["from_me"]:
+                        statuses[message["text"]] = message["status"]
+                    else:
+                        stored.append(message["text"] or f"[{message['kind']}]")
+
+        await asyncio.gather(*(read(client) for client in self._fleet.clients))
+        return stored, statuses
