@@ -101,8 +101,8 @@ restart: ## Stop and start the containers.
 logs: ## Follow what the containers say.
 	@docker compose logs --follow --tail=100
 
-db: ## Open a database shell in its container.
-	@docker compose exec postgres psql --username postgres clarin
+db: ## Start the servers alone: PostgreSQL, NATS and Valkey.
+	@docker compose up --detach --wait postgres nats valkey
 
 build: ## Build the images.
 	@docker compose build
