@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from bench import figures, inbound, inject, sessions
+from bench import failover, figures, inbound, inject, sessions, soak
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
-Count = Annotated[int, typer.Option(min=5, max=2000, help="Connected numbers.")]
 Workers = Annotated[int, typer.Option(min=1, max=16, help="Processes that hold them.")]
 Folder = Annotated[Path | None, typer.Option("--folder", help="Keep the installation and its linked numbers there, for the next run.")]
 
@@ -44,6 +43,31 @@ def sessions_(
 ) -> None:
     """Measure what sessions cost at rest, and how fast they all come back."""
     _run(sessions.run(sessions=count, workers=workers, folder=folder), as_json)
+
+
+@app.command("failover")
+def failover_(
+    count: Annotated[int, typer.Option("--sessions", min=5, max=2000, help="Connected numbers.")] = 100,
+    workers: Annotated[int, typer.Option(min=2, max=16, help="Processes that hold them.")] = 2,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="Messages a second, both directions together.")] = 40,
+    folder: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Measure what the death and the drain of a worker cost."""
+    _run(failover.run(sessions=count, workers=workers, rate=rate, folder=folder), as_json)
+
+
+@app.command("soak")
+def soak_(
+    minutes: Annotated[float, typer.Option(min=0.5, max=1440, help="For how long, after the numbers are linked.")] = 60,
+    count: Annotated[int, typer.Option("--sessions", min=5, max=2000, help="Connected numbers.")] = 200,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="Messages a second, both directions together.")] = 10,
+    recycle: Annotated[float, typer.Option(min=0.2, help="Minutes from one recycled worker to the next.")] = 5,
+    folder: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Run traffic for long, recycle workers meanwhile, then count what was lost or doubled and what grew."""
+    _run(soak.run(minutes=minutes, sessions=count, rate=rate, recycle_minutes=recycle, folder=folder), as_json)
 
 
 def _run(work: Coroutine[Any, Any, dict[str, Any]], as_json: bool) -> None:

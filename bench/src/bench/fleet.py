@@ -5,6 +5,7 @@ folder with a fleet in it is used again, and only what is missing is linked.
 """
 
 import asyncio
+import contextlib
 import json
 import secrets
 import time
@@ -13,7 +14,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from clarin.client import Client, eventually
+import aiohttp
+from clarin.client import Client, Refused, eventually
 from clarin.folder import write
 from clarin.testing import System
 from sim.testing import Api as Network
@@ -21,6 +23,7 @@ from sim.testing import Api as Network
 ACCOUNTS = 5
 LINKED_AT_ONCE = 12
 _CONNECTED_WITHIN = 120.0
+_SIGN_IN_EVERY = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +53,9 @@ class Fleet:
     """
 
     clients: list[Client]
-    logins: list[Login]
     numbers: list[Number]
     linked: int
     seconds: float
-
-    async def sign_in(self) -> None:
-        """Every client has a fresh token: one lasts ten minutes."""
-        for client, login in zip(self.clients, self.logins, strict=True):
-            await client.login(login.email, login.password)
 
 
 @asynccontextmanager
@@ -72,8 +69,10 @@ async def fleet(system: System, network: Network, count: int) -> AsyncIterator[F
             logins = [Login(f"bench-{secrets.token_hex(6)}@example.com", f"bench-horse-{secrets.token_hex(6)}") for _ in clients]
             for client, login in zip(clients, logins, strict=True):
                 await client.register(login.email, login.password)
-        found = Fleet(clients, logins, numbers[:count], max(0, count - len(numbers)), 0.0)
-        await found.sign_in()
+        linked = max(0, count - len(numbers))
+        await _sign_in(clients, logins)
+        signing_in = asyncio.create_task(_keep_signed_in(clients, logins))
+        stack.callback(signing_in.cancel)
         began = time.monotonic()
         gate = asyncio.Semaphore(LINKED_AT_ONCE)
 
@@ -92,7 +91,7 @@ async def fleet(system: System, network: Network, count: int) -> AsyncIterator[F
             _write(path, logins, numbers)
         took = time.monotonic() - began
         await online(network, len(numbers), _CONNECTED_WITHIN)
-        yield Fleet(clients, logins, numbers[:count], found.linked, round(took, 1))
+        yield Fleet(clients, numbers[:count], linked, round(took, 1))
 
 
 async def link(client: Client, network: Network, phone: str, name: str) -> str:
@@ -118,6 +117,19 @@ async def online(network: Network, count: int, within: float) -> float:
 
     await eventually(there, within, f"{count} sessions are not connected", every=0.1)
     return time.monotonic() - began
+
+
+async def _sign_in(clients: list[Client], logins: list[Login]) -> None:
+    for client, login in zip(clients, logins, strict=True):
+        await client.login(login.email, login.password)
+
+
+async def _keep_signed_in(clients: list[Client], logins: list[Login]) -> None:
+    """Every client has a fresh token, again and again: one lasts ten minutes."""
+    while True:
+        await asyncio.sleep(_SIGN_IN_EVERY)
+        with contextlib.suppress(Refused, aiohttp.ClientError, TimeoutError):
+            await _sign_in(clients, logins)
 
 
 def _read(path: Path) -> tuple[list[Login], list[Number]]:

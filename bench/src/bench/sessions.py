@@ -64,6 +64,7 @@ async def run(*, sessions: int, workers: int, folder: Path | None = None) -> dic
         "accounts": len(numbers.clients),
         "rss_mb_per_session": round(sum(seen.rss_mb - bare.rss_mb for seen in after.values()) / sessions, 2),
         "rss_mb_bare_worker": round(bare.rss_mb, 1),
+        "rss_mb_all_workers": round(sum(seen.rss_mb for seen in after.values()), 1),
         "rss_mb_per_session_after_messages": round(sum(seen.rss_mb - bare.rss_mb for seen in full) / sessions, 2),
         "threads": sum(seen.threads for seen in after.values()),
         "files": sum(seen.files for seen in after.values()),

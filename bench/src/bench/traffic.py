@@ -139,7 +139,6 @@ class Traffic:
                 break
             await asyncio.sleep(1)
         decrypted += await self._decrypted(after)  # a second copy may follow the first
-        await self._fleet.sign_in()
         stored, statuses = await self._stored()
         return Records(written=list(self.written), stored=stored, accepted=list(self.accepted), decrypted=decrypted, statuses=statuses)
 

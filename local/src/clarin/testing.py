@@ -44,7 +44,11 @@ class System:
 
     def pid(self, name: str) -> int:
         """The process *name* as it runs now, not as it once started."""
-        return int(json.loads((self.folder / "ready.json").read_text())["pids"][name])
+        return self.pids()[name]
+
+    def pids(self) -> dict[str, int]:
+        """Every process as it runs now."""
+        return {name: int(pid) for name, pid in json.loads((self.folder / "ready.json").read_text())["pids"].items()}
 
     def kill(self, name: str) -> None:
         """End *name* as a power cut would."""
