@@ -1,4 +1,4 @@
-"""One installation for all journeys, started as a user starts it."""
+"""One installation for all journeys and all attacks, started as a user starts it."""
 
 from collections.abc import AsyncIterator, Iterator
 
