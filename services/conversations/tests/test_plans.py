@@ -77,13 +77,17 @@ async def test_the_list_of_chats_reads_what_it_shows(world, crowded):
         assert await reading.list_chats(c, tenant, limit=51, device=device, unread=True, after=after)
         assert await reading.list_chats(c, tenant, limit=51, query="Name 12")
         assert await reading.list_chats(c, tenant, limit=51, query="5511900000")
+        for seen in ({device}, {device, ids.new()}):
+            assert await reading.list_chats(c, tenant, limit=51, after=after, devices=seen)
+            assert await reading.list_chats(c, tenant, limit=51, unread=True, devices=seen)
+            assert await reading.list_chats(c, tenant, limit=51, query="Name 12", devices=seen)
     for plan in c.plans:
         assert "Seq Scan" not in plan, plan
         assert "InitPlan" in plan, "Row-level security is in force."
 
 
 async def test_pages_of_messages_and_contacts_read_what_they_show(world, crowded):
-    tenant, _ = crowded
+    tenant, device = crowded
     [row] = await world.rows("select id, last_message_at from chats where tenant = $1 limit 1", tenant)
     async with world.db.transaction(tenant) as tx:
         c = Explained(await raw(tx))
@@ -94,6 +98,10 @@ async def test_pages_of_messages_and_contacts_read_what_they_show(world, crowded
         assert await reading.list_contacts(c, tenant, limit=51, query="Name 12")
         assert await reading.list_contacts(c, tenant, limit=51, query="55119")
         assert await reading.chat(c, tenant, row["id"])
+        assert await reading.list_contacts(c, tenant, limit=51, devices={device})
+        assert await reading.list_contacts(c, tenant, limit=51, query="Name 12", devices={device})
+        assert await reading.chat(c, tenant, row["id"], {device})
+        assert await reading.chat_id(c, tenant, row["id"], {device})
     for plan in c.plans:
         assert "Seq Scan" not in plan, plan
 

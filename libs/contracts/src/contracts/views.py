@@ -40,7 +40,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         chat_id: ``cht_…``
         device_id: ``dev_…``: the number that it came to or goes out from.
         contact_id: ``cnt_…``: the chat's other side; None in a group.
-        author_id: ``usr_…``: who wrote it here; None for a customer's and for one typed on the phone.
+        author_id: ``usr_…`` or, of an API key, ``key_…``: who wrote it here; None for a customer's and for one typed on the phone.
         at: When WhatsApp (or, while queued, Clarin) says it was sent, UTC.
         reason: With ``failed`` and ``unknown``: a stable code.
     """

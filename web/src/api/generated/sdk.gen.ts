@@ -59,11 +59,15 @@ export const authLogout = <ThrowOnError extends boolean = false>(options?: Optio
  * Tell who calls, with the account.
  */
 export const authMe = <ThrowOnError extends boolean = false>(options?: Options<AuthMeData, ThrowOnError>) => (options?.client ?? client).get<AuthMeResponses, AuthMeErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/auth/me',
     ...options
 });
@@ -74,11 +78,15 @@ export const authMe = <ThrowOnError extends boolean = false>(options?: Options<A
  * Take another password for oneself. Every other session of the caller is closed; this one goes on after a refresh.
  */
 export const authChangePassword = <ThrowOnError extends boolean = false>(options: Options<AuthChangePasswordData, ThrowOnError>) => (options.client ?? client).post<AuthChangePasswordResponses, AuthChangePasswordErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/auth/password',
     ...options,
     headers: {
@@ -124,11 +132,15 @@ export const authRegister = <ThrowOnError extends boolean = false>(options: Opti
  * List where the caller is signed in, the latest first; at most 100.
  */
 export const authListSessions = <ThrowOnError extends boolean = false>(options?: Options<AuthListSessionsData, ThrowOnError>) => (options?.client ?? client).get<AuthListSessionsResponses, AuthListSessionsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/auth/sessions',
     ...options
 });
@@ -139,11 +151,15 @@ export const authListSessions = <ThrowOnError extends boolean = false>(options?:
  * Sign out elsewhere. All access tokens of the caller die within seconds; the sessions that stay get new ones by refreshing.
  */
 export const authCloseSession = <ThrowOnError extends boolean = false>(options: Options<AuthCloseSessionData, ThrowOnError>) => (options.client ?? client).delete<AuthCloseSessionResponses, AuthCloseSessionErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/auth/sessions/{id}',
     ...options
 });
@@ -154,11 +170,15 @@ export const authCloseSession = <ThrowOnError extends boolean = false>(options: 
  * Make a ticket that opens one socket within 30 seconds, for as long as this access token is good.
  */
 export const authTicket = <ThrowOnError extends boolean = false>(options?: Options<AuthTicketData, ThrowOnError>) => (options?.client ?? client).post<AuthTicketResponses, AuthTicketErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/auth/ticket',
     ...options
 });
@@ -169,11 +189,15 @@ export const authTicket = <ThrowOnError extends boolean = false>(options?: Optio
  * List the people of the account, in the order in which they came.
  */
 export const authListUsers = <ThrowOnError extends boolean = false>(options?: Options<AuthListUsersData, ThrowOnError>) => (options?.client ?? client).get<AuthListUsersResponses, AuthListUsersErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/auth/users',
     ...options
 });
@@ -184,11 +208,15 @@ export const authListUsers = <ThrowOnError extends boolean = false>(options?: Op
  * Let a person into the account.
  */
 export const authCreateUser = <ThrowOnError extends boolean = false>(options: Options<AuthCreateUserData, ThrowOnError>) => (options.client ?? client).post<AuthCreateUserResponses, AuthCreateUserErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/auth/users',
     ...options,
     headers: {
@@ -203,11 +231,15 @@ export const authCreateUser = <ThrowOnError extends boolean = false>(options: Op
  * Give a person another role, name, standing or password. Access tokens from before are dead within seconds.
  */
 export const authChangeUser = <ThrowOnError extends boolean = false>(options: Options<AuthChangeUserData, ThrowOnError>) => (options.client ?? client).patch<AuthChangeUserResponses, AuthChangeUserErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/auth/users/{id}',
     ...options,
     headers: {
@@ -222,11 +254,15 @@ export const authChangeUser = <ThrowOnError extends boolean = false>(options: Op
  * List the chats, the one with the newest message first.
  */
 export const chatsListChats = <ThrowOnError extends boolean = false>(options?: Options<ChatsListChatsData, ThrowOnError>) => (options?.client ?? client).get<ChatsListChatsResponses, ChatsListChatsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/chats',
     ...options
 });
@@ -237,11 +273,15 @@ export const chatsListChats = <ThrowOnError extends boolean = false>(options?: O
  * Show one chat; the id of one that was merged into another shows that one.
  */
 export const chatsGetChat = <ThrowOnError extends boolean = false>(options: Options<ChatsGetChatData, ThrowOnError>) => (options.client ?? client).get<ChatsGetChatResponses, ChatsGetChatErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/chats/{id}',
     ...options
 });
@@ -252,11 +292,15 @@ export const chatsGetChat = <ThrowOnError extends boolean = false>(options: Opti
  * List the messages of a chat, newest first.
  */
 export const chatsListMessages = <ThrowOnError extends boolean = false>(options: Options<ChatsListMessagesData, ThrowOnError>) => (options.client ?? client).get<ChatsListMessagesResponses, ChatsListMessagesErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/chats/{id}/messages',
     ...options
 });
@@ -267,11 +311,15 @@ export const chatsListMessages = <ThrowOnError extends boolean = false>(options:
  * Nothing in the chat is unread any more, for everybody here, and the other side sees blue ticks. Repeating it changes nothing.
  */
 export const chatsRead = <ThrowOnError extends boolean = false>(options: Options<ChatsReadData, ThrowOnError>) => (options.client ?? client).post<ChatsReadResponses, ChatsReadErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/chats/{id}/read',
     ...options
 });
@@ -282,11 +330,15 @@ export const chatsRead = <ThrowOnError extends boolean = false>(options: Options
  * List the contacts, the newest first.
  */
 export const contactsListContacts = <ThrowOnError extends boolean = false>(options?: Options<ContactsListContactsData, ThrowOnError>) => (options?.client ?? client).get<ContactsListContactsResponses, ContactsListContactsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/contacts',
     ...options
 });
@@ -295,13 +347,19 @@ export const contactsListContacts = <ThrowOnError extends boolean = false>(optio
  * Enter
  *
  * Enter a contact by its phone; one that is known gets the name, if one is given.
+ *
+ * Who sees some numbers only may name whoever has a chat on one of them; whether others are known here is not told.
  */
 export const contactsEnter = <ThrowOnError extends boolean = false>(options: Options<ContactsEnterData, ThrowOnError>) => (options.client ?? client).post<ContactsEnterResponses, ContactsEnterErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/contacts',
     ...options,
     headers: {
@@ -316,11 +374,15 @@ export const contactsEnter = <ThrowOnError extends boolean = false>(options: Opt
  * Show one contact; the id of one who turned out to be another shows that one.
  */
 export const contactsGetContact = <ThrowOnError extends boolean = false>(options: Options<ContactsGetContactData, ThrowOnError>) => (options.client ?? client).get<ContactsGetContactResponses, ContactsGetContactErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/contacts/{id}',
     ...options
 });
@@ -331,11 +393,15 @@ export const contactsGetContact = <ThrowOnError extends boolean = false>(options
  * Call a contact something else.
  */
 export const contactsRename = <ThrowOnError extends boolean = false>(options: Options<ContactsRenameData, ThrowOnError>) => (options.client ?? client).patch<ContactsRenameResponses, ContactsRenameErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/contacts/{id}',
     ...options,
     headers: {
@@ -350,11 +416,15 @@ export const contactsRename = <ThrowOnError extends boolean = false>(options: Op
  * List the account's numbers, the oldest first.
  */
 export const devicesListAll = <ThrowOnError extends boolean = false>(options?: Options<DevicesListAllData, ThrowOnError>) => (options?.client ?? client).get<DevicesListAllResponses, DevicesListAllErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/devices',
     ...options
 });
@@ -365,11 +435,15 @@ export const devicesListAll = <ThrowOnError extends boolean = false>(options?: O
  * Add a number to the account; connect it next.
  */
 export const devicesCreate = <ThrowOnError extends boolean = false>(options: Options<DevicesCreateData, ThrowOnError>) => (options.client ?? client).post<DevicesCreateResponses, DevicesCreateErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/devices',
     ...options,
     headers: {
@@ -384,11 +458,15 @@ export const devicesCreate = <ThrowOnError extends boolean = false>(options: Opt
  * Take a number out of the account, and unlink it. Its chats stay.
  */
 export const devicesDelete = <ThrowOnError extends boolean = false>(options: Options<DevicesDeleteData, ThrowOnError>) => (options.client ?? client).delete<DevicesDeleteResponses, DevicesDeleteErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/devices/{id}',
     ...options
 });
@@ -399,11 +477,15 @@ export const devicesDelete = <ThrowOnError extends boolean = false>(options: Opt
  * Show one number.
  */
 export const devicesRead = <ThrowOnError extends boolean = false>(options: Options<DevicesReadData, ThrowOnError>) => (options.client ?? client).get<DevicesReadResponses, DevicesReadErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/devices/{id}',
     ...options
 });
@@ -414,11 +496,15 @@ export const devicesRead = <ThrowOnError extends boolean = false>(options: Optio
  * Give a number another name.
  */
 export const devicesChange = <ThrowOnError extends boolean = false>(options: Options<DevicesChangeData, ThrowOnError>) => (options.client ?? client).patch<DevicesChangeResponses, DevicesChangeErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/devices/{id}',
     ...options,
     headers: {
@@ -433,11 +519,15 @@ export const devicesChange = <ThrowOnError extends boolean = false>(options: Opt
  * Start the session; a number that is not linked starts to pair, and a QR appears within a second or two.
  */
 export const devicesConnect = <ThrowOnError extends boolean = false>(options: Options<DevicesConnectData, ThrowOnError>) => (options.client ?? client).post<DevicesConnectResponses, DevicesConnectErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/devices/{id}/connect',
     ...options
 });
@@ -448,11 +538,15 @@ export const devicesConnect = <ThrowOnError extends boolean = false>(options: Op
  * Stop the session and keep the link: the next connect needs no scan.
  */
 export const devicesDisconnect = <ThrowOnError extends boolean = false>(options: Options<DevicesDisconnectData, ThrowOnError>) => (options.client ?? client).post<DevicesDisconnectResponses, DevicesDisconnectErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/devices/{id}/disconnect',
     ...options
 });
@@ -463,11 +557,15 @@ export const devicesDisconnect = <ThrowOnError extends boolean = false>(options:
  * Undo the link, here and on the phone: the next connect needs a scan.
  */
 export const devicesLogout = <ThrowOnError extends boolean = false>(options: Options<DevicesLogoutData, ThrowOnError>) => (options.client ?? client).post<DevicesLogoutResponses, DevicesLogoutErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/devices/{id}/logout',
     ...options
 });
@@ -478,11 +576,15 @@ export const devicesLogout = <ThrowOnError extends boolean = false>(options: Opt
  * Get a code to type on the phone instead of scanning.
  */
 export const devicesPairingCode = <ThrowOnError extends boolean = false>(options: Options<DevicesPairingCodeData, ThrowOnError>) => (options.client ?? client).post<DevicesPairingCodeResponses, DevicesPairingCodeErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/devices/{id}/pairing-code',
     ...options,
     headers: {
@@ -497,11 +599,15 @@ export const devicesPairingCode = <ThrowOnError extends boolean = false>(options
  * Show the QR to scan: as text, PNG, SVG or JSON. It changes every 20 to 60 seconds.
  */
 export const devicesQr = <ThrowOnError extends boolean = false>(options: Options<DevicesQrData, ThrowOnError>) => (options.client ?? client).get<DevicesQrResponses, DevicesQrErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/devices/{id}/qr',
     ...options
 });
@@ -512,11 +618,15 @@ export const devicesQr = <ThrowOnError extends boolean = false>(options: Options
  * Send a text. A number that is not connected, or a phone that is not on WhatsApp, shows in the message's status later.
  */
 export const messagesSend = <ThrowOnError extends boolean = false>(options: Options<MessagesSendData, ThrowOnError>) => (options.client ?? client).post<MessagesSendResponses, MessagesSendErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/messages/send',
     ...options,
     headers: {
@@ -531,11 +641,15 @@ export const messagesSend = <ThrowOnError extends boolean = false>(options: Opti
  * Show one message.
  */
 export const messagesGetMessage = <ThrowOnError extends boolean = false>(options: Options<MessagesGetMessageData, ThrowOnError>) => (options.client ?? client).get<MessagesGetMessageResponses, MessagesGetMessageErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
             in: 'cookie',
             name: 'clarin_access',
             type: 'apiKey'
-        }],
+        }
+    ],
     url: '/api/messages/{id}',
     ...options
 });

@@ -268,7 +268,7 @@ export type MediaView = {
  * chat_id: ``cht_…``
  * device_id: ``dev_…``: the number that it came to or goes out from.
  * contact_id: ``cnt_…``: the chat's other side; None in a group.
- * author_id: ``usr_…``: who wrote it here; None for a customer's and for one typed on the phone.
+ * author_id: ``usr_…`` or, of an API key, ``key_…``: who wrote it here; None for a customer's and for one typed on the phone.
  * at: When WhatsApp (or, while queued, Clarin) says it was sent, UTC.
  * reason: With ``failed`` and ``unknown``: a stable code.
  */
@@ -306,7 +306,7 @@ export type Meta = {
     };
     mail: boolean;
     name: string;
-    registration: 'open' | 'invite' | 'closed';
+    registration: 'open' | 'invite' | 'first' | 'closed';
     /**
      * In development only.
      */
@@ -1587,7 +1587,7 @@ export type ContactsEnterErrors = {
      */
     401: Problem;
     /**
-     * `scope-missing`: The API key may not do this.
+     * `contact-unseen`: Only who has a chat on a number that you see can be a contact of yours. `scope-missing`: The API key may not do this.
      */
     403: Problem;
     /**

@@ -5,13 +5,14 @@ from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from contracts.edge import PublicChatId, PublicDeviceId
-from contracts.ids import ChatId, TenantId
+from contracts.ids import ChatId
+from contracts.principal import Principal, Scope
 from contracts.views import Message
 from fastapi import APIRouter, Query
 from servicekit import cursors, outbox
 from servicekit.cursors import BadCursor
 from servicekit.db import raw
-from servicekit.http import Caller, Cursor, Json, Limit, answer, problems
+from servicekit.http import Caller, Cursor, Json, Limit, answer, needs, problems
 
 from conversations import store
 from conversations.api import shapes
@@ -46,7 +47,14 @@ async def list_chats(
     after = cursors.decode(caller.tenant, name, cursor, Place) if cursor else None
     async with db.transaction(caller.tenant) as tx:
         rows = await reading.list_chats(
-            await raw(tx), caller.tenant, limit=limit + 1, after=after, device=device_id, unread=unread, query=query
+            await raw(tx),
+            caller.tenant,
+            limit=limit + 1,
+            after=after,
+            device=device_id,
+            unread=unread,
+            query=query,
+            devices=caller.access.devices,
         )
     more = len(rows) > limit
     last = rows[limit - 1] if more else None
@@ -58,7 +66,7 @@ async def list_chats(
 async def get_chat(id: PublicChatId, caller: Caller, db: Db) -> Json:
     """Show one chat; the id of one that was merged into another shows that one."""
     async with db.transaction(caller.tenant) as tx:
-        row = await reading.chat(await raw(tx), caller.tenant, id)
+        row = await reading.chat(await raw(tx), caller.tenant, id, caller.access.devices)
     if row is None:
         raise ChatMissing
     return Json(shapes.chat(row))
@@ -69,7 +77,7 @@ async def list_messages(id: PublicChatId, caller: Caller, db: Db, limit: Limit =
     """List the messages of a chat, newest first."""
     async with db.transaction(caller.tenant) as tx:
         c = await raw(tx)
-        chat = await reading.chat_id(c, caller.tenant, id)
+        chat = await reading.chat_id(c, caller.tenant, id, caller.access.devices)
         if chat is None:
             raise ChatMissing
         name = f"messages?chat={chat}"
@@ -82,15 +90,17 @@ async def list_messages(id: PublicChatId, caller: Caller, db: Db, limit: Limit =
 
 
 @router.post("/{id}/read", responses=answer(Chat) | problems(ChatMissing))
+@needs(Scope.SEND)
 async def read(id: PublicChatId, caller: Caller, db: Db) -> Json:
     """Nothing in the chat is unread any more, for everybody here, and the other side sees blue ticks. Repeating it changes nothing."""
-    return await store.persistently(lambda: _read(db, caller.tenant, id))
+    return await store.persistently(lambda: _read(db, caller, id))
 
 
-async def _read(db: Db, tenant: TenantId, id: ChatId) -> Json:
+async def _read(db: Db, caller: Principal, id: ChatId) -> Json:
+    tenant = caller.tenant
     async with db.transaction(tenant) as tx:
         c = await raw(tx)
-        chat = await reading.chat_id(c, tenant, id)
+        chat = await reading.chat_id(c, tenant, id, caller.access.devices)
         if chat is None:
             raise ChatMissing
         held = (await chats.lock(c, [(tenant, chat)]))[chat]

@@ -8,13 +8,13 @@ from contracts import ids
 from contracts.edge import PublicContactId
 from contracts.envelope import wrap
 from contracts.events.conversations import ContactChanged, ContactCreated
-from contracts.ids import TenantId
+from contracts.principal import Principal, Scope
 from fastapi import APIRouter, Query
 from pydantic import Field
 from servicekit import cursors, outbox
 from servicekit.cursors import BadCursor
 from servicekit.db import raw
-from servicekit.http import Body, Caller, Cursor, Json, Limit, Name, answer, problems
+from servicekit.http import Body, Caller, Cursor, Json, Limit, Name, answer, needs, problems
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 from starlette.responses import Response
 
@@ -22,7 +22,7 @@ from conversations import store
 from conversations.api import shapes
 from conversations.api.shapes import Contact, Db
 from conversations.domain import phones
-from conversations.domain.errors import ContactMissing, PhoneInvalid
+from conversations.domain.errors import ContactMissing, ContactUnseen, PhoneInvalid
 from conversations.store import identities, reading
 
 router = APIRouter(prefix="/api/contacts", tags=["contacts"])
@@ -54,7 +54,9 @@ async def list_contacts(
     name = f"contacts?q={query}"
     after = cursors.decode(caller.tenant, name, cursor, tuple[UUID])[0] if cursor else None
     async with db.transaction(caller.tenant) as tx:
-        rows = await reading.list_contacts(await raw(tx), caller.tenant, limit=limit + 1, after=after, query=query)
+        rows = await reading.list_contacts(
+            await raw(tx), caller.tenant, limit=limit + 1, after=after, query=query, devices=caller.access.devices
+        )
     more = len(rows) > limit
     following = cursors.encode(caller.tenant, name, (UUID(int=rows[limit - 1].id.int),)) if more else None
     return Json({"items": [shapes.contact(row) for row in rows[:limit]], "next_cursor": following})
@@ -64,7 +66,7 @@ async def list_contacts(
 async def get_contact(id: PublicContactId, caller: Caller, db: Db) -> Json:
     """Show one contact; the id of one who turned out to be another shows that one."""
     async with db.transaction(caller.tenant) as tx:
-        row = await reading.contact(await raw(tx), caller.tenant, id)
+        row = await reading.contact(await raw(tx), caller.tenant, id, caller.access.devices)
     if row is None:
         raise ContactMissing
     return Json(shapes.contact(row))
@@ -75,10 +77,14 @@ async def get_contact(id: PublicContactId, caller: Caller, db: Db) -> Json:
     status_code=201,
     responses=answer(Contact, status=201, description="The contact is new.")
     | answer(Contact, description="Somebody with this phone was known already.")
-    | problems(PhoneInvalid, InFlight, Mismatch),
+    | problems(PhoneInvalid, InFlight, Mismatch, ContactUnseen),
 )
+@needs(Scope.SEND)
 async def enter(body: Entered, caller: Caller, idem: Idempotent, db: Db) -> Response:
-    """Enter a contact by its phone; one that is known gets the name, if one is given."""
+    """Enter a contact by its phone; one that is known gets the name, if one is given.
+
+    Who sees some numbers only may name whoever has a chat on one of them; whether others are known here is not told.
+    """
     phone = phones.parse(body.phone)
 
     async def once() -> Response:
@@ -89,6 +95,8 @@ async def enter(body: Entered, caller: Caller, idem: Idempotent, db: Db) -> Resp
             alias = caller.tenant, "pn", phone
             people = await identities.resolve(c, [(alias,)])
             id = people.contacts[alias]
+            if await reading.contact(c, caller.tenant, id, caller.access.devices) is None:
+                raise ContactUnseen("Write to them from one of your numbers: then they are a contact of yours.")
             new = id in people.created
             changed = body.name is not None and await identities.name(c, caller.tenant, id, body.name)
             row = await reading.contact(c, caller.tenant, id)
@@ -103,15 +111,17 @@ async def enter(body: Entered, caller: Caller, idem: Idempotent, db: Db) -> Resp
 
 
 @router.patch("/{id}", responses=answer(Contact) | problems(ContactMissing))
+@needs(Scope.SEND)
 async def rename(id: PublicContactId, body: Named, caller: Caller, db: Db) -> Json:
     """Call a contact something else."""
-    return await store.persistently(lambda: _rename(db, caller.tenant, id, body.name))
+    return await store.persistently(lambda: _rename(db, caller, id, body.name))
 
 
-async def _rename(db: Db, tenant: TenantId, id: PublicContactId, name: str | None) -> Json:
+async def _rename(db: Db, caller: Principal, id: PublicContactId, name: str | None) -> Json:
+    tenant = caller.tenant
     async with db.transaction(tenant) as tx:
         c = await raw(tx)
-        known = await reading.contact(c, tenant, id)
+        known = await reading.contact(c, tenant, id, caller.access.devices)
         if known is None:
             raise ContactMissing
         changed = await identities.name(c, tenant, known.id, name)

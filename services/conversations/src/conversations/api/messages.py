@@ -6,11 +6,11 @@ from typing import Annotated, Self
 import msgspec
 from contracts import ids, subjects
 from contracts.edge import PublicChatId, PublicDeviceId, PublicMessageId
-from contracts.envelope import wrap
+from contracts.envelope import Audience, wrap
 from contracts.events.conversations import ContactCreated
 from contracts.events.devices import DeviceChanged
 from contracts.ids import ChatId, DeviceId, TenantId
-from contracts.principal import Principal
+from contracts.principal import Principal, Scope
 from contracts.views import Message
 from contracts.whatsapp import Address
 from fastapi import APIRouter
@@ -18,7 +18,7 @@ from pydantic import Field, StringConstraints, model_validator
 from servicekit import outbox
 from servicekit.bus import BusAway
 from servicekit.db import Tx, raw
-from servicekit.http import Body, Caller, Json, answer, problems
+from servicekit.http import Body, Caller, Json, answer, needs, problems
 from servicekit.http.bodies import Storable
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 from starlette.responses import Response
@@ -63,10 +63,13 @@ class Send(Body):
     responses=answer(Message, status=202, description="It waits to be sent; events tell what becomes of it.")
     | problems(ChatMissing, DeviceMissing, PhoneInvalid, InFlight, Mismatch, DeviceOwnerAway),
 )
+@needs(Scope.SEND)
 async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus, settings: Settings) -> Response:
     """Send a text. A number that is not connected, or a phone that is not on WhatsApp, shows in the message's status later."""
     phone = phones.parse(body.to) if body.to is not None else None
     if body.device_id is not None:
+        if not caller.sees(body.device_id):
+            raise DeviceMissing
         await _know(db, bus, caller.tenant, body.device_id)
 
     async def once() -> Response:
@@ -82,7 +85,7 @@ async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus,
 async def _send(tx: Tx, caller: Principal, body: Send, phone: str | None, expiry: timedelta) -> Message:
     c = await raw(tx)
     if body.chat_id is not None:
-        held = await _chat(tx, caller.tenant, body.chat_id)
+        held = await _chat(tx, caller, body.chat_id)
     else:
         assert body.device_id is not None, "The body's validator demands it."  # noqa: S101
         assert phone is not None, "The body's validator demands it."  # noqa: S101
@@ -91,17 +94,17 @@ async def _send(tx: Tx, caller: Principal, body: Send, phone: str | None, expiry
         raise DeviceMissing("This number has been removed from the account.")
     now = datetime.now(UTC)
     expires_at = now + (timedelta(seconds=body.expires_in) if body.expires_in else expiry)
-    row, told = await writing.queue(c, held, author=caller.id, text=body.text, at=now, expires_at=expires_at)
+    row, told = await writing.queue(c, held, author=caller.id, by_key=caller.kind == "key", text=body.text, at=now, expires_at=expires_at)
     await outbox.add(tx, *told)
     return view(row)
 
 
-async def _chat(tx: Tx, tenant: TenantId, id: ChatId) -> Held:
+async def _chat(tx: Tx, caller: Principal, id: ChatId) -> Held:
     c = await raw(tx)
-    chat = await reading.chat_id(c, tenant, id)
+    chat = await reading.chat_id(c, caller.tenant, id, caller.access.devices)
     if chat is None:
         raise ChatMissing
-    return (await chats.lock(c, [(tenant, chat)]))[chat]
+    return (await chats.lock(c, [(caller.tenant, chat)]))[chat]
 
 
 async def _chat_with(tx: Tx, tenant: TenantId, device: DeviceId, phone: str) -> Held:
@@ -111,7 +114,8 @@ async def _chat_with(tx: Tx, tenant: TenantId, device: DeviceId, phone: str) -> 
     people = await identities.resolve(c, [(alias,)])
     contact = people.contacts[alias]
     if contact in people.created:
-        await outbox.add(tx, wrap(tenant, ContactCreated(id=ids.public(ids.CONTACT, contact), name=None, phone=phone)))
+        created = ContactCreated(id=ids.public(ids.CONTACT, contact), name=None, phone=phone)
+        await outbox.add(tx, wrap(tenant, created, audience=Audience(device=device)))
     thread = Thread(tenant, device, contact)
     chat = (await chats.open(c, {thread: (Address("pn", phone), datetime.now(UTC))}))[thread]
     return (await chats.lock(c, [(tenant, chat)]))[chat]
@@ -144,7 +148,7 @@ async def _know(db: Db, bus: OnBus, tenant: TenantId, device: DeviceId) -> None:
 async def get_message(id: PublicMessageId, caller: Caller, db: Db) -> Json:
     """Show one message."""
     async with db.transaction(caller.tenant) as tx:
-        row = await reading.message(await raw(tx), caller.tenant, id)
+        row = await reading.message(await raw(tx), caller.tenant, id, caller.access.devices)
     if row is None:
         raise MessageMissing
     return Json(view(row))

@@ -125,17 +125,22 @@ class Inbound:
         changed = set(renamed) | {(one[0], contact) for one, contact in people.learned.items()}
         changed -= created | {(tenant, survivor) for tenant, survivor, _ in merged}
         shown = await identities.contacts(c, created | changed | {(tenant, survivor) for tenant, survivor, _ in merged})
+        # Where it was heard of here: who does not see that number hears nothing of the contact.
+        heard = {(thread.tenant, thread.contact): Audience(device=thread.device) for thread in self._threads}
         told: list[Envelope[Any]] = []
         for tenant, contact in sorted(created):
             name, phone = shown[tenant, contact]
-            told.append(wrap(tenant, ContactCreated(id=ids.public(ids.CONTACT, contact), name=name, phone=phone)))
+            body = ContactCreated(id=ids.public(ids.CONTACT, contact), name=name, phone=phone)
+            told.append(wrap(tenant, body, audience=heard.get((tenant, contact))))
         for tenant, contact in sorted(changed):
             name, phone = shown[tenant, contact]
-            told.append(wrap(tenant, ContactChanged(id=ids.public(ids.CONTACT, contact), name=name, phone=phone)))
+            change = ContactChanged(id=ids.public(ids.CONTACT, contact), name=name, phone=phone)
+            told.append(wrap(tenant, change, audience=heard.get((tenant, contact))))
         for tenant, survivor, loser in merged:
             name, phone = shown[tenant, survivor]
             public = ids.public(ids.CONTACT, survivor)
-            told.append(wrap(tenant, ContactChanged(id=public, name=name, phone=phone, merged=ids.public(ids.CONTACT, loser))))
+            merger = ContactChanged(id=public, name=name, phone=phone, merged=ids.public(ids.CONTACT, loser))
+            told.append(wrap(tenant, merger, audience=heard.get((tenant, survivor))))
         return told
 
     def tell(self) -> list[Envelope[Any]]:

@@ -1,6 +1,6 @@
 """The problems that this service can answer with, each with its permanent code."""
 
-from contracts.errors import Invalid, NotFound, Unavailable
+from contracts.errors import Forbidden, Invalid, NotFound, Unavailable
 
 
 class ChatMissing(NotFound):
@@ -19,6 +19,12 @@ class ContactMissing(NotFound):
     """No such contact is here."""
 
     code = "contact-not-found"
+
+
+class ContactUnseen(Forbidden):
+    """Only who has a chat on a number that you see can be a contact of yours."""
+
+    code = "contact-unseen"
 
 
 class DeviceMissing(NotFound):

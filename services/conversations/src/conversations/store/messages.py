@@ -21,7 +21,7 @@ _media = msgspec.json.Decoder(Media)
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """A message as its table has it; `contact` is its chat's."""
+    """A message as its table has it; `contact` is its chat's; with `by_key` the author is an API key."""
 
     tenant: TenantId
     id: MessageId
@@ -38,6 +38,7 @@ class Row:
     text: str | None = None
     reason: str | None = None
     author: UserId | None = None
+    by_key: bool = False
     media: str | None = None
     quoted: MessageId | None = None
     guessed: bool = False
@@ -68,7 +69,7 @@ class Row:
 
 COLUMNS = """
     m.tenant, m.id, m.device, m.chat, m.from_me, m.kind, m.status, m.at, h.contact, m.wa_id, m.participant, m.sender_name, m.text, m.reason,
-    m.author, m.media, m.quoted, m.guessed, m.unseen, m.history, m.ephemeral
+    m.author, m.by_key, m.media, m.quoted, m.guessed, m.unseen, m.history, m.ephemeral
 """
 """Of `messages m` joined with `chats h`; each is named as a field of `Row`."""
 
@@ -89,7 +90,7 @@ def fields(row: Row) -> dict[str, object]:
         "chat_id": ids.public(ids.CHAT, row.chat),
         "device_id": ids.public(ids.DEVICE, row.device),
         "contact_id": row.contact and ids.public(ids.CONTACT, row.contact),
-        "author_id": row.author and ids.public(ids.USER, row.author),
+        "author_id": row.author and ids.public(ids.KEY if row.by_key else ids.USER, row.author),
         "from_me": row.from_me,
         "kind": row.kind,
         "status": row.status,
@@ -120,13 +121,14 @@ async def insert(c: asyncpg.Connection, rows: Sequence[Row]) -> set[MessageId]:
     inserted = await c.fetch(
         """
         insert into messages (tenant, id, device, chat, from_me, kind, status, at, wa_id, participant, sender_name, text, media, quoted,
-                              unseen, history, ephemeral, author)
+                              unseen, history, ephemeral, author, by_key)
         select u.tenant, u.id, u.device, u.chat, u.from_me, u.kind, u.status, u.at, u.wa_id, u.participant, u.sender_name, u.text,
-               u.media::jsonb, u.quoted, u.unseen, u.history, u.ephemeral, u.author
+               u.media::jsonb, u.quoted, u.unseen, u.history, u.ephemeral, u.author, u.by_key
           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bool[], $6::text[], $7::text[], $8::timestamptz[], $9::text[],
-                      $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::bool[], $16::bool[], $17::bool[], $18::uuid[])
+                      $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::bool[], $16::bool[], $17::bool[], $18::uuid[],
+                      $19::bool[])
             as u (tenant, id, device, chat, from_me, kind, status, at, wa_id, participant, sender_name, text, media, quoted,
-                  unseen, history, ephemeral, author)
+                  unseen, history, ephemeral, author, by_key)
         on conflict (tenant, device, wa_id, chat, participant, from_me) where wa_id is not null do nothing
         returning id
         """,
@@ -148,6 +150,7 @@ async def insert(c: asyncpg.Connection, rows: Sequence[Row]) -> set[MessageId]:
         [r.history for r in rows],
         [r.ephemeral for r in rows],
         [r.author for r in rows],
+        [r.by_key for r in rows],
     )
     return {record[0] for record in inserted}
 

@@ -46,9 +46,13 @@ async def read(c: asyncpg.Connection, chat: Held, at: datetime) -> list[Envelope
 
 
 async def queue(
-    c: asyncpg.Connection, chat: Held, *, author: UserId, text: str, at: datetime, expires_at: datetime
+    c: asyncpg.Connection, chat: Held, *, author: UserId, text: str, at: datetime, expires_at: datetime, by_key: bool = False
 ) -> tuple[Row, list[Envelope[Any]]]:
-    """A message of *author* waits in the chat (held by the caller) to be sent; returns it with the event and the order."""
+    """A message of *author* waits in the chat (held by the caller) to be sent; returns it with the event and the order.
+
+    Args:
+        by_key: The author is an API key.
+    """
     row = Row(
         tenant=chat.tenant,
         id=MessageId(ids.new()),
@@ -61,6 +65,7 @@ async def queue(
         at=at,
         text=text,
         author=author,
+        by_key=by_key,
     )
     await messages.insert(c, [row])
     await c.execute(
