@@ -12,7 +12,7 @@ from contracts.commands import SendMessage
 from contracts.envelope import decode, wrap
 from contracts.events.devices import DeviceChanged, MessageUnsent
 from contracts.ids import DeviceId, MessageId, TenantId
-from contracts.principal import Role
+from contracts.principal import Role, Scope
 from contracts.whatsapp import Address
 from device_worker import consumers
 from device_worker.consumers import DEVICE, DeviceQuestion, answer_device
@@ -84,6 +84,75 @@ async def test_another_account_sees_nothing_and_an_agent_only_looks(client, sign
         assert (await client.post(f"/api/devices/{made['id']}/{path}", headers=agent)).status_code == 403
     assert (await client.post("/api/devices", json={"name": "x"}, headers=agent)).status_code == 403
     assert (await client.get("/api/devices", headers={"Authorization": ""})).status_code == 401
+
+
+async def test_who_sees_some_numbers_only_finds_nothing_of_the_others(client, signed_in, tenant, limited):
+    mine, other = [await a_device(client, name) for name in ("mine", "other")]
+    admin = signed_in(Role.ADMIN, tenant)
+    await limited(admin, inner(mine))
+
+    async def listed() -> list[str]:
+        return [item["id"] for item in (await client.get("/api/devices", headers=admin.headers)).json()["items"]]
+
+    async def only_mine() -> bool:
+        return await listed() == [mine["id"]]
+
+    await eventually(only_mine)
+    assert (await client.get(f"/api/devices/{mine['id']}", headers=admin.headers)).json() == mine
+    for method, path in EACH:
+        answer = await client.request(
+            method, f"/api/devices/{other['id']}{path}", headers=admin.headers, json={"name": "x", "phone": "5215550000001"}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (404, "device-not-found"), (method, path)
+    assert (await client.get(f"/api/devices/{other['id']}")).json() == other
+    await limited(admin, all=True)
+
+    async def both() -> bool:
+        return await listed() == [mine["id"], other["id"]]
+
+    await eventually(both)
+
+
+EACH = [
+    ("GET", ""),
+    ("PATCH", ""),
+    ("GET", "/qr"),
+    ("POST", "/connect"),
+    ("POST", "/disconnect"),
+    ("POST", "/logout"),
+    ("POST", "/pairing-code"),
+    ("DELETE", ""),
+]
+SCOPES = {("GET", ""): Scope.READ, ("PATCH", ""): Scope.SETTINGS, ("DELETE", ""): Scope.SETTINGS}
+
+
+async def test_a_key_needs_the_scope_of_each_operation(client, signed_in, tenant):
+    made = await a_device(client)
+    body = {"name": "x", "phone": "no phone"}
+    for method, path in EACH:
+        needed = SCOPES.get((method, path), Scope.CONTROL)
+        for scopes, refused in ((set(Scope) - {needed}, True), ({needed}, False)):
+            key = signed_in(Role.ADMIN, tenant, scopes=scopes)
+            answer = await client.request(method, f"/api/devices/{made['id']}{path}", headers=key.headers, json=body)
+            assert (answer.status_code == 403) is refused, (method, path, answer.text)
+            assert not refused or (answer.json()["code"], answer.json()["scope"]) == ("scope-missing", needed)
+
+
+async def test_the_documentation_names_the_scopes(client):
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    for method, path in EACH:
+        stated = paths[f"/api/devices/{{id}}{path}"][method.lower()]["x-scope"]
+        assert stated == SCOPES.get((method, path), Scope.CONTROL), (method, path)
+    assert paths["/api/devices"]["post"]["x-scope"] == "settings"
+
+
+async def test_every_event_of_a_number_says_which_it_is_about(client, system_db):
+    made = await a_device(client)
+    await client.post(f"/api/devices/{made['id']}/connect")
+    await client.delete(f"/api/devices/{made['id']}")
+    told = await outbox_of(system_db)
+    assert len(told) >= 3
+    assert {envelope.audience.device for envelope in told} == {inner(made)}
 
 
 async def test_a_bad_name_or_id_is_refused_with_a_code(client):

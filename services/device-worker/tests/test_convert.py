@@ -10,7 +10,7 @@ from contracts.events.devices import MessageObserved, ReceiptObserved
 from contracts.ids import DeviceId, MessageId, TenantId
 from contracts.whatsapp import Address, Quoted
 from device_worker import convert
-from device_worker.whatsapp.proto import EVENTS, JOURNALLED, Kind, e2e, history, neonize_pb2
+from device_worker.whatsapp.proto import EVENTS, JOURNALLED, Kind, e2e, history, neonize_pb2, parse
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -189,6 +189,14 @@ def test_what_could_not_be_decrypted_is_a_placeholder_that_its_content_does_not_
     assert placeholder.identity() != content.identity()
     event.DecryptFailMode = 2
     assert facts(Kind.UNDECRYPTABLE, event) == []
+
+
+def test_a_message_of_which_only_the_id_is_left_is_a_placeholder_too():
+    raw = convert.placeholder("3A5E", "5215@s.whatsapp.net")
+    assert raw is not None
+    [body] = facts(Kind.UNDECRYPTABLE, parse(Kind.UNDECRYPTABLE, raw))
+    assert (body.kind, body.wa_id, body.chat, body.at) == ("undecryptable", "3A5E", Address("pn", "5215"), SEEN)
+    assert convert.placeholder("3A5E", "1203@g.us") is None
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,36 @@ async def test_what_was_acknowledged_while_the_bus_was_away_is_published_once_af
     assert len(os.listdir(worker.data / "journal")) == 1
 
 
+async def test_of_what_arrives_while_the_worker_is_killed_nothing_is_missing_or_told_twice(world):
+    """What whatsmeow had decrypted and not handed on is gone with the process: such a message stands there as a placeholder."""
+    worker = await world.worker()
+    device = await world.linked()
+    sent: dict[str, str] = {}
+
+    async def write(text: str) -> None:
+        sent[await world.phones.write(world.ana, world.shop, text)] = text
+
+    async def write_all() -> None:
+        for start in range(0, 200, 10):
+            await asyncio.gather(*(write(f"{number}") for number in range(start, start + 10)))
+
+    writing = asyncio.create_task(write_all())
+    await world.some("devices.message.observed", 20)
+    await worker.kill()
+    await writing
+    await worker.start()
+
+    async def all_there() -> None:
+        assert {envelope.data.wa_id for envelope in await world.events("devices.message.observed")} == set(sent)
+
+    await eventually(all_there, timeout=30, every=0.2)
+    await world.until(device, "connected")
+    observed = [envelope.data for envelope in await world.events("devices.message.observed")]
+    content = [(body.wa_id, body.text) for body in observed if body.kind == "text"]
+    assert len(content) == len(set(content)) >= len(sent) - 3
+    assert set(content) <= set(sent.items())
+
+
 async def test_a_message_that_was_sent_but_not_recorded_when_the_worker_died_is_unknown_and_never_sent_again(world, urls):
     worker = await world.worker()
     device = await world.linked()

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from device_worker.whatsapp import Meaning, StoreWatch
-from device_worker.whatsapp.errors import meaning, redacted
+from device_worker.whatsapp.errors import ignored_message, meaning, redacted
 from device_worker.whatsapp.gate import ALONE_SECONDS, SHARED_SECONDS, Gate
 from device_worker.whatsapp.library import store_url
 from servicekit.testing import eventually
@@ -104,6 +104,19 @@ def test_only_what_certainly_did_not_leave_may_be_sent_again(text, expected):
 )
 def test_an_error_of_the_store_is_known_among_the_others(line, expected):
     assert StoreWatch(5433).is_store_error(line) is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Ignoring message 3A5E from 5215@s.whatsapp.net: received message with old counter: 3", ("3A5E", "5215@s.whatsapp.net")),
+        ("Ignoring message 3A5E from 5215:4@s.whatsapp.net in 5215@s.whatsapp.net: old counter", ("3A5E", "5215@s.whatsapp.net")),
+        ("Ignoring message 3A5E from 77@lid: event was already processed", None),
+        ("Error decrypting message 3A5E from 77@lid: old counter", None),
+    ],
+)
+def test_a_message_that_was_decrypted_before_is_known_by_its_line(line, expected):
+    assert ignored_message(line) == expected
 
 
 def test_a_logged_line_names_no_number():

@@ -16,11 +16,12 @@ from contracts.edge import PublicDeviceId
 from contracts.errors import Unavailable
 from contracts.events.devices import DeviceState
 from contracts.ids import DeviceId
-from fastapi import APIRouter, Header, Response
+from contracts.principal import Scope
+from fastapi import APIRouter, Depends, Header, Response
 from pydantic import AfterValidator, BaseModel, StringConstraints
 from servicekit import cursors
 from servicekit.db import Database
-from servicekit.http import Admin, Body, Caller, Cursor, Limit, Name, Page, problems, state
+from servicekit.http import Admin, Body, Caller, Cursor, Limit, Name, Page, needs, problems, state
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 
 from device_worker.domain import (
@@ -49,6 +50,17 @@ _FORMS: dict[int | str, dict[str, Any]] = {
 }
 
 routes = APIRouter()
+
+
+async def _seen(id: PublicDeviceId, caller: Caller) -> DeviceId:
+    """Give the number of the path.  Raises: DeviceMissing: it is none that the caller sees."""
+    if not caller.sees(id):
+        raise DeviceMissing("There is no device with this id.")
+    return id
+
+
+#: The number of the path, if the caller sees it.
+Seen = Annotated[DeviceId, Depends(_seen)]
 
 
 class PairingIsSlow(Unavailable):
@@ -144,20 +156,20 @@ async def list_all(caller: Caller, db: Db, limit: Limit = 50, cursor: Cursor = N
     """List the account's numbers, the oldest first."""
     after = cursors.decode(caller.tenant, _VIEW, cursor, tuple[Any])[0] if cursor else None
     async with db.transaction(caller.tenant) as tx:
-        found = await devices.page(tx, caller.tenant, ids.parse(ids.DEVICE, after) if after else None, limit + 1)
+        found = await devices.page(tx, caller.tenant, ids.parse(ids.DEVICE, after) if after else None, limit + 1, caller.access.devices)
     more = cursors.encode(caller.tenant, _VIEW, (ids.public(ids.DEVICE, found[limit - 1].id),)) if len(found) > limit else None
     return Page(items=[DeviceView.of(device) for device in found[:limit]], next_cursor=more)
 
 
 @routes.get("/{id}", responses=problems(DeviceMissing))
-async def read(id: PublicDeviceId, caller: Caller, db: Db) -> DeviceView:
+async def read(id: Seen, caller: Caller, db: Db) -> DeviceView:
     """Show one number."""
     async with db.transaction(caller.tenant) as tx:
         return DeviceView.of(await devices.find(tx, caller.tenant, id))
 
 
 @routes.patch("/{id}", responses=problems(DeviceMissing))
-async def change(id: PublicDeviceId, body: DeviceChange, caller: Admin, db: Db) -> DeviceView:
+async def change(id: Seen, body: DeviceChange, caller: Admin, db: Db) -> DeviceView:
     """Give a number another name."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
@@ -165,7 +177,7 @@ async def change(id: PublicDeviceId, body: DeviceChange, caller: Admin, db: Db) 
 
 
 @routes.delete("/{id}", status_code=204, responses=problems(DeviceMissing))
-async def delete(id: PublicDeviceId, caller: Admin, db: Db) -> None:
+async def delete(id: Seen, caller: Admin, db: Db) -> None:
     """Take a number out of the account, and unlink it. Its chats stay."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
@@ -174,7 +186,8 @@ async def delete(id: PublicDeviceId, caller: Admin, db: Db) -> None:
 
 
 @routes.post("/{id}/connect", responses=problems(DeviceMissing, LoggingOut))
-async def connect(id: PublicDeviceId, caller: Admin, db: Db) -> DeviceView:
+@needs(Scope.CONTROL)
+async def connect(id: Seen, caller: Admin, db: Db) -> DeviceView:
     """Start the session; a number that is not linked starts to pair, and a QR appears within a second or two."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
@@ -182,7 +195,8 @@ async def connect(id: PublicDeviceId, caller: Admin, db: Db) -> DeviceView:
 
 
 @routes.post("/{id}/disconnect", responses=problems(DeviceMissing))
-async def disconnect(id: PublicDeviceId, caller: Admin, db: Db) -> DeviceView:
+@needs(Scope.CONTROL)
+async def disconnect(id: Seen, caller: Admin, db: Db) -> DeviceView:
     """Stop the session and keep the link: the next connect needs no scan."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
@@ -191,7 +205,8 @@ async def disconnect(id: PublicDeviceId, caller: Admin, db: Db) -> DeviceView:
 
 
 @routes.post("/{id}/logout", responses=problems(DeviceMissing))
-async def logout(id: PublicDeviceId, caller: Admin, db: Db) -> DeviceView:
+@needs(Scope.CONTROL)
+async def logout(id: Seen, caller: Admin, db: Db) -> DeviceView:
     """Undo the link, here and on the phone: the next connect needs a scan."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
@@ -204,7 +219,8 @@ async def logout(id: PublicDeviceId, caller: Admin, db: Db) -> DeviceView:
     response_model=Qr,
     responses=_FORMS | problems(DeviceMissing, QrNotAvailable),
 )
-async def qr(id: PublicDeviceId, caller: Admin, db: Db, accept: Annotated[str, Header()] = "application/json") -> Response:
+@needs(Scope.CONTROL)
+async def qr(id: Seen, caller: Admin, db: Db, accept: Annotated[str, Header()] = "application/json") -> Response:
     """Show the QR to scan: as text, PNG, SVG or JSON. It changes every 20 to 60 seconds."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.find(tx, caller.tenant, id)
@@ -225,7 +241,8 @@ async def qr(id: PublicDeviceId, caller: Admin, db: Db, accept: Annotated[str, H
 
 
 @routes.post("/{id}/pairing-code", responses=problems(DeviceMissing, AlreadyLinked, LoggingOut, PairingCodeNotAvailable, PairingIsSlow))
-async def pairing_code(id: PublicDeviceId, body: CodeOrder, caller: Admin, db: Db, response: Response) -> Code:
+@needs(Scope.CONTROL)
+async def pairing_code(id: Seen, body: CodeOrder, caller: Admin, db: Db, response: Response) -> Code:
     """Get a code to type on the phone instead of scanning."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)

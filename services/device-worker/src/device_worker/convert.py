@@ -111,6 +111,25 @@ def compose(order: SendMessage) -> bytes | None:
     return bytes(e2e.Message(extendedTextMessage=e2e.ExtendedTextMessage(text=order.text, contextInfo=context)).SerializeToString())
 
 
+def placeholder(wa_id: str, chat: str) -> bytes | None:
+    """Write the raw event of a message of which only its id and chat are known; None for no customer's chat."""
+    where = parse_address(chat)
+    if where is None or where.kind not in ("pn", "lid"):
+        return None
+    user, server = jid_parts(where)
+    empty = neonize_pb2.JID(User="", RawAgent=0, Device=0, Integrator=0, Server="", IsEmpty=True)
+    jid = neonize_pb2.JID(User=user, RawAgent=0, Device=0, Integrator=0, Server=server, IsEmpty=False)
+    event = neonize_pb2.UndecryptableMessage(IsUnavailable=False, DecryptFailMode=neonize_pb2.UndecryptableMessage.DECRYPT_FAIL_SHOW)
+    event.Info.ID = wa_id
+    source = event.Info.MessageSource
+    source.Chat.CopyFrom(jid)
+    source.Sender.CopyFrom(jid)
+    for other in (source.SenderAlt, source.RecipientAlt, source.BroadcastListOwner):
+        other.CopyFrom(empty)
+    source.IsFromMe = source.IsGroup = False
+    return bytes(event.SerializePartialToString())
+
+
 def observe(
     kind: int, event: Any, *, tenant: TenantId, device: DeviceId, seen_at: datetime, groups: bool = False, history: int = 50
 ) -> list[Envelope[Any]]:

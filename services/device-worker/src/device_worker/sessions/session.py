@@ -5,7 +5,7 @@ import contextlib
 import os
 import random
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from prometheus_client import Histogram
 from servicekit.bus import Bus, BusAway
 from servicekit.db import Database, is_away, is_busy
 
-from device_worker import domain, pairing
+from device_worker import convert, domain, pairing
 from device_worker.domain import Device, DeviceMissing, Wanted
 from device_worker.journal import Journal
 from device_worker.leases import Leases
@@ -28,6 +28,7 @@ from device_worker.sessions.pause import Pause
 from device_worker.shards import shard_of
 from device_worker.store import devices, fences, pairings
 from device_worker.whatsapp import CallFailed, Client, Library, NotRunning, Store, StoreAway
+from device_worker.whatsapp.errors import ignored_message
 from device_worker.whatsapp.proto import JOURNALLED, Kind, neonize_pb2, parse
 
 log = structlog.get_logger()
@@ -82,6 +83,23 @@ class Tools:
     on_connected: Callable[[Device], None]
 
 
+class Recent:
+    """The last ids of messages that were kept."""
+
+    def __init__(self, most: int) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._most = most
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._ids
+
+    def add(self, id: str) -> None:
+        """Remember *id*, and forget the oldest."""
+        self._ids[id] = None
+        if len(self._ids) > self._most:
+            self._ids.popitem(last=False)
+
+
 class Session:
     """Works towards what is wanted of one device, until it is stopped or nothing is wanted any more."""
 
@@ -99,6 +117,7 @@ class Session:
         self._failures = 0
         self._pairings_failed = 0
         self._replaced: deque[float] = deque(maxlen=8)
+        self._seen = Recent(1_000)
         self._log = log.bind(device=str(device.id), tenant=str(device.tenant))
         self.task = asyncio.create_task(self._run(), name=f"session {device.id}")
 
@@ -337,16 +356,29 @@ class Session:
         loop, events, journal = asyncio.get_running_loop(), self._events, self._tools.journal
         tenant, id = self.device.tenant, self.device.id
 
+        seen = self._seen
+
         def on_event(kind: int, raw: bytes) -> None:
             if kind in JOURNALLED:
                 journal.append(kind, tenant, id, raw)
+                if kind == Kind.MESSAGE:
+                    seen.add(parse(kind, raw).Info.ID)
             else:
                 loop.call_soon_threadsafe(events.put_nowait, (client, kind, raw))
+
+        def on_log(line: str) -> None:
+            """Show that there was a message which a killed process had decrypted and not kept: it will not come again."""
+            ignored = ignored_message(line)
+            if ignored is None or ignored[0] in seen or ignored[1].partition("@")[0] in own:
+                return
+            if (raw := convert.placeholder(*ignored)) is not None:
+                journal.append(Kind.UNDECRYPTABLE, tenant, id, raw)
 
         def on_end(error: str) -> None:
             loop.call_soon_threadsafe(events.put_nowait, (client, _END, error.encode()))
 
-        client = Client(self._tools.library, jid=jid, on_event=on_event, on_end=on_end)
+        own = {self.device.phone, self.device.lid}
+        client = Client(self._tools.library, jid=jid, on_event=on_event, on_end=on_end, on_log=on_log)
         self._client, self._connected, self._lid = client, False, None
         client.start()
 

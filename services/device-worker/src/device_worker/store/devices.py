@@ -1,7 +1,7 @@
 """Devices as they stand; a change and its event are one transaction."""
 # ruff: noqa: S608 - what is put into a statement here is a constant of this module, never a value
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -53,13 +53,15 @@ async def lock(tx: Tx, tenant: TenantId, id: DeviceId, *, deleted: bool = False)
     return await _one(tx, tenant, id, "for update" if deleted else "and wanted <> 'deleted' for update")
 
 
-async def page(tx: Tx, tenant: TenantId, after: UUID | None, limit: int) -> list[Device]:
-    """Read up to *limit* devices in the order of their making, after the one with the id *after*."""
+async def page(tx: Tx, tenant: TenantId, after: UUID | None, limit: int, seen: Collection[DeviceId] | None = None) -> list[Device]:
+    """Read up to *limit* devices in the order of their making, after the one with the id *after*; of *seen* alone, where that is given."""
     rows = await (await raw(tx)).fetch(
-        f"select {_COLUMNS} from devices where tenant = $1 and wanted <> 'deleted' and ($2::uuid is null or id > $2) order by id limit $3",
+        f"select {_COLUMNS} from devices where tenant = $1 and wanted <> 'deleted' and ($2::uuid is null or id > $2) "
+        "and ($4::uuid[] is null or id = any($4)) order by id limit $3",
         tenant,
         after,
         limit,
+        None if seen is None else list(seen),
     )
     return [_device(row) for row in rows]
 

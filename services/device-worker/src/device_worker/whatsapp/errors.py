@@ -86,6 +86,20 @@ class StoreWatch:
         return "pq: " in line or "driver: bad connection" in line or "sql: " in line or self._dial.search(line) is not None
 
 
+_IGNORED = re.compile(
+    r"^Ignoring message (?P<id>\S+) from (?:(?P<sender>\S+) in )?(?P<chat>[^\s:@]+(?::\d+)?@[a-z.]+): .*old counter", re.DOTALL
+)
+
+
+def ignored_message(line: str) -> tuple[str, str] | None:
+    """Read id and chat of a message that whatsmeow says it has had before; None for any other line.
+
+    It has decrypted it, but a process that was killed in that very moment may not have handed it on.
+    """
+    found = _IGNORED.match(line)
+    return (found["id"], found["chat"]) if found else None
+
+
 _DIGITS = re.compile(r"\d{5,}")
 
 

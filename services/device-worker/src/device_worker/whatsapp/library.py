@@ -32,6 +32,8 @@ OS_NAME = "Clarin"
 _PROPS = DeviceProps(os=OS_NAME, platformType=DeviceProps.CHROME).SerializeToString()
 _ASKED_FOR = bytes(sorted(kind for kind in EVENTS if kind != Kind.DEVICE))
 
+_kept: list[Any] = []
+
 _QUIET = 0.03
 _QUIET_AT_MOST = 1.0
 _THREADS = 64
@@ -69,22 +71,33 @@ class Library:
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="whatsapp-call")
         self._watch = StoreWatch(urlsplit(url).port or 5432)
         self._on_store_error = on_store_error
-        # One for all sessions and for good: goroutines that end slowly still log when their session is long gone.
-        self.log_callback = func_callback_bytes2(self._logged)
+        self.log_callback = self.logging_to(lambda line: None)
 
     def prepare(self) -> None:
         """Make whatsmeow's tables. Before any start: two first starts on an empty store race in its schema upgrade."""
         with self.gate.alone():
             gocode.GetAllDevices(self.url, self.log_callback)
 
-    def _logged(self, data: int, size: int) -> None:
-        try:
-            entry = neonize_pb2.LogEntry.FromString(ctypes.string_at(data, size))
-            if self._watch.is_store_error(entry.Message):
-                self._on_store_error()
-            log.warning("whatsapp.log", source=entry.Name, level_there=entry.Level, line=redacted(entry.Message))
-        except Exception as error:
-            log.error("whatsapp.log_unreadable", error=type(error).__name__)
+    def logging_to(self, listener: Callable[[str], None]) -> Any:
+        """Make what the library logs to: *listener* gets each line as well, from any thread.
+
+        Kept for good: goroutines that end slowly still log when their session is long gone.
+        """
+
+        def logged(data: int, size: int) -> None:
+            try:
+                entry = neonize_pb2.LogEntry.FromString(ctypes.string_at(data, size))
+                if self._watch.is_store_error(entry.Message):
+                    self._on_store_error()
+                listener(entry.Message)
+                if entry.Level != "WARN":
+                    log.warning("whatsapp.log", source=entry.Name, level_there=entry.Level, line=redacted(entry.Message))
+            except Exception as error:
+                log.error("whatsapp.log_unreadable", error=type(error).__name__)
+
+        callback = func_callback_bytes2(logged)
+        _kept.append(callback)
+        return callback
 
 
 class Client:
@@ -102,6 +115,7 @@ class Client:
         on_end: Callable[[str], None] = lambda error: None,
         on_qr: Callable[[str], None] = lambda code: None,
         on_login: Callable[[str], None] = lambda event: None,
+        on_log: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Prepare a session of the linked device *jid*, or a pairing (None).
 
@@ -111,11 +125,13 @@ class Client:
             on_event: Gets the kind and the raw event.
             on_end: The session is over, because of `stop` or of an error (a text, empty for none).
             on_login: Gets the last word of a pairing: ``success``, ``timeout``, ``passkey-request``, ``err-…``.
+            on_log: Gets each line that the session logs, from any thread.
         """
         self._library = library
         self._id = uuid4().hex.encode()  # never one twice: the library's maps are keyed by it
         self._jid = jid
         self._on_event, self._on_end, self._on_qr, self._on_login = on_event, on_end, on_qr, on_login
+        self._log_callback = library.logging_to(on_log)
         self._running = False
         self._cancelled = False
         self._ended = threading.Event()
@@ -222,9 +238,9 @@ class Client:
                 jid,
                 len(jid),
                 0 if jid else 1,
-                b"ERROR",
+                b"WARN",
                 *callbacks,
-                self._library.log_callback,
+                self._log_callback,
                 asked,
                 len(_ASKED_FOR),
                 _PROPS,

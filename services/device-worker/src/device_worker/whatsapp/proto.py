@@ -55,5 +55,7 @@ JOURNALLED = frozenset({Kind.HISTORY_SYNC, Kind.MESSAGE, Kind.RECEIPT, Kind.UNDE
 
 
 def parse(kind: int, raw: bytes) -> Any:
-    """Read an event.  Raises: google.protobuf.message.DecodeError."""
-    return EVENTS[kind].FromString(raw)
+    """Read an event, also one in which fields are missing.  Raises: google.protobuf.message.DecodeError."""
+    event = EVENTS[kind]()
+    event.MergeFromString(raw)
+    return event
