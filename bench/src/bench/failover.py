@@ -14,11 +14,10 @@ from typing import Any
 import asyncpg
 from clarin.client import eventually
 from clarin.testing import System
-from contracts import ids
 from sim.testing import Api as Network
 
 from bench import figures
-from bench.fleet import Fleet, fleet
+from bench.fleet import Fleet, fleet, held_by
 from bench.installation import installation
 from bench.lines import Lines, watching
 from bench.traffic import Heard, Traffic, listening
@@ -83,24 +82,16 @@ class Scene:
     async def drain(self) -> list[float]:
         """A worker is asked to end, and hands its numbers over."""
         end = partial(os.kill, self.system.pid(DRAINED), signal.SIGTERM)
-        return await self.accident("drain", end, partial(self._held_by, DRAINED), partial(self._left, DRAINED))
+        return await self.accident("drain", end, partial(held_by, self.database, self.fleet, DRAINED), partial(self._left, DRAINED))
 
     async def _crashed(self) -> list[str]:
-        return await self._held_by(CRASHED)
+        return await held_by(self.database, self.fleet, CRASHED)
 
     async def _left(self, worker: str) -> bool:
-        return not await self._held_by(worker) and await self._all_online()
+        return not await held_by(self.database, self.fleet, worker) and await self._all_online()
 
     async def _shared(self) -> bool:
         return bool(await self._crashed()) and await self._all_online()
-
-    async def _held_by(self, worker: str) -> list[str]:
-        """Give the phones of the numbers whose shards *worker* was the last to claim."""
-        rows = await self.database.fetch(
-            "select d.id from devices.devices d join devices.shards s using (shard) where s.worker like $1 || '~%'", worker
-        )
-        held = {row["id"] for row in rows}
-        return [number.phone for number in self.fleet.numbers if ids.parse(ids.DEVICE, number.device) in held]
 
     async def _all_online(self) -> bool:
         return bool((await self.network.get("/stats"))["online"] >= len(self.fleet.numbers))

@@ -15,9 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 from clarin.client import Client, Refused, eventually
 from clarin.folder import write
 from clarin.testing import System
+from contracts import ids
 from sim.testing import Api as Network
 
 ACCOUNTS = 5
@@ -117,6 +119,15 @@ async def online(network: Network, count: int, within: float) -> float:
 
     await eventually(there, within, f"{count} sessions are not connected", every=0.1)
     return time.monotonic() - began
+
+
+async def held_by(database: asyncpg.Connection, fleet: Fleet, worker: str) -> list[str]:
+    """Give the phones of the numbers whose shards *worker* was the last to claim."""
+    rows = await database.fetch(
+        "select d.id from devices.devices d join devices.shards s using (shard) where s.worker like $1 || '~%'", worker
+    )
+    held = {row["id"] for row in rows}
+    return [number.phone for number in fleet.numbers if ids.parse(ids.DEVICE, number.device) in held]
 
 
 async def _sign_in(clients: list[Client], logins: list[Login]) -> None:
