@@ -5,8 +5,8 @@ import json
 import pytest
 from contracts import ids
 from contracts.envelope import Audience
-from contracts.ids import TenantId
-from contracts.principal import Principal, Role
+from contracts.ids import DeviceId, TenantId
+from contracts.principal import Access, Principal, Role
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -14,6 +14,9 @@ from realtime import hub as frames
 from realtime.hub import Happened, Hub, Ring, View, may_see, on_wire, view_of
 
 TENANTS = [TenantId(ids.new()) for _ in range(2)]
+DEVICES = [DeviceId(ids.new()) for _ in range(2)]
+#: What somebody may see: all, one number or the other, none.
+SEEN = st.sampled_from([None, frozenset(DEVICES[:1]), frozenset(DEVICES[1:]), frozenset()])
 
 
 def a_happened(seq, tenant=TENANTS[0], **changes):
@@ -65,10 +68,15 @@ class Sockets(RuleBasedStateMachine):
         self.clients = []
         self.at = {}
 
-    @rule(tenant=st.sampled_from(TENANTS), frame=st.sampled_from(["new_message", "qr_code"]), gap=st.integers(1, 3))
-    def happens(self, tenant, frame, gap):
+    @rule(
+        tenant=st.sampled_from(TENANTS),
+        frame=st.sampled_from(["new_message", "qr_code"]),
+        gap=st.integers(1, 3),
+        device=st.sampled_from([None, *DEVICES]),
+    )
+    def happens(self, tenant, frame, gap, device):
         seq = (self.stream[-1].seq if self.stream else 0) + gap
-        self.stream.append(a_happened(seq, tenant, frame=frame))
+        self.stream.append(a_happened(seq, tenant, frame=frame, audience=Audience(device=device)))
 
     @rule(number=st.sampled_from([0, 1]), steps=st.integers(1, 6))
     def a_replica_hears(self, number, steps):
@@ -76,9 +84,9 @@ class Sockets(RuleBasedStateMachine):
         for happened in [one for one in self.stream if one.seq > hub.position][:steps]:
             hub.publish(happened)
 
-    @rule(tenant=st.sampled_from(TENANTS), manager=st.booleans(), number=st.sampled_from([0, 1]))
-    def comes(self, tenant, manager, number):
-        client = Client(tenant, View(manager), self.hubs[number].position)
+    @rule(tenant=st.sampled_from(TENANTS), manager=st.booleans(), seen=SEEN, number=st.sampled_from([0, 1]))
+    def comes(self, tenant, manager, seen, number):
+        client = Client(tenant, View(manager, seen), self.hubs[number].position)
         client.since = client.last
         self.clients.append(client)
         self._join(client, number, client.last)
@@ -89,6 +97,17 @@ class Sockets(RuleBasedStateMachine):
             client = data.draw(st.sampled_from(connected))
             client.connected = False
             self.hubs[self.at[client]].leave(client, client.tenant, client.view)
+
+    @rule(data=st.data(), seen=SEEN)
+    def is_let_see_something_else(self, data, seen):
+        if connected := [client for client in self.clients if client.connected and client.view.devices != seen]:
+            client = data.draw(st.sampled_from(connected))
+            hub = self.hubs[self.at[client]]
+            hub.leave(client, client.tenant, client.view)
+            client.view = client.view._replace(devices=seen)
+            client.send(frames.resync("e", hub.position, "access"))
+            client.since = client.last
+            self._join(client, self.at[client], client.last)
 
     @rule(data=st.data(), number=st.sampled_from([0, 1]))
     def comes_back(self, data, number):
@@ -184,6 +203,24 @@ def test_only_who_manages_numbers_sees_their_codes(role, sees):
     view = view_of(Principal(id=ids.new(), tenant=TENANTS[0], role=role))
     assert may_see(view, Audience(), "qr_code") is sees
     assert may_see(view, Audience(), "new_message")
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_who_sees_some_numbers_only_is_told_of_these_alone(role):
+    access = Access(devices=frozenset(DEVICES[:1]))
+    view = view_of(Principal(id=ids.new(), tenant=TENANTS[0], role=role, access=access))
+    assert may_see(view, Audience(device=DEVICES[0]), "new_message")
+    assert may_see(view, Audience(device=DEVICES[0]), "qr_code") is (role is not Role.AGENT)
+    for audience in (Audience(device=DEVICES[1]), Audience()):
+        for frame in ("new_message", "device_status", "qr_code"):
+            assert not may_see(view, audience, frame)
+
+
+def test_an_epoch_says_whether_somebody_sees_what_it_saw_before():
+    views = [View(manager=False, devices=devices) for devices in (None, frozenset(), frozenset(DEVICES), frozenset(DEVICES[:1]))]
+    assert frames.mark("e", views[0]) == "e"
+    assert len({frames.mark("e", view) for view in views}) == len(views)
+    assert frames.mark("e", View(manager=True, devices=frozenset(reversed(DEVICES)))) == frames.mark("e", views[2])
 
 
 def test_a_gap_in_the_stream_is_told_to_everybody_and_the_chain_goes_on():

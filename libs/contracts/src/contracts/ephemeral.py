@@ -27,7 +27,11 @@ class QrShown(Ephemeral, frozen=True, kw_only=True):
 
 
 class Typing(Ephemeral, frozen=True, kw_only=True):
-    """A customer writes, records, or has stopped (``state``: composing, recording, paused)."""
+    """A customer writes, records, or has stopped (``state``: composing, recording, paused).
+
+    Attributes:
+        device_id: ``dev_…``: where it does not say, only who sees every number hears it.
+    """
 
     service = "conversations"
     what = "typing"
@@ -35,6 +39,7 @@ class Typing(Ephemeral, frozen=True, kw_only=True):
 
     chat_id: str
     state: str
+    device_id: str | None = None
 
 
 EVERY: tuple[type[Ephemeral], ...] = (QrShown, Typing)

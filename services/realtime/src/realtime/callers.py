@@ -7,12 +7,14 @@ for nothing here.
 import base64
 import hashlib
 import time
+from collections.abc import Callable
 
 import msgspec
-from contracts.principal import Principal
+from contracts.ids import UserId
+from contracts.principal import Principal, Scope
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from servicekit.auth import TokenExpired, TokenInvalid, TokenMissing, Tokens
+from servicekit.auth import TokenExpired, TokenInvalid, TokenMissing, Tokens, demand
 
 from realtime.domain import Caller, TicketInvalid, TicketsAway
 
@@ -40,13 +42,17 @@ class Door:
 
         Raises:
             Unauthenticated: Neither is given, or what is given is not good (any more).
+            ScopeMissing: It is an API key that may not read.
             TicketsAway: It cannot be known at the moment.
         """
         if ticket:
-            return await self._redeem(ticket)
-        if token:
-            return self.by_token(token)
-        raise TokenMissing("A ticket or a token is needed: /ws?ticket=…")
+            caller = await self._redeem(ticket)
+        elif token:
+            caller = self.by_token(token)
+        else:
+            raise TokenMissing("A ticket or a token is needed: /ws?ticket=…")
+        demand(caller.principal, Scope.READ)
+        return caller
 
     def by_token(self, token: str) -> Caller:
         """Say whose *token* this is, and for how long.  Raises: TokenExpired, TokenInvalid."""
@@ -69,9 +75,18 @@ class Door:
         except msgspec.DecodeError:
             raise TicketInvalid("It cannot be read.") from None
         principal = msgspec.convert(msgspec.to_builtins(held), Principal)
-        caller = Caller(principal, held.exp)
+        caller = self.renewed(Caller(principal, held.exp))
         self.check(caller)
         return caller
+
+    def renewed(self, caller: Caller) -> Caller:
+        """Give *caller* with what it sees at this moment, whatever it saw when its token or ticket was made."""
+        access = self._tokens.access_of(caller.principal.id)
+        return Caller(msgspec.structs.replace(caller.principal, access=access), caller.expires)
+
+    def on_access(self, tell: Callable[[UserId], None]) -> None:
+        """Call *tell* with whoever sees more or less than before."""
+        self._tokens.on_access.append(tell)
 
     def check(self, caller: Caller) -> None:
         """See that *caller* may stay.  Raises: TokenExpired, TokenInvalid."""

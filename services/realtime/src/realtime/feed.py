@@ -9,10 +9,10 @@ from uuid import UUID
 import msgspec
 import structlog
 from contracts import events as _declared  # noqa: F401  importing them declares them
-from contracts import subjects
+from contracts import ids, subjects
 from contracts.envelope import REGISTRY, Audience
 from contracts.ephemeral import EVERY as EPHEMERALS
-from contracts.ids import TenantId
+from contracts.ids import DeviceId, TenantId
 from servicekit.bus import Bus, BusAway, Fact, Ordered
 
 from realtime.hub import Happened, Hub, Ring
@@ -30,6 +30,12 @@ _CATCH_UP_S = 10.0
 log = structlog.get_logger()
 
 
+class _Shouted(msgspec.Struct, frozen=True):
+    """As much of an ephemeral as decides who hears it."""
+
+    device_id: str | None = None
+
+
 class _Told(msgspec.Struct, frozen=True):
     """As much of an envelope as a socket needs; its data stays as it is."""
 
@@ -38,6 +44,7 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 _told = msgspec.json.Decoder(_Told)
+_shouted = msgspec.json.Decoder(_Shouted)
 
 
 def filters(tenant: TenantId | None = None) -> list[str]:
@@ -57,6 +64,15 @@ def read(sequence: int, subject: str, payload: bytes) -> Happened | None:
     except (msgspec.DecodeError, ValueError):
         log.error("event cannot be read", subject=subject, sequence=sequence)
         return None
+
+
+def audience_of(payload: bytes) -> Audience:
+    """Tell which number an ephemeral is about; where it does not say, only who sees all of the account hears it."""
+    try:
+        device = _shouted.decode(payload).device_id
+        return Audience() if device is None else Audience(device=DeviceId(ids.parse(ids.DEVICE, device)))
+    except (msgspec.DecodeError, ValueError):
+        return Audience()
 
 
 def epoch_of(created: str) -> str:
@@ -145,7 +161,7 @@ class Feed:
     async def _on_ephemeral(self, subject: str, payload: bytes) -> None:
         match subject.split("."):
             case ["eph", service, what, tenant] if (service, what) in _EPHEMERAL_FRAMES:
-                self.hub.shout(TenantId(UUID(tenant)), _EPHEMERAL_FRAMES[service, what], payload)
+                self.hub.shout(TenantId(UUID(tenant)), _EPHEMERAL_FRAMES[service, what], payload, audience_of(payload))
 
     async def last_sequence(self) -> int:
         """Ask where the stream stands.  Raises: BusAway."""

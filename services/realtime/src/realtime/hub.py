@@ -3,8 +3,13 @@
 Every socket of a tenant with the same `View` gets the same bytes. A frame names the sequence before it (``prev``), so a
 client that sees another number there than its last one knows that something is missing and resumes. What a socket is told:
 every event that it may see, once, in order of the sequence — or `resync`, never a part without saying so.
+
+Who sees some numbers only is told what is about one of them, and nothing that is about no number. When that changes, a
+socket moves to its new view and is told to fetch anew; its epoch bears a mark of what it sees, so that who comes back after
+a change is told the same.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,30 +17,41 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 from contracts.envelope import Audience
-from contracts.ids import TenantId
+from contracts.ids import DeviceId, TenantId
 from contracts.principal import Principal, Role
 
 #: Frames for those who manage numbers.
 MANAGERS = frozenset({"qr_code"})
+#: About no number: for who sees all of the account.
+ANY = Audience()
 
 
 class View(NamedTuple):
-    """All that decides what a principal may see; sockets with equal views share their frames."""
+    """All that decides what a principal may see; sockets with equal views share their frames.
+
+    Attributes:
+        devices: The numbers that it sees; None: all.
+    """
 
     manager: bool
+    devices: frozenset[DeviceId] | None = None
 
 
 def view_of(principal: Principal) -> View:
     """Give the view of *principal*."""
-    return View(manager=principal.may(Role.ADMIN))
+    return View(manager=principal.may(Role.ADMIN), devices=principal.access.devices)
 
 
 def may_see(view: View, audience: Audience, frame: str) -> bool:
-    """Tell whether a frame about something of *audience* is for *view*.
+    """Tell whether a frame about something of *audience* is for *view*."""
+    return (view.manager or frame not in MANAGERS) and (view.devices is None or audience.device in view.devices)
 
-    Today everybody sees all of the tenant but what is for managers; limits by device and team come in here.
-    """
-    return view.manager or frame not in MANAGERS
+
+def mark(epoch: str, view: View) -> str:
+    """Name *epoch* as *view* knows it: as it is for who sees all, otherwise with a mark of what it sees."""
+    if view.devices is None:
+        return epoch
+    return f"{epoch}.{hashlib.sha256(b''.join(sorted(device.bytes for device in view.devices))).hexdigest()[:12]}"
 
 
 class Outlet(Protocol):
@@ -205,12 +221,12 @@ class Hub:
                 told += room.tell(happened)
         return told
 
-    def shout(self, tenant: TenantId, frame: str, data: bytes) -> int:
+    def shout(self, tenant: TenantId, frame: str, data: bytes, audience: Audience = ANY) -> int:
         """Tell what has no sequence to all who may see it."""
         told = 0
         message = b""
         for view, room in self._rooms.get(tenant, {}).items():
-            if may_see(view, Audience(), frame):
+            if may_see(view, audience, frame):
                 message = message or ephemeral(frame, data)
                 for outlet in room.everyone():
                     outlet.send(message)
@@ -249,9 +265,9 @@ class Hub:
         self.epoch = epoch
         self.position = position
         self.ring.clear(position)
-        message = resync(epoch, position, "gap")
         for views in self._rooms.values():
-            for room in views.values():
+            for view, room in views.items():
+                message = resync(mark(epoch, view), position, "gap")
                 for outlet in room.everyone():
                     outlet.send(message)
                     room.apart[outlet] = position

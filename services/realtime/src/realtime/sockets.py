@@ -17,6 +17,7 @@ import msgspec
 import structlog
 from contracts import ids
 from contracts.errors import Problem, Unauthenticated
+from contracts.ids import UserId
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 from servicekit.bus import BusAway
 from websockets.frames import Frame, Opcode
@@ -85,6 +86,11 @@ class Server:
         self.draining = False
         self.sockets: set[Socket] = set()
         counters.open.set_function(lambda: len(self.sockets))
+        door.on_access(self._on_access)
+
+    def _on_access(self, user: UserId) -> None:
+        for socket in list(self.sockets):
+            socket.on_access(user)
 
     async def serve(self, host: str, port: int, stopping: asyncio.Event, *, ready: "asyncio.Future[int]") -> None:
         """Take sockets until *stopping*; then send them elsewhere, not all at once."""
@@ -127,8 +133,8 @@ class Socket(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_began", "_caller", "_closing", "_drained", "_fragments", "_full", "_heard", "_joined", "_open", "_opening", "_pinged",
-        "_protocol", "_request_id", "_said", "_server", "_tasks", "_transport", "_view", "gone",
+        "_began", "_caller", "_closing", "_drained", "_fragments", "_full", "_heard", "_joined", "_limits_changed", "_open",
+        "_opening", "_pinged", "_protocol", "_request_id", "_said", "_server", "_tasks", "_transport", "_view", "gone",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
@@ -145,6 +151,7 @@ class Socket(asyncio.Protocol):
         self._opening = False
         self._open = False
         self._joined = False
+        self._limits_changed = False
         self._full = False
         self._drained: asyncio.Future[None] | None = None
         self._fragments: list[bytes] = []
@@ -255,8 +262,8 @@ class Socket(asyncio.Protocol):
         if place.since is None:
             self._fresh("new")
             return
-        if place.epoch not in (None, hub.epoch):
-            self._fresh("epoch")
+        if place.epoch not in (None, frames.mark(hub.epoch, self._view)):
+            self._fresh("access" if str(place.epoch).partition(".")[0] == hub.epoch else "epoch")
             return
         covered = last = place.since
         if covered > hub.position and not await self._known(covered):
@@ -271,7 +278,7 @@ class Socket(asyncio.Protocol):
                 return
             missed = [happened for happened in found if frames.may_see(self._view, happened.audience, happened.frame)]
             covered = max(position, found[-1].seq if found else 0)
-        self.send(frames.hello(hub.epoch, last, {"resumed": True}))
+        self.send(frames.hello(frames.mark(hub.epoch, self._view), last, {"resumed": True}))
         self._server.counters.begun.labels("stream" if missed else "memory").inc()
         await self._catch_up(missed, covered, last)
 
@@ -286,6 +293,9 @@ class Socket(asyncio.Protocol):
         """Send what was missed, at the client's pace, and join where nothing is missing any more."""
         hub = self._server.feed.hub
         while self._open and self._caller is not None:
+            if self._limits_changed:  # what is still to be sent was chosen for another view
+                self._resync("access")
+                return
             for happened in missed[:_BATCH]:
                 self.send(frames.event(happened, last))
                 last = happened.seq
@@ -311,7 +321,7 @@ class Socket(asyncio.Protocol):
     def _fresh(self, how: str) -> None:
         """Begin from now; *how* says why, where the client wanted to go on."""
         hub = self._server.feed.hub
-        self.send(frames.hello(hub.epoch, hub.position, {"resumed": False}))
+        self.send(frames.hello(frames.mark(hub.epoch, self._view), hub.position, {"resumed": False}))
         self._server.counters.begun.labels(how).inc()
         if how == "new":
             self._join(hub.position)
@@ -320,7 +330,8 @@ class Socket(asyncio.Protocol):
 
     def _resync(self, reason: str) -> None:
         hub = self._server.feed.hub
-        self.send(frames.resync(hub.epoch, hub.position, reason))
+        self._limits_changed = False
+        self.send(frames.resync(frames.mark(hub.epoch, self._view), hub.position, reason))
         self._join(hub.position)
 
     def _join(self, last: int) -> None:
@@ -337,6 +348,26 @@ class Socket(asyncio.Protocol):
             self._server.feed.hub.leave(self, self._caller.principal.tenant, self._view)
 
     # While it is open
+
+    def on_access(self, user: UserId) -> None:
+        """Tell no more and no less than *user*, if it is behind this socket, sees from now on."""
+        if self._open and self._caller is not None and self._caller.principal.id == user:
+            self._look(self._server.door.renewed(self._caller))
+
+    def _look(self, caller: Caller) -> None:
+        """Go on as *caller*, who has the same role; if it sees something else than before, it fetches anew."""
+        view, before = view_of(caller.principal), self._view
+        self._caller = caller
+        if view == before:
+            return
+        if self._joined:
+            self._joined = False
+            self._server.feed.hub.leave(self, caller.principal.tenant, before)
+            self._view = view
+            self._resync("access")
+        else:
+            self._view = view
+            self._limits_changed = True
 
     def send(self, message: bytes) -> None:
         """Write a whole message as it is."""
@@ -384,10 +415,10 @@ class Socket(asyncio.Protocol):
             if isinstance(problem, Unauthenticated):
                 self.close(Close.UNAUTHENTICATED, problem.code)
             return
-        if view_of(caller.principal) != self._view:
+        if view_of(caller.principal).manager != self._view.manager:
             self.close(Close.UNAUTHENTICATED, "role-changed")
             return
-        self._caller = caller
+        self._look(caller)
         self.send(frames.said("auth", {"expires_at": caller.expires}))
 
     def tick(self, now: float) -> None:
