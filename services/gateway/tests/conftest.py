@@ -5,6 +5,7 @@ import hashlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
@@ -13,14 +14,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import uvloop
+from contracts.errors import Unavailable
 from gateway.admission import Admission
 from gateway.domain import Limits
 from gateway.edge import Edge
 from gateway.exchange import Exchange
+from gateway.keys import Keys
 from gateway.panel import Panel
+from gateway.rates import Rate, Rates, Visit
 from gateway.responses import Answer, Cors
+from gateway.tally import Tally
 from gateway.upstream import Pool
+from prometheus_client import CollectorRegistry
 from servicekit.auth import Tokens
+from servicekit.testing import eventually
 from servicekit.testing.identity import SignedIn, SignIn
 
 #: Short, so that what must end too slow a client does so within a test.
@@ -204,6 +211,11 @@ class Gateway:
         return f"http://127.0.0.1:{self.port}"
 
 
+async def nobody(question: bytes) -> bytes:
+    """Auth is away."""
+    raise Unavailable("Auth is away.")
+
+
 def run_gateway(stack: ExitStack, urls: dict[str, str], *, limits: Limits = LIMITS, pool: int = 64, **changes: Any) -> Gateway:
     """Start a gateway in front of *urls*; it ends with *stack*."""
     identity = SignIn()
@@ -216,11 +228,22 @@ def run_gateway(stack: ExitStack, urls: dict[str, str], *, limits: Limits = LIMI
     def record(exchange: Exchange, service: str) -> None:
         records.append((exchange.request.path, exchange.status, service))
 
+    rates = Rates({name: Rate.read(text) for name, text in changes.pop("rates", {}).items()}, time.monotonic)
+    redis_url: str | None = changes.pop("redis_url", None)
+    wait_s: float = changes.pop("wait_s", 2.0)  # a machine that is busy with tests is no Valkey that hangs
+    tallies: list[Tally] = []
+
+    async def take(visit: Visit) -> None:
+        await tallies[0].take(visit)
+
     admission = Admission(
         pools=pools,
         own=changes.pop("own", {"/api/meta": lambda _: Answer(200, b"{}", [(b"content-type", b"application/json")])}),
         panel=changes.pop("panel", Panel(None)),
         verify=tokens.verify,
+        keys=Keys(changes.pop("ask", nobody)),
+        rates=rates,
+        take=take,
         cors=cors,
         limits=limits,
     )
@@ -239,7 +262,13 @@ def run_gateway(stack: ExitStack, urls: dict[str, str], *, limits: Limits = LIMI
             bound.append(port)
             started.set()
 
+        if redis_url is not None:
+            tallies.append(Tally(redis_url, rates, wait_s=wait_s, registry=CollectorRegistry()))
+            telling = asyncio.create_task(tallies[0].run(stopping))
+            await eventually(lambda: tallies[0].shared)
         await edge.serve("127.0.0.1", 0, stopping, ready=ready, drain_s=1)
+        if redis_url is not None:
+            await telling
 
     def run() -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

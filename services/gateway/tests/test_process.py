@@ -56,7 +56,7 @@ async def behind():
 
 
 @pytest_asyncio.fixture
-async def process(behind, bus_url):
+async def process(behind, bus_url, redis_url):
     """`python -m gateway`; auth and device-worker are away."""
     away = f"http://127.0.0.1:{free_port()}"
     port = free_port()
@@ -65,6 +65,7 @@ async def process(behind, bus_url):
         "CLARIN_HTTP_PORT": str(port),
         "CLARIN_INTERNAL_PORT": str(free_port()),
         "CLARIN_NATS_URL": bus_url,
+        "CLARIN_REDIS_URL": redis_url,
         "CLARIN_URL_AUTH": away,
         "CLARIN_URL_DEVICE_WORKER": away,
         "CLARIN_URL_CONVERSATIONS": behind.url,
@@ -147,18 +148,32 @@ async def test_the_documentation_needs_nothing_from_elsewhere(process):
 
 async def test_the_log_has_each_request_and_no_secret(process, signed_in):
     someone = signed_in()
+    secrets = {
+        "X-Api-Key": "clk_secret-of-a-program-0123456789",
+        "Cookie": "clarin_access=secret-of-a-cookie; clarin_refresh=another-secret; clarin_csrf=secret-proof",
+        "X-CSRF-Token": "secret-proof",
+        "Idempotency-Key": "secret-of-a-caller",
+    }
 
     async def passes():
         status, _, _ = await get(process, "/api/chats?token=very-secret", headers={**someone.headers, "X-Request-Id": "request-12345"})
         return status == 200
 
     await eventually(passes)
+    for headers in ({name: value} for name, value in secrets.items()):
+        await get(process, "/api/chats?ticket=secret-of-a-ticket", headers=headers)
+    await get(process, "/api/chats", headers={"Authorization": "Basic secret-of-a-person"})
+    await get(process, "/api/chats", headers={"Authorization": "Bearer secret.of.nobody"})
+    async with process.session.post(f"{process.url}/api/auth/login", data=b'{"password": "secret-in-a-body"}') as response:
+        assert response.status == 503
+    await get(process, "/api/chats", headers={"X-Request-Id": "request-at-last"})
     lines = await eventually(
         lambda: [line for line in process.lines if line.get("request_id") == "request-12345" and line["status"] == 200]
     )
     assert (lines[0]["path"], lines[0]["upstream"], lines[0]["tenant"]) == ("/api/chats", "conversations", str(someone.principal.tenant))
+    await eventually(lambda: any(line.get("request_id") == "request-at-last" for line in process.lines))
     everything = json.dumps(process.lines)
-    assert "very-secret" not in everything
+    assert "secret" not in everything
     assert someone.token not in everything
 
 

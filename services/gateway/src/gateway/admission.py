@@ -1,6 +1,6 @@
 """What becomes of a request: the checks, in their order, before a single byte of its body is read.
 
-target → method → route → preflight → who calls → proof against forged requests → size → (rates) → a plan
+target → method → route → preflight → the address's rate → proof against forged requests → size → who calls → its rate → a plan
 """
 
 import hmac
@@ -24,13 +24,16 @@ from gateway.domain import (
     NotAnUpgrade,
     OriginRefused,
 )
-from gateway.exchange import Forward, Plan
+from gateway.exchange import Forward, Later, Plan
+from gateway.keys import PREFIX, Keys
 from gateway.paths import normalise
+from gateway.rates import Rates, Visit
 from gateway.requests import Request, cookies
 from gateway.responses import Answer, Cors
 from gateway.upstream import Pool
 
 Verify = Callable[[str], Principal]
+Take = Callable[[Visit], Awaitable[None]]
 Own = Callable[[Request], Answer | Callable[[], Awaitable[Answer]]]
 
 
@@ -38,13 +41,36 @@ class Admission:
     """Turns each request into a plan, or into a Problem."""
 
     def __init__(
-        self, *, pools: Mapping[str, Pool], own: Mapping[str, Own], panel: Own, verify: Verify, cors: Cors, limits: Limits
+        self,
+        *,
+        pools: Mapping[str, Pool],
+        own: Mapping[str, Own],
+        panel: Own,
+        verify: Verify,
+        keys: Keys,
+        rates: Rates,
+        take: Take,
+        cors: Cors,
+        limits: Limits,
     ) -> None:
-        """Know the services (*pools* by name), the gateway's *own* paths and the *panel*, and who can read a token (*verify*)."""
+        """Know the parts.
+
+        Args:
+            pools: The services, by name.
+            own: The gateway's own paths.
+            panel: What answers everything else.
+            verify: Reads a token.
+            keys: Exchanges API keys.
+            rates: How often somebody may ask.
+            take: Charges a visit once the other replicas agree.
+        """
         self._pools = pools
         self._own = own
         self._panel = panel
         self._verify = verify
+        self._keys = keys
+        self._rates = rates
+        self._take = take
         self._cors = cors
         self._limits = limits
 
@@ -61,23 +87,59 @@ class Admission:
             return self._ourselves(request)
         if request.method == b"OPTIONS":
             return self._preflight(request)
+        visit = self._rates.visit(request)
+        try:
+            return self._admit(request, service, visit)
+        except Unauthenticated:
+            visit.pay()  # who tries tokens pays for it
+            raise
+
+    def _admit(self, request: Request, service: str, visit: Visit) -> Plan:
         token, cookie = self._credentials(request, service)
-        if request.path in routes.ANONYMOUS:
-            authorization = request.fields.get(b"authorization")
-        else:
-            if token is None:
-                raise Unauthenticated("This needs a bearer token or the session's cookie.")
-            request.principal = self._verify(token)
-            authorization = b"Bearer " + token.encode("latin-1")
         limit = self._limits.body(request.path)
         if request.length is not None and request.length > limit:
             raise BodyTooLarge(f"A body here has at most {limit} bytes.", limit=limit)
-        # Rates: here, by address on anonymous paths and by principal elsewhere, before a service is asked.
         pool = self._pools[service]
-        return Forward(pool, request.upstream_head(pool.authority, authorization=authorization, cookie=cookie))
+        if request.path in routes.ANONYMOUS:
+            return self._settle(request, visit, pool, request.fields.get(b"authorization"), cookie)
+        if token is None:
+            raise Unauthenticated("This needs a bearer token, an API key or the session's cookie.")
+        if token.startswith(PREFIX):
+            key, known = token, self._keys.known(token, request.address)
+            if known is None:
+                return Later(lambda: self._exchange(request, visit, pool, key, cookie))
+            token = known
+        return self._know(request, visit, pool, token, cookie)
+
+    def _know(self, request: Request, visit: Visit, pool: Pool, token: str, cookie: bytes | None) -> Forward | Later:
+        request.principal = self._verify(token)
+        visit.caller(request.principal.id)
+        return self._settle(request, visit, pool, b"Bearer " + token.encode("latin-1"), cookie)
+
+    def _settle(self, request: Request, visit: Visit, pool: Pool, authorization: bytes | None, cookie: bytes | None) -> Forward | Later:
+        forward = Forward(pool, request.upstream_head(pool.authority, authorization=authorization, cookie=cookie))
+        if not visit.strict:
+            visit.pay()
+            return forward
+
+        async def agreed() -> Forward:
+            await self._take(visit)
+            return forward
+
+        return Later(agreed)
+
+    async def _exchange(self, request: Request, visit: Visit, pool: Pool, key: str, cookie: bytes | None) -> Forward:
+        try:
+            token = await self._keys.token(key, request.address)
+            visit.again()
+            plan = self._know(request, visit, pool, token, cookie)
+        except Unauthenticated:
+            visit.pay()
+            raise
+        return plan if isinstance(plan, Forward) else await plan.decide()
 
     def _credentials(self, request: Request, service: str) -> tuple[str | None, bytes | None]:
-        """Find the bearer token, and the cookies that the service may see: auth's alone, for its refresh token.
+        """Find the bearer token or API key, and the cookies that the service may see: auth's alone, for its refresh token.
 
         Raises: CsrfMismatch: An unsafe request that a cookie speaks for, without the session's proof.
         """
@@ -89,7 +151,8 @@ class Admission:
             scheme, _, token = authorization.decode("latin-1").partition(" ")
             return (token.strip() if scheme.lower() == "bearer" else None), passed
         if b"x-api-key" in fields:
-            return None, passed
+            key = fields[b"x-api-key"].decode("latin-1")
+            return key if key.startswith(PREFIX) else None, passed
         if request.path in routes.ANONYMOUS:
             speaks = request.path in COOKIE_GUARDED and ("clarin_access" in jar or "clarin_refresh" in jar)
         else:
@@ -107,8 +170,8 @@ class Admission:
             raise NotAnUpgrade("Only a WebSocket is here.", headers={"Upgrade": "websocket"})
         if not request.bodyless():
             raise BadRequest("A WebSocket is not opened with a body.")
-        pool = self._pools["realtime"]
-        return Forward(pool, request.upstream_head(pool.authority, authorization=request.fields.get(b"authorization"), cookie=None))
+        visit = self._rates.visit(request)
+        return self._settle(request, visit, self._pools["realtime"], request.fields.get(b"authorization"), None)
 
     def _ourselves(self, request: Request) -> Plan:
         own = self._own.get(request.path)

@@ -73,7 +73,7 @@ def own(settings: GatewaySettings, health: Health, registry: CollectorRegistry, 
     meta = {
         "name": "clarin",
         "version": version(),
-        "registration": settings.registration,
+        "registration": settings.policy,
         "mail": settings.mail,
         "limits": {"body_bytes": settings.body_limit, "media_bytes": settings.media_limit},
     }

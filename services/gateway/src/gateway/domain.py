@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contracts.errors import Conflict, Forbidden, Malformed, NotFound, Problem, TooLarge, Unavailable
+from contracts.errors import Conflict, Forbidden, Malformed, NotFound, Problem, RateLimited, TooLarge, Unauthenticated, Unavailable
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -41,6 +41,7 @@ class Limits:
         write_s: A client that takes nothing of its answer.
         linger_s: How long an early answer waits for a client that is still sending, and …
         linger_bytes: … how much of that is thrown away before it gives up.
+        per_address: Connections that one address may have open, a trusted proxy excepted; 0 for any number.
     """
 
     head_bytes: int = 32 * KIB
@@ -56,6 +57,7 @@ class Limits:
     write_s: float = 60
     linger_s: float = 5
     linger_bytes: int = 64 * MIB
+    per_address: int = 0
 
     def body(self, path: str) -> int:
         """Say how many bytes a body on *path* may have."""
@@ -126,6 +128,30 @@ class CsrfMismatch(Forbidden):
     """The request does not carry the session's CSRF token."""
 
     code = "csrf"
+
+
+class KeyInvalid(Unauthenticated):
+    """The API key is not valid."""
+
+    code = "key-invalid"
+
+
+class KeyExpired(Unauthenticated):
+    """The API key has expired."""
+
+    code = "key-expired"
+
+
+class AccountSuspended(Forbidden):
+    """The account is suspended."""
+
+    code = "account-suspended"
+
+
+class TooManyConnections(RateLimited):
+    """This address has too many connections open."""
+
+    code = "too-many-connections"
 
 
 class OriginRefused(Forbidden):

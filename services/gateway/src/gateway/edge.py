@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import ClassVar, cast
 
@@ -13,9 +13,9 @@ from contracts import ids
 from contracts.errors import Problem
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from gateway import responses
-from gateway.domain import BadRequest, HeadersTooLarge, Limits, TargetTooLong, TooSlow, VersionNotSupported
-from gateway.exchange import Exchange, Forward, Plan
+from gateway import requests, responses
+from gateway.domain import BadRequest, HeadersTooLarge, Limits, TargetTooLong, TooManyConnections, TooSlow, VersionNotSupported
+from gateway.exchange import Exchange, Forward, Later, Plan
 from gateway.requests import Network, Request
 from gateway.responses import Cors
 from gateway.upstream import Connection, Pool
@@ -45,6 +45,7 @@ class Edge:
         self.pools = pools
         self.draining = False
         self.clients: set[Client] = set()
+        self._addresses: Counter[str] = Counter()
         self._gone: asyncio.Future[None] | None = None
         self.now: Callable[[], float] = time.monotonic
 
@@ -76,9 +77,21 @@ class Edge:
             self._gone = asyncio.get_running_loop().create_future()
             await self._gone
 
-    def left(self, client: "Client") -> None:
+    def came(self, client: "Client", peer: str) -> bool:
+        """Count a connection; False when its address has as many as it may."""
+        self.clients.add(client)
+        if not self.limits.per_address:
+            return True
+        self._addresses[peer] += 1
+        return self._addresses[peer] <= self.limits.per_address or requests.within(peer, self.trusted)
+
+    def left(self, client: "Client", peer: str) -> None:
         """Count a connection that ended."""
         self.clients.discard(client)
+        if self.limits.per_address:
+            self._addresses[peer] -= 1
+            if self._addresses[peer] <= 0:
+                del self._addresses[peer]
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
 
@@ -106,7 +119,7 @@ class Client(asyncio.Protocol):
 
     __slots__ = (
         "_current", "_early", "_full_since", "_head_bytes", "_incoming", "_lingered", "_lingering", "_parser", "_peer", "_priming",
-        "_queue", "_request", "_since", "_spliced", "_started", "edge", "full", "held", "transport",
+        "_queue", "_refused", "_request", "_since", "_spliced", "_started", "edge", "full", "held", "transport",
     )  # fmt: skip
 
     def __init__(self, edge: Edge) -> None:
@@ -129,6 +142,7 @@ class Client(asyncio.Protocol):
         self._since = edge.now()
         self._full_since = 0.0
         self._peer = ""
+        self._refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Know the peer; see that a vanished one is noticed."""
@@ -138,7 +152,12 @@ class Client(asyncio.Protocol):
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self.edge.clients.add(self)
+        if not self.edge.came(self, self._peer):
+            self.edge.left(self, self._peer)
+            self._refused = True
+            self._broken(TooManyConnections("Close some of them first."))
+            self._pump()
+            transport.close()  # at once: what lingers would be one more
 
     def data_received(self, data: bytes) -> None:
         """Read on: pass, throw away, or parse."""
@@ -331,7 +350,8 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Give up what is open."""
-        self.edge.left(self)
+        if not self._refused:
+            self.edge.left(self, self._peer)
         current, self._current = self._current, None
         self._queue.clear()
         if current is not None:
@@ -375,7 +395,7 @@ class Client(asyncio.Protocol):
         request.see_through(self._peer, self.edge.trusted)
         request.settle()
         plan = self._plan(request)
-        if not isinstance(plan, Forward):
+        if not isinstance(plan, Forward | Later):
             request.upgrade = b""
         self._incoming = Exchange(self, request, plan, limit=self.edge.limits.body(request.path))
         self._queue.append(self._incoming)

@@ -36,7 +36,14 @@ class Forward:
     head: bytes
 
 
-Plan = Forward | Answer | Callable[[], Awaitable[Answer]]
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A request that a service answers once somebody has been asked: *decide* gives the rest, or raises a Problem."""
+
+    decide: Callable[[], Awaitable[Forward]]
+
+
+Plan = Forward | Later | Answer | Callable[[], Awaitable[Answer]]
 
 
 class Exchange:
@@ -76,7 +83,7 @@ class Exchange:
         self._head = b""
         self._chunked = False
         self._connection: Connection | None = None
-        self._discarding = not isinstance(plan, Forward)
+        self._discarding = not isinstance(plan, Forward | Later)
         self._retried = False
         self._task: asyncio.Task[None] | None = None
 
@@ -87,13 +94,32 @@ class Exchange:
         self._asked = now
         plan = self.plan
         if isinstance(plan, Forward):
-            if not self.complete and b"expect" in self.request.fields and self.request.version == "1.1":
-                self.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            plan.pool.ask(self, bodyless=self.request.method == b"HEAD", upgrading=bool(self.request.upgrade))
+            self._ask(plan)
         elif isinstance(plan, Answer):
             self.answer(plan)
+        elif isinstance(plan, Later):
+            self._task = asyncio.get_running_loop().create_task(self._decide(plan))
         else:
             self._task = asyncio.get_running_loop().create_task(self._await(plan))
+
+    def _ask(self, forward: Forward) -> None:
+        self._forward = forward
+        self._service = forward.pool.name
+        if not self.complete and b"expect" in self.request.fields and self.request.version == "1.1":
+            self.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        forward.pool.ask(self, bodyless=self.request.method == b"HEAD", upgrading=bool(self.request.upgrade))
+
+    async def _decide(self, later: Later) -> None:
+        try:
+            forward = await later.decide()
+        except Problem as problem:
+            self._refuse(problem)
+        except Exception:
+            log.exception("admitting a request failed", request_id=self.request.id, path=self.request.path)
+            self._refuse(Problem())
+        else:
+            if not self.over:
+                self._ask(forward)
 
     async def _await(self, plan: Callable[[], Awaitable[Answer]]) -> None:
         try:
@@ -218,12 +244,13 @@ class Exchange:
         return not self._retried and request.bodyless() and not request.upgrade and request.method in (b"GET", b"HEAD")
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer for a service that cannot; what comes of the body is thrown away."""
+        """Answer for a service that cannot or must not; what comes of the body is thrown away."""
         self._discarding = True
         self._buffer.clear()
         self.client.free(self.client.BUFFER | self.client.UPSTREAM)
         if not self.over:
-            self.answer(responses.problem(problem, self.request.id))
+            bug = type(problem) is Problem
+            self.answer(responses.bug(self.request.id) if bug else responses.problem(problem, self.request.id))
 
     def head(self, status: int, headers: Headers, *, length: int | None, bodyless: bool) -> None:
         """Write the head of the service's answer."""

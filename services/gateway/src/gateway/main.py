@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
+import time
 
 import structlog
-from contracts import routes
+from contracts import asks, routes
 from servicekit.auth import Verifier
 from servicekit.bus import Bus
 from servicekit.http import create_app
@@ -13,10 +14,13 @@ from servicekit.run import Service, service
 from gateway import api
 from gateway.admission import Admission
 from gateway.edge import Edge
+from gateway.keys import Keys
 from gateway.panel import Panel
+from gateway.rates import Rates
 from gateway.record import AccessLog, Recorder
 from gateway.responses import Cors
 from gateway.settings import GatewaySettings
+from gateway.tally import Tally
 from gateway.upstream import Pool
 
 #: A socket holds its connection for as long as it lives, so they are not counted like the others.
@@ -30,7 +34,7 @@ async def start(settings: GatewaySettings, process: Service) -> None:
     bus = await process.enter(Bus.open(settings.nats_url, name="gateway"))
     verifier = await process.enter(Verifier.open(bus))
     process.health.check("bus", bus.ping)
-    limits = settings.limits()
+    limits = settings.bounds()
     cors = Cors(settings.origins())
     urls = {
         "auth": settings.url_auth,
@@ -44,11 +48,17 @@ async def start(settings: GatewaySettings, process: Service) -> None:
     }
     access_log = AccessLog(sys.stdout.buffer) if settings.access_log else None
     recorder = Recorder(access_log=access_log, registry=process.registry)
+    rates = Rates(settings.rates(), time.monotonic)
+    tally = Tally(settings.redis_url, rates, registry=process.registry)
+    process.background("tally", tally.run)
     admission = Admission(
         pools=pools,
         own=api.own(settings, process.health, process.registry, api.Documents({name: urls[name] for name in routes.PUBLIC})),
         panel=Panel(settings.panel_dir),
         verify=verifier.verify,
+        keys=Keys(lambda question: bus.ask(asks.KEY, question)),
+        rates=rates,
+        take=tally.take,
         cors=cors,
         limits=limits,
     )

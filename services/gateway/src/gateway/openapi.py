@@ -16,7 +16,13 @@ _SECURITY = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "An access token of POST /api/auth/login.",
+        "description": "An access token of POST /api/auth/login, or an API key.",
+    },
+    "key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Api-Key",
+        "description": "An API key, which starts with clk_; it may also stand where a bearer token stands.",
     },
     "session": {
         "type": "apiKey",
@@ -75,7 +81,7 @@ _OWN_SCHEMAS: Document = {
         "properties": {
             "name": {"type": "string"},
             "version": {"type": "string"},
-            "registration": {"type": "string", "enum": ["open", "invite", "closed"]},
+            "registration": {"type": "string", "enum": ["open", "invite", "first", "closed"]},
             "mail": {"type": "boolean"},
             "sim_url": {"type": "string", "description": "In development only."},
             "limits": {
@@ -119,7 +125,7 @@ def merge(documents: Mapping[str, Document], *, version: str, missing: tuple[str
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {"schemas": dict(sorted(schemas.items())), "securitySchemes": _SECURITY},
-        "security": [{"bearer": []}, {"session": []}],
+        "security": [{"bearer": []}, {"key": []}, {"session": []}],
     }
     if missing:
         merged["x-missing"] = list(missing)

@@ -20,7 +20,7 @@ HOP_BY_HOP = frozenset(
 #: … and those that the gateway writes itself, so that nobody outside can.
 _OWN = frozenset(
     {
-        b"host", b"content-length", b"expect", b"cookie", b"authorization", b"x-request-id", b"forwarded",
+        b"host", b"content-length", b"expect", b"cookie", b"authorization", b"x-api-key", b"x-request-id", b"forwarded",
         b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-real-ip",
     }
 )  # fmt: skip
@@ -28,7 +28,17 @@ _NOT_FORWARDED = HOP_BY_HOP | _OWN
 
 #: Two of one of these would be read in two ways.
 _ONCE = frozenset(
-    {b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type", b"x-csrf-token", b"origin", b"upgrade"}
+    {
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"authorization",
+        b"content-type",
+        b"x-api-key",
+        b"x-csrf-token",
+        b"origin",
+        b"upgrade",
+    }
 )
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{8,128}")
@@ -52,11 +62,12 @@ class Request:
         id: The request's id: the client's when it is a decent one.
         address, scheme, host: Who asks and what was asked for, seen through trusted proxies.
         principal: Who the token says it is; None on an anonymous path.
+        rate: The header lines that tell the client how much it may ask for.
     """
 
     __slots__ = (
         "address", "chunked", "fields", "headers", "host", "id", "keep_alive", "length", "method", "path", "principal",
-        "query", "scheme", "size", "target", "upgrade", "version",
+        "query", "rate", "scheme", "size", "target", "upgrade", "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -77,6 +88,7 @@ class Request:
         self.scheme = "http"
         self.host = ""
         self.principal: Principal | None = None
+        self.rate = b""
 
     def add(self, name: bytes, value: bytes) -> None:
         """Take one header.  Raises: BadRequest: a second one where one is allowed; HeadersTooLarge."""
@@ -132,14 +144,14 @@ class Request:
         """Fill in address, scheme and host; what a header says counts only when *peer* is a trusted proxy."""
         self.address = peer
         self.host = self.fields.get(b"host", b"").decode("latin-1")
-        if not trusted or not _within(peer, trusted):
+        if not trusted or not within(peer, trusted):
             return
         chain = self.fields.get(b"x-forwarded-for", b"").decode("latin-1")
         for hop in reversed([part.strip() for part in chain.split(",")] if chain else []):
             if _address(hop) is None:
                 break
             self.address = hop
-            if not _within(hop, trusted):
+            if not within(hop, trusted):
                 break
         scheme = self.fields.get(b"x-forwarded-proto", b"").lower()
         if scheme in (b"http", b"https"):
@@ -198,6 +210,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _within(text: str, networks: tuple[Network, ...]) -> bool:
+def within(text: str, networks: tuple[Network, ...]) -> bool:
+    """Tell whether an address is in one of *networks*."""
     address = _address(text)
     return address is not None and any(address in network for network in networks)

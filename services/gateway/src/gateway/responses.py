@@ -95,6 +95,7 @@ def head(status: int, headers: bytes, request: Request, cors: Cors, *, framing: 
         parts.append(_API_POLICY)
     parts.append(_ALWAYS_OVER_TLS if request.scheme == "https" else _ALWAYS)
     parts.append(cors.headers(request.fields.get(b"origin")))
+    parts.append(request.rate)
     if close:
         parts.append(b"connection: close\r\n")
     elif request.version == "1.0":

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
-from servicekit.settings import WithBus, WithHttp
+from servicekit.settings import WithBus, WithHttp, WithRedis
 
 from gateway.domain import MIB, Limits
+from gateway.rates import Rate
 from gateway.requests import Network
 
 
@@ -37,11 +38,26 @@ def _networks(value: str) -> str:
     return value
 
 
+def _rate(value: str) -> str:
+    Rate.read(value)
+    return value
+
+
+RateText = Annotated[str, AfterValidator(_rate)]
 ServiceUrl = Annotated[str, AfterValidator(_service)]
 
 
-class GatewaySettings(WithHttp, WithBus):
-    """The gateway's settings; ``http_host`` and ``http_port`` are the public port."""
+#: A developer's machine is one address and one caller, and its tests and benchmarks ask faster than people do.
+_DEVELOPMENT_FACTOR = 1000.0
+
+
+class GatewaySettings(WithHttp, WithBus, WithRedis):
+    """The gateway's settings; ``http_host`` and ``http_port`` are the public port.
+
+    Attributes:
+        registration: Left out: open in development; in production only for the first account. Auth reads the same.
+        limit_factor: Left out: 1 in production, 1000 elsewhere; every rate and the connections are multiplied by it.
+    """
 
     url_auth: ServiceUrl = Field(description="the http:// address of the auth service")
     url_device_worker: ServiceUrl = Field(description="the http:// address of the device-worker's API")
@@ -54,7 +70,7 @@ class GatewaySettings(WithHttp, WithBus):
         "", description="origins such as https://crm.example.com, by comma, or *"
     )
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field("", description="networks such as 10.0.0.0/8, by comma")
-    registration: Literal["open", "invite", "closed"] = Field("open", description="open, invite or closed")
+    registration: Literal["open", "invite", "first", "closed"] | None = Field(None, description="open, invite, first or closed")
     sim_url: str | None = Field(None, description="the address of the loopback network's page; shown in development only")
     mail: bool = Field(False, description="true when mail can be sent")
     access_log: bool = Field(True, description="true for one log line for each request")
@@ -66,8 +82,19 @@ class GatewaySettings(WithHttp, WithBus):
     body_timeout: float = Field(30, gt=0, description="seconds that a body may take, besides one for each KiB")
     idle_timeout: float = Field(75, gt=0, description="seconds that a connection may idle")
 
-    def limits(self) -> Limits:
-        """Gather the limits."""
+    limits: Literal["on", "off"] = Field("on", description="on or off")
+    limit_factor: float | None = Field(None, gt=0, le=1e6, description="a number that every rate is multiplied by")
+    limit_connections: int = Field(1000, ge=1, description="connections that one address may have open")
+    limit_login: RateText = Field("30/m+30", description="a rate such as 30/m+30: 30 a minute, 30 at once; for each address")
+    limit_register: RateText = Field("20/h+20", description="a rate such as 20/h+20, for each address")
+    limit_refresh: RateText = Field("5/s+100", description="a rate such as 5/s+100, for each address")
+    limit_recover: RateText = Field("30/h+20", description="a rate such as 30/h+20, for each address")
+    limit_sends: RateText = Field("20/s+100", description="a rate such as 20/s+100, for each caller; an address has four times as much")
+    limit_writes: RateText = Field("20/s+100", description="a rate such as 20/s+100, for each caller; an address has four times as much")
+    limit_reads: RateText = Field("50/s+300", description="a rate such as 50/s+300, for each caller; an address has four times as much")
+
+    def bounds(self) -> Limits:
+        """Gather the limits of size and time."""
         return Limits(
             body_bytes=self.body_limit,
             media_bytes=self.media_limit,
@@ -75,7 +102,34 @@ class GatewaySettings(WithHttp, WithBus):
             head_s=self.header_timeout,
             body_s=self.body_timeout,
             idle_s=self.idle_timeout,
+            per_address=int(self.limit_connections * self._factor) if self.limits == "on" else 0,
         )
+
+    def rates(self) -> dict[str, Rate]:
+        """Read how often somebody may ask, by class."""
+        if self.limits == "off":
+            return {}
+        texts = {
+            "login": self.limit_login,
+            "register": self.limit_register,
+            "refresh": self.limit_refresh,
+            "recover": self.limit_recover,
+            "sends": self.limit_sends,
+            "writes": self.limit_writes,
+            "reads": self.limit_reads,
+        }
+        return {name: Rate.read(text).times(self._factor) for name, text in texts.items()}
+
+    @property
+    def _factor(self) -> float:
+        if self.limit_factor is not None:
+            return self.limit_factor
+        return 1.0 if self.env == "production" else _DEVELOPMENT_FACTOR
+
+    @property
+    def policy(self) -> str:
+        """Tell who may register."""
+        return self.registration or ("first" if self.env == "production" else "open")
 
     def origins(self) -> list[str]:
         """Read which origins' pages may call."""
