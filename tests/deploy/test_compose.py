@@ -57,7 +57,7 @@ def test_every_variable_is_in_the_example_and_no_secret_has_a_value():
     example = dict(line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if line and not line.startswith("#"))
     demanded = set(re.findall(r"\$\{(\w+):\?\}", (ROOT / "docker-compose.yml").read_text()))
     assert demanded <= set(example)
-    assert {name: value for name, value in example.items() if value} == {"CLARIN_PORT": "8080"}
+    assert not any(example.values())
 
 
 def test_only_the_worker_carries_neonize():
