@@ -1,13 +1,14 @@
 """Which benchmarks there are."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import uvloop
 
-from bench import failover, figures, inbound, inject, sessions, soak
+from bench import failover, figures, gateway, inbound, inject, sessions, soak
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -57,6 +58,16 @@ def failover_(
     _run(failover.run(sessions=count, workers=workers, rate=rate, folder=folder), as_json)
 
 
+@app.command("gateway")
+def gateway_(
+    seconds: Annotated[float, typer.Option(min=0.2, max=60, help="For each throughput, of which there are thirty.")] = 1.5,
+    requests: Annotated[int, typer.Option(min=100, max=100_000, help="For each latency, of which there are six.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Measure what the gateway adds to a request, and what it carries, beside FastAPI with httpx."""
+    _run(gateway.run(seconds=seconds, requests=requests), as_json, loop=uvloop.new_event_loop)
+
+
 @app.command("soak")
 def soak_(
     minutes: Annotated[float, typer.Option(min=0.5, max=1440, help="For how long, after the numbers are linked.")] = 60,
@@ -70,8 +81,11 @@ def soak_(
     _run(soak.run(minutes=minutes, sessions=count, rate=rate, recycle_minutes=recycle, folder=folder), as_json)
 
 
-def _run(work: Coroutine[Any, Any, dict[str, Any]], as_json: bool) -> None:
-    result = asyncio.run(work)
+def _run(
+    work: Coroutine[Any, Any, dict[str, Any]], as_json: bool, *, loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+) -> None:
+    with asyncio.Runner(loop_factory=loop) as runner:
+        result = runner.run(work)
     figures.show(result, as_json=as_json)
     if result["lost"] or result["doubled"] or result["done"] < result["asked"]:
         raise typer.Exit(1)

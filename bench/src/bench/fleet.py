@@ -61,12 +61,12 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(system: System, network: Network, count: int) -> AsyncIterator[Fleet]:
+async def fleet(system: System, network: Network, count: int, *, accounts: int = ACCOUNTS) -> AsyncIterator[Fleet]:
     """*count* connected numbers; those that the system's folder has already are connected again, and used first."""
     path = system.folder / "fleet.json"
     logins, numbers = _read(path)
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(Client(system.url)) for _ in range(ACCOUNTS)]
+        clients = [await stack.enter_async_context(Client(system.url)) for _ in range(accounts)]
         if not logins:
             logins = [Login(f"bench-{secrets.token_hex(6)}@example.com", f"bench-horse-{secrets.token_hex(6)}") for _ in clients]
             for client, login in zip(clients, logins, strict=True):
@@ -79,7 +79,7 @@ async def fleet(system: System, network: Network, count: int) -> AsyncIterator[F
         gate = asyncio.Semaphore(LINKED_AT_ONCE)
 
         async def one(index: int) -> Number:
-            account = index % ACCOUNTS
+            account = index % len(clients)
             async with gate:
                 phone = await system.phone(network, f"Tienda {index}")
                 customer = await system.phone(network, f"Cliente {index}")

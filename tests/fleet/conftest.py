@@ -1,0 +1,81 @@
+"""An installation with two workers and twenty numbers, for accidents that no other test could bear."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+from bench.fleet import Fleet, fleet, held_by
+from bench.traffic import Heard, Traffic, listening
+from bench.truth import Tally, tally
+from clarin.client import Client, eventually
+from clarin.testing import System, start, stop
+from sim.testing import Api as Network
+
+NUMBERS = 20
+ACCOUNTS = 2
+WORKERS = ("worker-1", "worker-2")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that an accident touches, and what must be true after it."""
+
+    system: System
+    network: Network
+    database: asyncpg.Connection
+    fleet: Fleet
+    heard: Heard
+    traffic: Traffic
+
+    async def all_online(self, within: float) -> None:
+        async def there() -> bool:
+            return (await self.network.get("/stats"))["online"] == len(self.fleet.numbers)
+
+        await eventually(there, within, "not every session is connected")
+
+    async def held_by(self, worker: str) -> list[str]:
+        return await held_by(self.database, self.fleet, worker)
+
+    async def shared(self, within: float = 30.0) -> None:
+        """Both workers run, and have sessions."""
+
+        async def both() -> bool:
+            return all([await self.held_by(worker) for worker in WORKERS])
+
+        await eventually(both, within, "a worker has no session")
+        await self.all_online(within)
+
+    async def every_session_still_talks(self, phase: str, each: int = 1, *, within: float = 60.0) -> Tally:
+        """*each* messages go both ways through every session; gives what came of all messages of the test."""
+        for _ in range(each):
+            await self.traffic.once_each(phase, 100)
+        records = await self.traffic.settled(self.heard, within)
+        assert "[undecryptable]" not in records.stored, "a message is there that nobody can read"
+        return tally(records)
+
+    def device(self, index: int) -> tuple[Client, str, str]:
+        """Its account's client, its id, its phone."""
+        number = self.fleet.numbers[index]
+        return self.fleet.clients[number.account], number.device, number.phone
+
+
+@pytest.fixture(scope="module")
+def fleet_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    running = start(tmp_path_factory.mktemp("fleet"), "--workers", str(len(WORKERS)))
+    yield running
+    stop(running)
+
+
+@pytest.fixture
+async def scene(fleet_system: System) -> AsyncIterator[Scene]:
+    database = await asyncpg.connect(str(fleet_system.ready["postgres"]))
+    async with (
+        fleet_system.network() as network,
+        fleet(fleet_system, network, NUMBERS, accounts=ACCOUNTS) as numbers,
+        listening(numbers) as heard,
+    ):
+        found = Scene(fleet_system, network, database, numbers, heard, Traffic(network, numbers))
+        await found.shared()
+        yield found
+    database.terminate()
