@@ -144,7 +144,7 @@ async def test_without_the_database_the_answer_says_so_and_comes_back(call: Call
 
 
 async def test_the_services_own_user_of_the_bus_may_do_all_that_it_needs(
-    started: Callable[..., Awaitable[Caller]], guarded_nats: Any
+    guarded_nats: Any, started: Callable[..., Awaitable[Caller]]
 ) -> None:
     call = await started(nats_url=guarded_nats.url_as("auth"))
     owner = call.bearing((await call.register()).body["access_token"])
@@ -174,9 +174,31 @@ async def test_the_document_names_every_route_and_its_problems(call: Caller) -> 
         "POST /api/auth/ticket",
         "POST /api/auth/password",
         "GET /api/auth/me",
-        "GET /api/auth/users",
-        "POST /api/auth/users",
-        "PATCH /api/auth/users/{id}",
+        "POST /api/auth/password/forgot",
+        "POST /api/auth/password/reset",
+        "GET /api/users",
+        "POST /api/users",
+        "GET /api/users/{id}",
+        "PATCH /api/users/{id}",
+        "GET /api/teams",
+        "POST /api/teams",
+        "GET /api/teams/{id}",
+        "PATCH /api/teams/{id}",
+        "DELETE /api/teams/{id}",
+        "GET /api/invitations",
+        "POST /api/invitations",
+        "DELETE /api/invitations/{id}",
+        "GET /api/keys",
+        "POST /api/keys",
+        "GET /api/keys/{id}",
+        "PATCH /api/keys/{id}",
+        "DELETE /api/keys/{id}",
+        "POST /api/keys/{id}/rotate",
+        "GET /api/account",
+        "PATCH /api/account",
+        "GET /api/ops/accounts",
+        "PATCH /api/ops/accounts/{id}",
+        "GET /api/activity",
         "GET /api/auth/sessions",
         "DELETE /api/auth/sessions/{id}",
         "GET /.well-known/jwks.json",

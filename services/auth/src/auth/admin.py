@@ -1,4 +1,4 @@
-"""The operator's commands: make the installation's owner, invite somebody to open an account.
+"""The operator's commands: make the installation's owner, invite somebody to open an account, rotate keys.
 
 The password comes from the variable CLARIN_ADMIN_PASSWORD, from a pipe, or from a prompt: never from the command line, which
 every process of the machine can read. Nothing secret is printed but an invitation, which is what ``invite`` is for.
@@ -22,11 +22,14 @@ from servicekit import outbox
 from servicekit.db import Database
 from servicekit.settings import load
 
-from auth import domain, store, tokens
+from auth import domain, letters, store, tokens
 from auth.domain import Account, EmailTaken, User
+from auth.keys import Keyring, WrongEncryptionKey
 from auth.passwords import Passwords
-from auth.settings import Operator
+from auth.settings import Operator, Sealing
 
+#: Longer than any access token lives, and than a replica takes to learn of a new key.
+OUTLAST = timedelta(minutes=15)
 PASSWORD = "CLARIN_ADMIN_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -43,7 +46,13 @@ def main(arguments: Sequence[str]) -> int:
     create.add_argument("--currency", default="USD", type=_checked(domain.currency))
     invite = commands.add_parser("invite", help="print a code that opens one account")
     invite.add_argument("--days", type=int, default=7, choices=range(1, 91), metavar="1-90")
+    keys = commands.add_parser("keys", help="the keys that access tokens are signed with").add_subparsers(required=True)
+    keys.add_parser("rotate", help="sign with a new key within a minute; the present one is good until its last token ends")
+    sealing = commands.add_parser("encryption", help="the key that secrets are sealed with").add_subparsers(required=True)
+    sealing.add_parser("rotate", help="seal anew with CLARIN_ENCRYPTION_KEY what CLARIN_ENCRYPTION_KEY_PREVIOUS sealed")
     chosen = parser.parse_args(arguments)
+    if chosen.command in ("keys", "encryption"):
+        return _rotate(load(Sealing, "auth"), chosen.command)
     settings = load(Operator, "auth")
     try:
         if chosen.command == "invite":
@@ -102,6 +111,33 @@ async def _invite(settings: Operator, lifetime: timedelta) -> int:
     async with Database.open(settings.system_database_url, application="auth-admin", pool=1) as system, system.system() as tx:
         await store.installation.invite(tx, tokens.hashed(code), datetime.now(UTC), lifetime)
     sys.stdout.write(f"{code}\n")
+    return 0
+
+
+def _rotate(settings: Sealing, what: str) -> int:
+    try:
+        return asyncio.run(_rotate_signing(settings) if what == "keys" else _rotate_sealing(settings))
+    except WrongEncryptionKey as error:
+        sys.stderr.write(f"clarin auth: {error}\n")
+        return 1
+
+
+async def _rotate_signing(settings: Sealing) -> int:
+    async with Database.open(settings.system_database_url, application="auth-admin", pool=1) as system, system.system() as tx:
+        # the new one is only made by who could open the present ones
+        now = datetime.now(UTC)
+        Keyring(settings.vault).hold(await store.installation.signing(tx, settings.vault, now))
+        made = await store.installation.rotate(tx, settings.vault, now, OUTLAST)
+    sys.stdout.write(f"{made.kid} signs within a minute; the keys before it are good for {OUTLAST // timedelta(minutes=1)} more minutes.\n")
+    return 0
+
+
+async def _rotate_sealing(settings: Sealing) -> int:
+    async with Database.open(settings.system_database_url, application="auth-admin", pool=1) as system, system.system() as tx:
+        count = await store.installation.reseal(tx, settings.vault)
+        for id, sealed in await store.mails.every(tx):
+            await store.mails.reseal(tx, id, letters.reseal(settings.vault, sealed))
+    sys.stdout.write(f"{count} signing keys are sealed with CLARIN_ENCRYPTION_KEY; leave the previous one in place for a day.\n")
     return 0
 
 

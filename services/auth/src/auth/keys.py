@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,10 +25,11 @@ class WrongEncryptionKey(ValueError):
 class Vault:
     """Seals small secrets with AES-256-GCM and derives keys of its own for other uses."""
 
-    def __init__(self, key: bytes) -> None:
-        """Use *key*, 32 bytes."""
+    def __init__(self, key: bytes, previous: bytes | None = None) -> None:
+        """Use *key*, 32 bytes; what was sealed with *previous* can still be opened."""
         self._key = key
         self._cipher = AESGCM(key)
+        self._openers = [self._cipher] if previous is None else [self._cipher, AESGCM(previous)]
 
     def seal(self, secret: bytes, *, what: str) -> bytes:
         """Encrypt *secret* as *what*, which it can only be opened as."""
@@ -36,10 +38,10 @@ class Vault:
 
     def open(self, sealed: bytes, *, what: str) -> bytes:
         """Decrypt.  Raises: WrongEncryptionKey: another key, another *what*, or altered."""
-        try:
-            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], what.encode())
-        except InvalidTag:
-            raise WrongEncryptionKey("A signing key cannot be opened: CLARIN_ENCRYPTION_KEY is not the one it was sealed with.") from None
+        for cipher in self._openers:
+            with suppress(InvalidTag):
+                return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], what.encode())
+        raise WrongEncryptionKey("A secret cannot be opened: CLARIN_ENCRYPTION_KEY is not the one it was sealed with.")
 
     def derive(self, use: str) -> bytes:
         """Derive the 32-byte key for *use*."""

@@ -1,10 +1,11 @@
 """Wiring: what is opened, in which order, and what runs."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from contracts import buckets
+from contracts import asks, buckets
 from redis.asyncio import Redis
 from servicekit import idempotency, run
 from servicekit.auth import Verifier
@@ -14,10 +15,10 @@ from servicekit.http import create_app
 from servicekit.outbox import Relay
 from servicekit.timers import every
 
-from auth import admin, timers
+from auth import admin, answers, consumers, limits, timers
 from auth.api import ROUTERS
 from auth.api.parts import Parts
-from auth.keys import Keyring, Vault
+from auth.keys import Keyring
 from auth.passwords import Passwords
 from auth.settings import AuthSettings
 
@@ -31,9 +32,9 @@ async def start(settings: AuthSettings, service: run.Service) -> int:
     system = await service.enter(Database.open(settings.system_database_url, application="auth-system", pool=_SYSTEM_POOL))
     bus = await service.enter(Bus.open(settings.nats_url, name="auth"))
     redis: Redis = await service.enter(Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2))
-    vault = Vault(settings.key)
-    keyring, raised = Keyring(vault), asyncio.Event()
-    keys, versions = await bus.bucket(buckets.KEYS), await bus.bucket(buckets.VERSIONS)
+    vault = settings.vault
+    keyring, raised, limited, mailed = Keyring(vault), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    keys, versions, access = await bus.bucket(buckets.KEYS), await bus.bucket(buckets.VERSIONS), await bus.bucket(buckets.ACCESS)
     await timers.hold_keys(system, vault, keyring, keys)
     parts = Parts(
         settings=settings,
@@ -44,7 +45,11 @@ async def start(settings: AuthSettings, service: run.Service) -> int:
         verifier=await service.enter(Verifier.open(bus)),
         passwords=await service.enter(Passwords(cost=settings.bcrypt_cost)),
         refresh_key=vault.derive("refresh tokens"),
+        vault=vault,
         raised=raised,
+        limited=limited,
+        mailed=mailed,
+        access=access,
     )
 
     async def redis_answers() -> None:
@@ -53,9 +58,19 @@ async def start(settings: AuthSettings, service: run.Service) -> int:
     for name, probe in (("database", db.ping), ("bus", bus.ping), ("redis", redis_answers)):
         service.health.check(name, probe)
     service.background("outbox", Relay(system, bus, schema="auth").run)
-    service.background("versions", timers.announce_versions(system, versions, raised))
+    for name, drain, woken in (
+        ("versions", lambda: timers.announce_versions(system, versions), raised),
+        ("limits", lambda: limits.tell(access, system), limited),
+        ("mails", lambda: timers.send_mail(db, system, vault, settings), mailed),
+    ):
+        if name != "mails" or settings.mails:
+            service.background(name, timers.draining(name, drain, woken))
+    service.background(consumers.ACTIVITY, bus.consumer(consumers.activity(db)))
+    await limits.restore(access, system)
+    await service.enter(_answering(bus, answers.exchange(db, system, keyring, access)))
     for name, interval, work in (
         ("keys", timedelta(minutes=1), lambda: timers.hold_keys(system, vault, keyring, keys)),
+        ("access", timedelta(minutes=2), lambda: limits.restore(access, system)),
         ("sessions", timedelta(minutes=5), lambda: timers.expire_sessions(db, system)),
         ("forget", timedelta(hours=1), lambda: timers.forget(system)),
         ("idempotency", timedelta(hours=1), lambda: _swept(system)),
@@ -71,6 +86,15 @@ async def start(settings: AuthSettings, service: run.Service) -> int:
         state={"parts": parts},
     )
     return service.serve(app, settings.http_host, settings.http_port)
+
+
+@asynccontextmanager
+async def _answering(bus: Bus, exchange: Callable[[bytes], Awaitable[bytes]]) -> AsyncIterator[None]:
+    subscription = await bus.answer(asks.KEY, exchange, queue="auth")
+    try:
+        yield
+    finally:
+        await subscription.close()
 
 
 async def _swept(system: Database) -> None:

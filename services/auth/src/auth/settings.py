@@ -3,12 +3,16 @@
 import base64
 import binascii
 from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
-from servicekit.settings import WithBus, WithCursors, WithDatabase, WithHttp, WithRedis
+from servicekit.settings import Settings, WithBus, WithCursors, WithDatabase, WithHttp, WithRedis
 
 from auth.domain import Registration
+from auth.keys import Vault
 
 _PRODUCTION_COST = 10
 
@@ -26,35 +30,120 @@ class Operator(WithDatabase):
         return value
 
 
-class AuthSettings(WithHttp, WithBus, WithRedis, WithCursors, Operator):
+def _bytes(value: str) -> bytes:
+    try:
+        raw = base64.b64decode(value, altchars=b"-_" if "-" in value or "_" in value else None, validate=True)
+    except binascii.Error:
+        raise ValueError("not base64") from None
+    if len(raw) != 32:
+        raise ValueError("not 32 bytes")
+    return raw
+
+
+class Sealing(WithDatabase):
+    """What the operator's commands about keys need.
+
+    Attributes:
+        encryption_key_previous: Opens what was sealed before the encryption key was changed.
+    """
+
+    encryption_key: str = Field(
+        repr=False, description="32 random bytes in base64, the same in every replica, kept as long as the database"
+    )
+    encryption_key_previous: str | None = Field(None, repr=False, description="32 bytes in base64: the key before this one")
+
+    @field_validator("encryption_key", "encryption_key_previous")
+    @classmethod
+    def _is_32_bytes(cls, value: str | None) -> str | None:
+        return None if value is None else base64.b64encode(_bytes(value)).decode()
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _is_random_in_production(cls, value: str, info: ValidationInfo) -> str:
+        raw = base64.b64decode(value)
+        steps = {(after - before) % 256 for before, after in pairwise(raw)}
+        readable = all(0x20 <= byte < 0x7F for byte in raw)
+        if info.data.get("env") == "production" and (len(steps) < 8 or readable or len(set(raw)) < 16):
+            raise ValueError("not random")
+        return value
+
+    @property
+    def key(self) -> bytes:
+        """Give the encryption key's bytes."""
+        return base64.b64decode(self.encryption_key)
+
+    @property
+    def vault(self) -> Vault:
+        """Make what seals and opens."""
+        return Vault(self.key, None if self.encryption_key_previous is None else base64.b64decode(self.encryption_key_previous))
+
+
+class WithMail(Settings):
+    """A process that writes to people.
+
+    Attributes:
+        mail_dir: Where mail is kept instead of sent, on a developer's machine alone.
+        public_url: Where the panel answers, as links name it.
+    """
+
+    smtp_url: str | None = Field(None, repr=False, description="a smtp:// or smtps:// address, with user and password where they are asked")
+    mail_from: str | None = Field(
+        None, validate_default=True, description="the sender of mails, such as Clarin <clarin@example.com>; needed with CLARIN_SMTP_URL"
+    )
+    mail_dir: Path | None = Field(None, description="a folder that mails are written to, in development")
+    public_url: str | None = Field(
+        None, validate_default=True, description="the panel's address, such as https://clarin.example.com; needed with CLARIN_SMTP_URL"
+    )
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_smtp(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname or (parts.port is not None and parts.port < 1):
+                raise ValueError("no address of a mail server")
+        return value
+
+    @field_validator("mail_from", "public_url")
+    @classmethod
+    def _is_there(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("smtp_url") is not None:
+            raise ValueError("missing")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("no address")
+        return None if value is None else value.rstrip("/")
+
+    @property
+    def mails(self) -> bool:
+        """Tell whether anybody can be written to."""
+        return self.smtp_url is not None or (self.mail_dir is not None and self.env == "development")
+
+    @property
+    def address(self) -> str:
+        """Tell what links begin with; empty where nobody said it: then they begin at the panel's own root."""
+        return self.public_url or ("http://127.0.0.1:8080" if self.env == "development" else "")
+
+    @property
+    def sender(self) -> str:
+        """Tell who mails come from."""
+        return self.mail_from or "Clarin <clarin@localhost>"
+
+
+class AuthSettings(WithHttp, WithBus, WithRedis, WithCursors, WithMail, Sealing, Operator):
     """What the service needs.
 
     Attributes:
         registration: Left out: open in development; in production only for the first account.
     """
 
-    encryption_key: str = Field(
-        repr=False, description="32 random bytes in base64, the same in every replica, kept as long as the database"
-    )
     registration: Literal["open", "invite", "closed"] | None = Field(None, description="open, invite or closed")
     access_minutes: int = Field(10, ge=1, le=10, description="a number from 1 to 10")
     refresh_days: int = Field(30, ge=1, le=365, description="a number from 1 to 365")
-
-    @field_validator("encryption_key")
-    @classmethod
-    def _is_32_bytes(cls, value: str) -> str:
-        try:
-            raw = base64.b64decode(value, altchars=b"-_" if "-" in value or "_" in value else None, validate=True)
-        except binascii.Error:
-            raise ValueError("not base64") from None
-        if len(raw) != 32:
-            raise ValueError("not 32 bytes")
-        return base64.b64encode(raw).decode()
-
-    @property
-    def key(self) -> bytes:
-        """Give the encryption key's bytes."""
-        return base64.b64decode(self.encryption_key)
 
     @property
     def policy(self) -> Registration:

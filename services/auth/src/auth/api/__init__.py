@@ -1,7 +1,27 @@
 """The service's HTTP routes."""
 
-from auth.api import keys, signin, tickets, users
+from fastapi import APIRouter
 
-ROUTERS = (signin.router, tickets.router, users.router, keys.router)
+from auth.api import accounts, activity, invitations, jwks, keys, resets, signin, teams, tickets, users
+
+people = APIRouter()
+people.include_router(users.everybody, prefix="/api/users")
+# where they were first; nobody who calls them there has to change
+people.include_router(users.everybody, prefix="/api/auth/users", include_in_schema=False)
+
+ROUTERS = (
+    signin.router,
+    tickets.router,
+    resets.router,
+    users.router,
+    people,
+    teams.router,
+    invitations.router,
+    keys.router,
+    accounts.router,
+    activity.router,
+    accounts.ops,
+    jwks.router,
+)
 
 __all__ = ["ROUTERS"]

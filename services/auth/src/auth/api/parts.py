@@ -6,10 +6,11 @@ from typing import Annotated
 
 from redis.asyncio import Redis
 from servicekit.auth import Verifier
+from servicekit.bus import KeyValue
 from servicekit.db import Database
 from servicekit.http import state
 
-from auth.keys import Keyring
+from auth.keys import Keyring, Vault
 from auth.passwords import Passwords
 from auth.settings import AuthSettings
 
@@ -23,6 +24,9 @@ class Parts:
         system: Sees users by e-mail, whatever their account.
         refresh_key: What successors of refresh tokens are derived with.
         raised: Set when a token version waits for the bus.
+        limited: Set when what somebody sees waits for the bus.
+        access: The bucket that says it there.
+        mailed: Set when a mail waits.
     """
 
     settings: AuthSettings
@@ -33,7 +37,11 @@ class Parts:
     verifier: Verifier
     passwords: Passwords
     refresh_key: bytes = field(repr=False)
+    vault: Vault
     raised: asyncio.Event
+    limited: asyncio.Event
+    mailed: asyncio.Event
+    access: KeyValue
 
 
 WithParts = Annotated[Parts, state("parts")]

@@ -1,6 +1,5 @@
 """What opening a session means, whatever it was opened by."""
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -8,7 +7,7 @@ from typing import Literal
 from contracts import ids
 from contracts.envelope import wrap
 from contracts.events.auth import SessionClosed, SessionOpened
-from contracts.principal import Principal
+from contracts.principal import Access, Principal
 from fastapi import Request, Response
 from servicekit import outbox
 from servicekit.auth import sign
@@ -16,6 +15,7 @@ from servicekit.db import Tx
 
 from auth import store, tokens
 from auth.api import cookies
+from auth.api.callers import address
 from auth.api.parts import Parts
 from auth.api.shapes import AccountOut, SignedIn, UserOut
 from auth.domain import Account, Session, User
@@ -32,13 +32,9 @@ class Origin:
 
 
 def origin(request: Request) -> Origin:
-    """Read who is behind the gateway, which sets X-Real-Ip itself and lets nobody else do so."""
-    try:
-        address = str(ipaddress.ip_address(request.headers.get("X-Real-Ip", "")))
-    except ValueError:
-        address = None
+    """Read who is behind the gateway."""
     agent = "".join(character for character in request.headers.get("User-Agent", "") if character.isprintable())
-    return Origin(address=address, agent=agent[:_AGENT_CHARACTERS] or None)
+    return Origin(address=address(request), agent=agent[:_AGENT_CHARACTERS] or None)
 
 
 async def open(tx: Tx, parts: Parts, user: User, client: Literal["token", "cookie"], where: Origin, now: datetime) -> tuple[Session, str]:
@@ -72,6 +68,7 @@ def answer(
     *,
     user: User,
     account: Account,
+    seen: Access,
     session: Session,
     refresh: str,
     client: Literal["token", "cookie"],
@@ -95,7 +92,7 @@ def answer(
     )
     seconds = int(lifetime.total_seconds())
     response.headers["Cache-Control"] = "no-store"
-    shown = SignedIn(expires_in=seconds, user=UserOut.of(user), account=AccountOut.of(account))
+    shown = SignedIn(token_type="Bearer", expires_in=seconds, user=UserOut.of(user, seen), account=AccountOut.of(account))  # noqa: S106
     if client == "token":
         return shown.model_copy(update={"access_token": access, "refresh_token": refresh})
     cookies.put(

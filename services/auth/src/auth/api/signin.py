@@ -6,7 +6,7 @@ from typing import Literal
 
 from contracts import ids
 from contracts.envelope import wrap
-from contracts.errors import Unauthenticated
+from contracts.errors import Invalid, Unauthenticated
 from contracts.events.auth import AccountRegistered, SessionRefused, UserCreated
 from contracts.ids import TenantId, UserId
 from contracts.principal import Role
@@ -16,15 +16,17 @@ from servicekit.db import Tx
 from servicekit.http import problems
 
 from auth import domain, store, tokens
-from auth.api import cookies, sessions
+from auth.api import cookies, people, sessions
 from auth.api.parts import Parts, WithParts
 from auth.api.shapes import Login, Refresh, Register, SignedIn
 from auth.domain import (
     Account,
+    AccountSuspended,
     Busy,
     CsrfMismatch,
     EmailTaken,
     InvitationInvalid,
+    LimitReached,
     PasswordTooLong,
     RefreshInvalid,
     RefreshReused,
@@ -38,6 +40,7 @@ from auth.domain import (
     WeakPassword,
     WrongCredentials,
 )
+from auth.store.access import SEES_ALL
 
 #: Two tabs that refresh at once, or an answer lost on the way.
 GRACE = timedelta(seconds=5)
@@ -48,18 +51,26 @@ router = APIRouter(prefix="/api/auth", tags=["auth"])
 @router.post(
     "/register",
     status_code=201,
-    response_model_exclude_none=True,
-    responses=problems(EmailTaken, WeakPassword, PasswordTooLong, RegistrationClosed, InvitationInvalid, Busy),
+    response_model_exclude_unset=True,
+    responses=problems(
+        EmailTaken, WeakPassword, PasswordTooLong, RegistrationClosed, InvitationInvalid, AccountSuspended, LimitReached, Busy
+    ),
 )
 async def register(body: Register, request: Request, response: Response, parts: WithParts) -> SignedIn:
-    """Open an account with its first user, its owner, and sign them in."""
+    """Open an account with its first user, its owner, and sign them in; who has an invitation into an account joins that one."""
+    code = tokens.hashed(body.invitation) if body.invitation else None
+    async with parts.system.system() as system:
+        joined = await store.invitations.account_of(system, code) if code else None
+    if code is not None and joined is not None:
+        return await _join(body, code, joined, request, response, parts)
     policy = parts.settings.policy
     if policy is Registration.CLOSED:
         raise RegistrationClosed("Ask the installation's owner.")
-    if policy is Registration.INVITE and body.invitation is None:
+    if policy is Registration.INVITE and code is None:
         raise InvitationInvalid("Ask the installation's owner for one.")
-    password = domain.password(body.password)
-    await parts.passwords.judge(password, [body.email, body.email.partition("@")[0], body.name, body.account, "clarin"])
+    if body.account is None:
+        raise Invalid("An account needs a name.", errors=[{"at": "account", "message": "Field required"}])
+    hashed = await _hashed(parts, body, body.account)
     now = datetime.now(UTC)
     account = Account(
         id=TenantId(ids.new()), name=body.account, time_zone=body.time_zone, locale=body.locale, currency=body.currency, created_at=now
@@ -71,7 +82,7 @@ async def register(body: Register, request: Request, response: Response, parts: 
         name=body.name,
         role=Role.OWNER,
         created_at=now,
-        password_hash=await parts.passwords.hash(password),
+        password_hash=hashed,
     )
     async with parts.db.transaction(account.id) as tx:
         await _admit(tx, policy, account, body.invitation, now)
@@ -85,7 +96,54 @@ async def register(body: Register, request: Request, response: Response, parts: 
             wrap(account.id, UserCreated(user=owner.id, name=owner.name, role=owner.role)),
         )
         session, refresh = await sessions.open(tx, parts, owner, body.session, sessions.origin(request), now)
-    return sessions.answer(request, response, parts, user=owner, account=account, session=session, refresh=refresh, client=body.session)
+    return sessions.answer(
+        request,
+        response,
+        parts,
+        user=owner,
+        account=account,
+        seen=SEES_ALL,
+        session=session,
+        refresh=refresh,
+        client=body.session,
+    )
+
+
+async def _hashed(parts: Parts, body: Register, *about: str) -> str:
+    password = domain.password(body.password)
+    await parts.passwords.judge(password, [body.email, body.email.partition("@")[0], body.name, *about, "clarin"])
+    return await parts.passwords.hash(password)
+
+
+async def _join(body: Register, code: bytes, tenant: TenantId, request: Request, response: Response, parts: Parts) -> SignedIn:
+    hashed = await _hashed(parts, body)
+    now = datetime.now(UTC)
+    async with parts.db.transaction(tenant) as tx:
+        account = await store.users.account(tx, tenant, lock=True)
+        account.admit()
+        invitation = await store.invitations.lock(tx, tenant, code)
+        if invitation is None or not invitation.lets_in(body.email, now):
+            raise InvitationInvalid("It is used, revoked, too old, or for another address.")
+        account.make_room(await store.users.active(tx, tenant))
+        user = User(
+            id=UserId(ids.new()),
+            tenant=tenant,
+            email=body.email,
+            name=body.name,
+            role=invitation.role,
+            created_at=now,
+            password_hash=hashed,
+        )
+        await store.users.add(tx, user)
+        await store.invitations.use(tx, invitation, user.id, now)
+        seen = await people.place(tx, user, invitation.devices, invitation.teams)
+        joined = UserCreated(user=user.id, name=user.name, role=user.role, invitation=invitation.id)
+        await outbox.add(tx, wrap(tenant, joined))
+        session, refresh = await sessions.open(tx, parts, user, body.session, sessions.origin(request), now)
+    await people.tell(parts, user.id, seen)
+    return sessions.answer(
+        request, response, parts, user=user, account=account, seen=seen, session=session, refresh=refresh, client=body.session
+    )
 
 
 async def _admit(tx: Tx, policy: Registration, account: Account, invitation: str | None, now: datetime) -> None:
@@ -98,8 +156,8 @@ async def _admit(tx: Tx, policy: Registration, account: Account, invitation: str
 
 @router.post(
     "/login",
-    response_model_exclude_none=True,
-    responses=problems(WrongCredentials, UserDisabled, PasswordTooLong, TooManyAttempts, Busy),
+    response_model_exclude_unset=True,
+    responses=problems(WrongCredentials, UserDisabled, AccountSuspended, PasswordTooLong, TooManyAttempts, Busy),
 )
 async def login(body: Login, request: Request, response: Response, parts: WithParts) -> SignedIn:
     """Sign in. A wrong password and an unknown e-mail address get the same answer after the same work."""
@@ -124,15 +182,19 @@ async def login(body: Login, request: Request, response: Response, parts: WithPa
         # the row as it is now: while the password was compared, somebody may have been disabled
         fresh = await store.users.find(tx, user.tenant, user.id, lock=True)
         account = await store.users.account(tx, user.tenant)
+        seen = (await store.access.of(tx, user.tenant, [user.id])).get(user.id, SEES_ALL)
         active = fresh.active and fresh.password_hash == user.password_hash
-        if active:
+        if active and account.suspended_at is None:
             if rehashed is not None:
                 await store.users.save(tx, replace(fresh, password_hash=rehashed))
             session, refresh = await sessions.open(tx, parts, fresh, body.session, where, now)
     if not active:
         await _refuse(parts, attempts, user, "disabled", where)
         raise UserDisabled("Ask an owner or admin of the account.")
-    return sessions.answer(request, response, parts, user=fresh, account=account, session=session, refresh=refresh, client=body.session)
+    account.admit()
+    return sessions.answer(
+        request, response, parts, user=fresh, account=account, seen=seen, session=session, refresh=refresh, client=body.session
+    )
 
 
 async def _refuse(
@@ -147,7 +209,9 @@ async def _refuse(
         await outbox.add(tx, wrap(user.tenant, SessionRefused(user=user.id, reason=reason, address=where.address)))
 
 
-@router.post("/refresh", response_model_exclude_none=True, responses=problems(RefreshInvalid, RefreshReused, CsrfMismatch))
+@router.post(
+    "/refresh", response_model_exclude_unset=True, responses=problems(RefreshInvalid, RefreshReused, AccountSuspended, CsrfMismatch)
+)
 async def refresh(request: Request, response: Response, parts: WithParts, body: Refresh | None = None) -> SignedIn:
     """Exchange a refresh token, from the body or the cookie, for the next one and an access token.
 
@@ -169,6 +233,8 @@ async def refresh(request: Request, response: Response, parts: WithParts, body: 
         link, session = found
         user = await store.users.find(tx, tenant, session.user)
         account = await store.users.account(tx, tenant)
+        seen = (await store.access.of(tx, tenant, [user.id])).get(user.id, SEES_ALL)
+        account.admit()
         verdict = link.judge(session, now, GRACE)
         if verdict is Verdict.TWIN and link.successor != tokens.hashed(successor):
             verdict = Verdict.REUSED  # made with another encryption key: the same successor cannot be given again
@@ -185,7 +251,7 @@ async def refresh(request: Request, response: Response, parts: WithParts, body: 
     if verdict is Verdict.OVER:
         raise RefreshReused if session.reason == "reused" else RefreshInvalid
     return sessions.answer(
-        request, response, parts, user=user, account=account, session=session, refresh=successor, client=client, csrf=csrf
+        request, response, parts, user=user, account=account, seen=seen, session=session, refresh=successor, client=client, csrf=csrf
     )
 
 

@@ -2,9 +2,10 @@
 
 import jwt
 import msgspec
+from contracts.principal import Scope
 from fastapi import APIRouter, Request
 from redis.exceptions import RedisError
-from servicekit.http import Caller, problems
+from servicekit.http import Caller, needs, problems
 
 from auth import tokens
 from auth.api.parts import WithParts
@@ -17,6 +18,7 @@ router = APIRouter(prefix="/api/auth", tags=["auth"])
 
 
 @router.post("/ticket", responses=problems(TicketsAway))
+@needs(Scope.READ)
 async def ticket(caller: Caller, request: Request, parts: WithParts) -> Ticket:
     """Make a ticket that opens one socket within 30 seconds, for as long as this access token is good."""
     # verified a moment ago, when the caller was read from it

@@ -1,5 +1,5 @@
 """Every statement of the service. Each function takes the transaction that it is part of; none commits."""
 
-from auth.store import installation, sessions, users
+from auth.store import access, accounts, activity, installation, invitations, keys, mails, sessions, teams, users
 
-__all__ = ["installation", "sessions", "users"]
+__all__ = ["access", "accounts", "activity", "installation", "invitations", "keys", "mails", "sessions", "teams", "users"]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from contracts.ids import TenantId
 from servicekit.db import Tx
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import case, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql
 
 from auth import keys
@@ -19,17 +19,44 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 async def signing(system: Tx, vault: keys.Vault, now: datetime) -> list[keys.SealedKey]:
     """Read the keys that are not retired, and make the first one if there is none: replicas that start together wait for each other."""
     await system.execute(select(func.pg_advisory_xact_lock(func.hashtext("auth.signing_keys"))))
-    kept = await _unretired(system)
+    kept = await _unretired(system, now)
     if not kept:
-        made = keys.make(vault, now)
-        values = {"kid": made.kid, "private": made.private, "public": dict(made.public), "created_at": made.created_at}
-        await system.execute(insert(signing_keys).values(values))
-        kept = [made]
+        kept = [await _make(system, vault, now)]
     return kept
 
 
-async def _unretired(system: Tx) -> list[keys.SealedKey]:
-    rows = await system.execute(select(signing_keys).where(signing_keys.c.retired_at.is_(None)).order_by(signing_keys.c.created_at))
+async def rotate(system: Tx, vault: keys.Vault, now: datetime, outlast: timedelta) -> keys.SealedKey:
+    """Make a new signing key; those before it are good for *outlast*, in which every token that they signed ends."""
+    await system.execute(select(func.pg_advisory_xact_lock(func.hashtext("auth.signing_keys"))))
+    await system.execute(update(signing_keys).where(signing_keys.c.retired_at.is_(None)).values(retired_at=now + outlast))
+    return await _make(system, vault, now)
+
+
+async def retired(system: Tx, now: datetime) -> list[str]:
+    """Name the keys that are no longer good."""
+    return [row.kid for row in await system.execute(select(signing_keys.c.kid).where(signing_keys.c.retired_at <= now))]
+
+
+async def reseal(system: Tx, vault: keys.Vault) -> int:
+    """Seal every signing key anew, and tell how many.  Raises: WrongEncryptionKey."""
+    await system.execute(select(func.pg_advisory_xact_lock(func.hashtext("auth.signing_keys"))))
+    rows = (await system.execute(select(signing_keys.c.kid, signing_keys.c.private))).all()
+    for row in rows:
+        sealed = vault.seal(vault.open(row.private, what=row.kid), what=row.kid)
+        await system.execute(update(signing_keys).where(signing_keys.c.kid == row.kid).values(private=sealed))
+    return len(rows)
+
+
+async def _make(system: Tx, vault: keys.Vault, now: datetime) -> keys.SealedKey:
+    made = keys.make(vault, now)
+    values = {"kid": made.kid, "private": made.private, "public": dict(made.public), "created_at": made.created_at}
+    await system.execute(insert(signing_keys).values(values))
+    return made
+
+
+async def _unretired(system: Tx, now: datetime) -> list[keys.SealedKey]:
+    good = or_(signing_keys.c.retired_at.is_(None), signing_keys.c.retired_at > now)
+    rows = await system.execute(select(signing_keys).where(good).order_by(signing_keys.c.created_at))
     return [keys.SealedKey(kid=row.kid, private=row.private, public=row.public, created_at=row.created_at) for row in rows]
 
 

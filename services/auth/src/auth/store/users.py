@@ -1,16 +1,18 @@
 """Accounts and the people in them."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from contracts.events.auth import Limits
 from contracts.ids import TenantId, UserId
 from contracts.principal import Role
 from servicekit.db import Tx
-from sqlalchemy import RowMapping, delete, select, tuple_, update
+from sqlalchemy import RowMapping, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from auth.domain import Account, EmailTaken, User, UserMissing
-from auth.store.tables import accounts, raised_versions, users
+from auth.store.tables import accounts, api_keys, raised_versions, users
 
 
 async def open_account(tx: Tx, account: Account, owner: User) -> None:
@@ -52,7 +54,7 @@ async def account(tx: Tx, tenant: TenantId, *, lock: bool = False) -> Account:
     """Read the account; with *lock* hold its row, so that changes of its people happen one after another."""
     statement = select(accounts).where(accounts.c.tenant == tenant)
     row = (await tx.execute(statement.with_for_update() if lock else statement)).mappings().one()
-    return Account(id=TenantId(row["tenant"]), **{name: value for name, value in row.items() if name != "tenant"})
+    return account_of(row)
 
 
 async def find(tx: Tx, tenant: TenantId, id: UserId, *, lock: bool = False) -> User:
@@ -76,6 +78,18 @@ async def page(tx: Tx, tenant: TenantId, *, after: UUID | None, limit: int) -> l
     if after is not None:
         statement = statement.where(users.c.id > after)
     return [_user(row) for row in (await tx.execute(statement)).mappings()]
+
+
+async def active(tx: Tx, tenant: TenantId) -> int:
+    """Count the active people of the account."""
+    count: int = (await tx.execute(select(func.count()).where(users.c.tenant == tenant, users.c.active))).scalar_one()
+    return count
+
+
+async def missing(tx: Tx, tenant: TenantId, ids: Collection[UserId]) -> set[UserId]:
+    """Tell which of *ids* nobody of the account has."""
+    known = await tx.execute(select(users.c.id).where(users.c.tenant == tenant, users.c.id.in_(ids)))
+    return set(ids) - {UserId(row.id) for row in known}
 
 
 async def other_owners(tx: Tx, tenant: TenantId, id: UserId) -> bool:
@@ -103,6 +117,18 @@ async def raise_version(tx: Tx, tenant: TenantId, id: UserId, at: datetime) -> i
     return version
 
 
+async def raise_every_version(tx: Tx, tenant: TenantId, at: datetime) -> None:
+    """Make every access token of the account's people and keys that is out now worthless."""
+    for table in (users, api_keys):
+        raising = update(table).where(table.c.tenant == tenant).values(version=table.c.version + 1)
+        rows = (await tx.execute(raising.returning(table.c.id, table.c.version))).all()
+        if rows:
+            fresh = insert(raised_versions)
+            keep = {"version": fresh.excluded.version, "at": fresh.excluded.at}
+            values = [{"tenant": tenant, "user": row.id, "version": row.version, "at": at} for row in rows]
+            await tx.execute(fresh.on_conflict_do_update(index_elements=["tenant", "user"], set_=keep), values)
+
+
 async def announce_version(tx: Tx, tenant: TenantId, id: UserId, version: int, at: datetime) -> None:
     """Put the user's version on its way to everyone who verifies tokens."""
     fresh = insert(raised_versions).values(tenant=tenant, user=id, version=version, at=at)
@@ -120,6 +146,21 @@ async def arrived(system: Tx, versions: list[tuple[TenantId, UserId, int]]) -> N
     """Forget versions that have reached the bus; one that was raised again meanwhile stays."""
     key = tuple_(raised_versions.c.tenant, raised_versions.c.user, raised_versions.c.version)
     await system.execute(delete(raised_versions).where(key.in_(versions)))
+
+
+def account_of(row: RowMapping) -> Account:
+    """Read an account out of its row."""
+    return Account(
+        id=TenantId(row["tenant"]),
+        name=row["name"],
+        time_zone=row["time_zone"],
+        locale=row["locale"],
+        currency=row["currency"],
+        created_at=row["created_at"],
+        suspended_at=row["suspended_at"],
+        limits=Limits(devices=row["limit_devices"], agents=row["limit_agents"], messages_per_day=row["limit_messages_per_day"]),
+        revision=row["revision"],
+    )
 
 
 def _user(row: RowMapping) -> User:

@@ -1,0 +1,63 @@
+"""Who did what in the account."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from contracts import ids
+from contracts.errors import Invalid
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+from servicekit import cursors
+from servicekit.http import Admin, Cursor, Limit, Page, problems
+from servicekit.http.bodies import PAGE
+
+from auth import store
+from auth.api.parts import WithParts
+from auth.api.shapes import ActorOut, DeedOut
+from auth.store.activity import Filter, Line
+
+_PREFIX = {"user": ids.USER, "key": ids.KEY}
+
+router = APIRouter(prefix="/api/activity", tags=["activity"])
+
+
+@router.get("", responses=problems(cursors.BadCursor))
+async def list_activity(
+    admin: Admin,
+    parts: WithParts,
+    actor: Annotated[str | None, Query(max_length=40, description="usr_… or key_…: what this one did")] = None,
+    kind: Annotated[str | None, Query(pattern=r"^[a-z_.-]{1,60}$", description="such as user.created, or user for all of them")] = None,
+    after: Annotated[AwareDatetime | None, Query(description="from then on")] = None,
+    before: Annotated[AwareDatetime | None, Query(description="until just before then")] = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
+) -> Page[DeedOut]:
+    """List what was done in the account, the latest first."""
+    wanted = Filter(actor=_actor(actor), kind=kind, after=after, before=before)
+    view = f"activity?{wanted}"
+    beyond = cursors.decode(admin.tenant, view, cursor, tuple[datetime, UUID]) if cursor else None
+    async with parts.db.transaction(admin.tenant) as tx:
+        found = await store.activity.page(tx, admin.tenant, wanted, beyond=beyond, limit=limit + 1)
+    last = found[limit - 1].deed if len(found) > limit else None
+    more = cursors.encode(admin.tenant, view, (last.at, last.id)) if last else None
+    return Page(items=[_shown(line) for line in found[:limit]], next_cursor=more)
+
+
+def _actor(text: str | None) -> UUID | None:
+    if text is None:
+        return None
+    for prefix in _PREFIX.values():
+        try:
+            return ids.parse(prefix, text)
+        except ValueError:
+            continue
+    raise Invalid("An actor is a person or a key.", errors=[{"at": "actor", "message": "An id here looks like usr_… or key_…"}])
+
+
+def _shown(line: Line) -> DeedOut:
+    deed = line.deed
+    actor = None
+    if deed.actor is not None and deed.actor_kind is not None:
+        actor = ActorOut(kind=deed.actor_kind, id=ids.public(_PREFIX[deed.actor_kind], deed.actor), name=line.actor_name)
+    return DeedOut(id=str(deed.id), at=deed.at, actor=actor, kind=deed.kind, target=deed.target, address=deed.address)
