@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any, Protocol
@@ -135,7 +135,8 @@ class Connection:
         finally:
             self._observers.clear()
             await self._flush()
-            await client.close()
+            with suppress(OSError):  # a server that has just died cuts the connection while it is being closed
+                await client.close()
 
     def observe(self, observer: Callable[[bool], None]) -> Callable[[], None]:
         """Call *observer* at each loss (False) and return (True) of the server, until what is returned is called."""
