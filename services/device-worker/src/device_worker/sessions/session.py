@@ -472,7 +472,8 @@ class Session:
         code_until = datetime.now(UTC) + pairing.LASTS
         reports = child.reports()
         try:
-            async with asyncio.timeout(_FIRST_QR_WITHIN):
+            # Longer each time: a machine that is merely busy would start the same work again and again, and end none of it.
+            async with asyncio.timeout(_FIRST_QR_WITHIN * 2**self._pairings_failed):
                 first = await anext(reports, None)
         except TimeoutError:
             first = None
