@@ -1,6 +1,7 @@
 """An installation with two workers and twenty numbers, for accidents that no other test could bear."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import asyncpg
@@ -46,7 +47,7 @@ class Scene:
         await eventually(both, within, "a worker has no session")
         await self.all_online(within)
 
-    async def every_session_still_talks(self, phase: str, each: int = 1, *, within: float = 60.0) -> Tally:
+    async def every_session_still_talks(self, phase: str, each: int = 1, *, within: float = 45.0) -> Tally:
         """*each* messages go both ways through every session; gives what came of all messages of the test."""
         for _ in range(each):
             await self.traffic.once_each(phase, 100)
@@ -69,13 +70,12 @@ def fleet_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @pytest.fixture
 async def scene(fleet_system: System) -> AsyncIterator[Scene]:
-    database = await asyncpg.connect(str(fleet_system.ready["postgres"]))
-    async with (
-        fleet_system.network() as network,
-        fleet(fleet_system, network, NUMBERS, accounts=ACCOUNTS) as numbers,
-        listening(numbers) as heard,
-    ):
+    async with AsyncExitStack() as stack:
+        database = await asyncpg.connect(str(fleet_system.ready["postgres"]))
+        stack.callback(database.terminate)
+        network = await stack.enter_async_context(fleet_system.network())
+        numbers = await stack.enter_async_context(fleet(fleet_system, network, NUMBERS, accounts=ACCOUNTS))
+        heard = await stack.enter_async_context(listening(numbers))
         found = Scene(fleet_system, network, database, numbers, heard, Traffic(network, numbers))
         await found.shared()
         yield found
-    database.terminate()
