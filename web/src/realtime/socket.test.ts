@@ -96,4 +96,16 @@ describe("Socket", () => {
     expect(resyncs()).toBe(2);
     stop();
   });
+  it("goes on from the epoch that a resync names", async () => {
+    const { wire, resyncs, stop } = start();
+    const first = await wire(0);
+    first.say({ event: "hello", epoch: "e", seq: 1 });
+    first.say({ event: "resync", epoch: "e.seen", seq: 9, reason: "access" });
+    first.close();
+    const second = await wire(1);
+    expect(second.url).toContain("since=9&epoch=e.seen");
+    second.say({ event: "hello", epoch: "e.seen", seq: 9 });
+    expect(resyncs()).toBe(1);
+    stop();
+  });
 });

@@ -112,6 +112,7 @@ export class Socket {
     }
     if (frame.event === "resync") {
       if (frame.seq !== undefined) this.seq = frame.seq;
+      this.epoch = frame.epoch ?? this.epoch;
       this.options.resync();
       return;
     }
