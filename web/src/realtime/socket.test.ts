@@ -100,7 +100,7 @@ describe("Socket", () => {
     const { wire, resyncs, stop } = start();
     const first = await wire(0);
     first.say({ event: "hello", epoch: "e", seq: 1 });
-    first.say({ event: "resync", epoch: "e.seen", seq: 9, reason: "access" });
+    first.say({ event: "resync", epoch: "e.seen", seq: 9 });
     first.close();
     const second = await wire(1);
     expect(second.url).toContain("since=9&epoch=e.seen");
