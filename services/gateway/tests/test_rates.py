@@ -214,33 +214,34 @@ async def test_many_at_the_same_time_get_no_more_than_there_is(start, redis_url,
 
 
 async def test_what_one_replica_let_pass_is_soon_known_to_the_others(start, redis_url, wire):
-    one, other = start(rates=SLOW, redis_url=redis_url), start(rates=SLOW, redis_url=redis_url)
+    one, other = (start(rates={"reads": "1/h+100"}, redis_url=redis_url) for _ in range(2))
     token = one.sign_in().token
     other.edge.admit._verify.__self__.learn(one.identity.kid, one.identity.key.public_key())
-    assert await statuses(await wire(one), 3, "GET", "/api/chats", token=token) == [200] * 3
+    assert await statuses(await wire(one), 101, "GET", "/api/chats", token=token) == [200] * 100 + [429]
     client = await wire(other)
-    before = time.monotonic()
+    passed = 0
 
     async def refused():
-        return (await ask(client, "GET", "/api/chats", token=token)).status == 429
+        nonlocal passed
+        status = (await ask(client, "GET", "/api/chats", token=token)).status
+        passed += status == 200
+        return status == 429
 
     await eventually(refused)
-    # The other has a burst of its own at most, and knows of the first one's by then.
-    assert time.monotonic() - before < 2
-    assert (await ask(await wire(one), "GET", "/api/chats", token=token)).status == 429
+    assert passed < 50  # of a burst of its own, which is what it has until it is told
 
 
 async def test_a_valkey_that_hangs_holds_nobody_up_and_limits_stay(start, valkey, redis_url, wire):
-    gateway = start(rates=SLOW | {"reads": "1/h+200"}, redis_url=redis_url, wait_s=0.05)
+    gateway = start(rates={"login": "1/h+60", "reads": "1/h+200"}, redis_url=redis_url, wait_s=0.05)
     client = await wire(gateway)
     token = gateway.sign_in().token
     assert await statuses(client, 1, "POST", "/api/auth/login") == [200]
     valkey.pause()
     try:
         began = time.monotonic()
-        assert await statuses(client, 3, "POST", "/api/auth/login") == [200, 200, 429]
+        assert await statuses(client, 60, "POST", "/api/auth/login") == [200] * 59 + [429]
         assert await statuses(client, 100, "GET", "/api/chats", token=token) == [200] * 100
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 1.5  # one wait of 50 ms, not one for each
     finally:
         valkey.resume()
 
