@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthChangeUserData, AuthChangeUserErrors, AuthChangeUserResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthCreateUserData, AuthCreateUserErrors, AuthCreateUserResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthListUsersData, AuthListUsersErrors, AuthListUsersResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsRenameData, ContactsRenameErrors, ContactsRenameResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesSendData, MessagesSendErrors, MessagesSendResponses, MetaData, MetaResponses, WsData, WsErrors } from './types.gen';
+import type { AccountChangeAccountData, AccountChangeAccountErrors, AccountChangeAccountResponses, AccountReadAccountData, AccountReadAccountErrors, AccountReadAccountResponses, ActivityListActivityData, ActivityListActivityErrors, ActivityListActivityResponses, AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthForgotData, AuthForgotErrors, AuthForgotResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthResetData, AuthResetErrors, AuthResetResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsRenameData, ContactsRenameErrors, ContactsRenameResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadResponses, InvitationsInviteData, InvitationsInviteErrors, InvitationsInviteResponses, InvitationsListInvitationsData, InvitationsListInvitationsErrors, InvitationsListInvitationsResponses, InvitationsRevokeInvitationData, InvitationsRevokeInvitationErrors, InvitationsRevokeInvitationResponses, KeysChangeKeyData, KeysChangeKeyErrors, KeysChangeKeyResponses, KeysCreateKeyData, KeysCreateKeyErrors, KeysCreateKeyResponses, KeysListKeysData, KeysListKeysErrors, KeysListKeysResponses, KeysReadKeyData, KeysReadKeyErrors, KeysReadKeyResponses, KeysRevokeKeyData, KeysRevokeKeyErrors, KeysRevokeKeyResponses, KeysRotateKeyData, KeysRotateKeyErrors, KeysRotateKeyResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesSendData, MessagesSendErrors, MessagesSendResponses, MetaData, MetaResponses, OpsJudgeAccountData, OpsJudgeAccountErrors, OpsJudgeAccountResponses, OpsListAccountsData, OpsListAccountsErrors, OpsListAccountsResponses, TeamsChangeTeamData, TeamsChangeTeamErrors, TeamsChangeTeamResponses, TeamsCreateTeamData, TeamsCreateTeamErrors, TeamsCreateTeamResponses, TeamsDeleteTeamData, TeamsDeleteTeamErrors, TeamsDeleteTeamResponses, TeamsListTeamsData, TeamsListTeamsErrors, TeamsListTeamsResponses, TeamsReadTeamData, TeamsReadTeamErrors, TeamsReadTeamResponses, UsersChangeUserData, UsersChangeUserErrors, UsersChangeUserResponses, UsersCreateUserData, UsersCreateUserErrors, UsersCreateUserResponses, UsersListUsersData, UsersListUsersErrors, UsersListUsersResponses, UsersReadUserData, UsersReadUserErrors, UsersReadUserResponses, WsData, WsErrors } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -24,6 +24,67 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
  * List the public keys whose tokens are good.
  */
 export const authJwks = <ThrowOnError extends boolean = false>(options?: Options<AuthJwksData, ThrowOnError>) => (options?.client ?? client).get<AuthJwksResponses, AuthJwksErrors, ThrowOnError>({ url: '/.well-known/jwks.json', ...options });
+
+/**
+ * Read Account
+ *
+ * Read the account with its limits.
+ */
+export const accountReadAccount = <ThrowOnError extends boolean = false>(options?: Options<AccountReadAccountData, ThrowOnError>) => (options?.client ?? client).get<AccountReadAccountResponses, AccountReadAccountErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/account',
+    ...options
+});
+
+/**
+ * Change Account
+ *
+ * Give the account another name, time zone, language or currency.
+ */
+export const accountChangeAccount = <ThrowOnError extends boolean = false>(options: Options<AccountChangeAccountData, ThrowOnError>) => (options.client ?? client).patch<AccountChangeAccountResponses, AccountChangeAccountErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/account',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Activity
+ *
+ * List what was done in the account, the latest first.
+ */
+export const activityListActivity = <ThrowOnError extends boolean = false>(options?: Options<ActivityListActivityData, ThrowOnError>) => (options?.client ?? client).get<ActivityListActivityResponses, ActivityListActivityErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/activity',
+    ...options
+});
 
 /**
  * Login
@@ -96,6 +157,36 @@ export const authChangePassword = <ThrowOnError extends boolean = false>(options
 });
 
 /**
+ * Forgot
+ *
+ * Mail a link to a new password to this address, if somebody has it.
+ *
+ * The answer is the same, after the same work, whether or not somebody has: who it is is looked up when the mail is sent.
+ */
+export const authForgot = <ThrowOnError extends boolean = false>(options: Options<AuthForgotData, ThrowOnError>) => (options.client ?? client).post<AuthForgotResponses, AuthForgotErrors, ThrowOnError>({
+    url: '/api/auth/password/forgot',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Reset
+ *
+ * Take another password with the token of the link. Every session of the person is closed.
+ */
+export const authReset = <ThrowOnError extends boolean = false>(options: Options<AuthResetData, ThrowOnError>) => (options.client ?? client).post<AuthResetResponses, AuthResetErrors, ThrowOnError>({
+    url: '/api/auth/password/reset',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Refresh
  *
  * Exchange a refresh token, from the body or the cookie, for the next one and an access token.
@@ -115,7 +206,7 @@ export const authRefresh = <ThrowOnError extends boolean = false>(options?: Opti
 /**
  * Register
  *
- * Open an account with its first user, its owner, and sign them in.
+ * Open an account with its first user, its owner, and sign them in; who has an invitation into an account joins that one.
  */
 export const authRegister = <ThrowOnError extends boolean = false>(options: Options<AuthRegisterData, ThrowOnError>) => (options.client ?? client).post<AuthRegisterResponses, AuthRegisterErrors, ThrowOnError>({
     url: '/api/auth/register',
@@ -181,71 +272,6 @@ export const authTicket = <ThrowOnError extends boolean = false>(options?: Optio
     ],
     url: '/api/auth/ticket',
     ...options
-});
-
-/**
- * List Users
- *
- * List the people of the account, in the order in which they came.
- */
-export const authListUsers = <ThrowOnError extends boolean = false>(options?: Options<AuthListUsersData, ThrowOnError>) => (options?.client ?? client).get<AuthListUsersResponses, AuthListUsersErrors, ThrowOnError>({
-    security: [
-        { scheme: 'bearer', type: 'http' },
-        { name: 'X-Api-Key', type: 'apiKey' },
-        {
-            in: 'cookie',
-            name: 'clarin_access',
-            type: 'apiKey'
-        }
-    ],
-    url: '/api/auth/users',
-    ...options
-});
-
-/**
- * Create User
- *
- * Let a person into the account.
- */
-export const authCreateUser = <ThrowOnError extends boolean = false>(options: Options<AuthCreateUserData, ThrowOnError>) => (options.client ?? client).post<AuthCreateUserResponses, AuthCreateUserErrors, ThrowOnError>({
-    security: [
-        { scheme: 'bearer', type: 'http' },
-        { name: 'X-Api-Key', type: 'apiKey' },
-        {
-            in: 'cookie',
-            name: 'clarin_access',
-            type: 'apiKey'
-        }
-    ],
-    url: '/api/auth/users',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Change User
- *
- * Give a person another role, name, standing or password. Access tokens from before are dead within seconds.
- */
-export const authChangeUser = <ThrowOnError extends boolean = false>(options: Options<AuthChangeUserData, ThrowOnError>) => (options.client ?? client).patch<AuthChangeUserResponses, AuthChangeUserErrors, ThrowOnError>({
-    security: [
-        { scheme: 'bearer', type: 'http' },
-        { name: 'X-Api-Key', type: 'apiKey' },
-        {
-            in: 'cookie',
-            name: 'clarin_access',
-            type: 'apiKey'
-        }
-    ],
-    url: '/api/auth/users/{id}',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
 });
 
 /**
@@ -613,6 +639,193 @@ export const devicesQr = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
+ * List Invitations
+ *
+ * List the invitations that are open, in the order in which they were made, without their links.
+ */
+export const invitationsListInvitations = <ThrowOnError extends boolean = false>(options?: Options<InvitationsListInvitationsData, ThrowOnError>) => (options?.client ?? client).get<InvitationsListInvitationsResponses, InvitationsListInvitationsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/invitations',
+    ...options
+});
+
+/**
+ * Invite
+ *
+ * Make a link that lets one person in. It is in this answer, and in a mail where there is an address and a mail server.
+ */
+export const invitationsInvite = <ThrowOnError extends boolean = false>(options: Options<InvitationsInviteData, ThrowOnError>) => (options.client ?? client).post<InvitationsInviteResponses, InvitationsInviteErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/invitations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Revoke Invitation
+ *
+ * Let nobody in by this link any more.
+ */
+export const invitationsRevokeInvitation = <ThrowOnError extends boolean = false>(options: Options<InvitationsRevokeInvitationData, ThrowOnError>) => (options.client ?? client).delete<InvitationsRevokeInvitationResponses, InvitationsRevokeInvitationErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/invitations/{id}',
+    ...options
+});
+
+/**
+ * List Keys
+ *
+ * List the account's API keys, in the order in which they were made, without their secrets.
+ */
+export const keysListKeys = <ThrowOnError extends boolean = false>(options?: Options<KeysListKeysData, ThrowOnError>) => (options?.client ?? client).get<KeysListKeysResponses, KeysListKeysErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/keys',
+    ...options
+});
+
+/**
+ * Create Key
+ *
+ * Make an API key. Its secret is in this answer and nowhere else.
+ */
+export const keysCreateKey = <ThrowOnError extends boolean = false>(options: Options<KeysCreateKeyData, ThrowOnError>) => (options.client ?? client).post<KeysCreateKeyResponses, KeysCreateKeyErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/keys',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Revoke Key
+ *
+ * Revoke an API key: it is dead within seconds, for good.
+ */
+export const keysRevokeKey = <ThrowOnError extends boolean = false>(options: Options<KeysRevokeKeyData, ThrowOnError>) => (options.client ?? client).delete<KeysRevokeKeyResponses, KeysRevokeKeyErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/keys/{id}',
+    ...options
+});
+
+/**
+ * Read Key
+ *
+ * Read an API key, without its secret.
+ */
+export const keysReadKey = <ThrowOnError extends boolean = false>(options: Options<KeysReadKeyData, ThrowOnError>) => (options.client ?? client).get<KeysReadKeyResponses, KeysReadKeyErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/keys/{id}',
+    ...options
+});
+
+/**
+ * Change Key
+ *
+ * Give an API key another name, role, other scopes or numbers; felt within seconds.
+ */
+export const keysChangeKey = <ThrowOnError extends boolean = false>(options: Options<KeysChangeKeyData, ThrowOnError>) => (options.client ?? client).patch<KeysChangeKeyResponses, KeysChangeKeyErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/keys/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Rotate Key
+ *
+ * Give an API key another secret. The present one is good for as long as *overlap_seconds* says, then it is dead.
+ */
+export const keysRotateKey = <ThrowOnError extends boolean = false>(options: Options<KeysRotateKeyData, ThrowOnError>) => (options.client ?? client).post<KeysRotateKeyResponses, KeysRotateKeyErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/keys/{id}/rotate',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Send
  *
  * Send a text. A number that is not connected, or a phone that is not on WhatsApp, shows in the message's status later.
@@ -658,6 +871,237 @@ export const messagesGetMessage = <ThrowOnError extends boolean = false>(options
  * Version, registration and limits of this installation
  */
 export const meta = <ThrowOnError extends boolean = false>(options?: Options<MetaData, ThrowOnError>) => (options?.client ?? client).get<MetaResponses, unknown, ThrowOnError>({ url: '/api/meta', ...options });
+
+/**
+ * List Accounts
+ *
+ * List the installation's accounts, in the order in which they were opened.
+ */
+export const opsListAccounts = <ThrowOnError extends boolean = false>(options?: Options<OpsListAccountsData, ThrowOnError>) => (options?.client ?? client).get<OpsListAccountsResponses, OpsListAccountsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/ops/accounts',
+    ...options
+});
+
+/**
+ * Judge Account
+ *
+ * Suspend an account, let it act again, or limit it. The tokens of a suspended one are dead within seconds.
+ */
+export const opsJudgeAccount = <ThrowOnError extends boolean = false>(options: Options<OpsJudgeAccountData, ThrowOnError>) => (options.client ?? client).patch<OpsJudgeAccountResponses, OpsJudgeAccountErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/ops/accounts/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Teams
+ *
+ * List the account's teams, in the order in which they were made.
+ */
+export const teamsListTeams = <ThrowOnError extends boolean = false>(options?: Options<TeamsListTeamsData, ThrowOnError>) => (options?.client ?? client).get<TeamsListTeamsResponses, TeamsListTeamsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/teams',
+    ...options
+});
+
+/**
+ * Create Team
+ *
+ * Make a team.
+ */
+export const teamsCreateTeam = <ThrowOnError extends boolean = false>(options: Options<TeamsCreateTeamData, ThrowOnError>) => (options.client ?? client).post<TeamsCreateTeamResponses, TeamsCreateTeamErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/teams',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete Team
+ *
+ * Dissolve a team; its members stay in the account.
+ */
+export const teamsDeleteTeam = <ThrowOnError extends boolean = false>(options: Options<TeamsDeleteTeamData, ThrowOnError>) => (options.client ?? client).delete<TeamsDeleteTeamResponses, TeamsDeleteTeamErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/teams/{id}',
+    ...options
+});
+
+/**
+ * Read Team
+ *
+ * Read a team.
+ */
+export const teamsReadTeam = <ThrowOnError extends boolean = false>(options: Options<TeamsReadTeamData, ThrowOnError>) => (options.client ?? client).get<TeamsReadTeamResponses, TeamsReadTeamErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/teams/{id}',
+    ...options
+});
+
+/**
+ * Change Team
+ *
+ * Give a team another name or other members.
+ */
+export const teamsChangeTeam = <ThrowOnError extends boolean = false>(options: Options<TeamsChangeTeamData, ThrowOnError>) => (options.client ?? client).patch<TeamsChangeTeamResponses, TeamsChangeTeamErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/teams/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Users
+ *
+ * List the people of the account, in the order in which they came.
+ */
+export const usersListUsers = <ThrowOnError extends boolean = false>(options?: Options<UsersListUsersData, ThrowOnError>) => (options?.client ?? client).get<UsersListUsersResponses, UsersListUsersErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/users',
+    ...options
+});
+
+/**
+ * Create User
+ *
+ * Let a person into the account.
+ */
+export const usersCreateUser = <ThrowOnError extends boolean = false>(options: Options<UsersCreateUserData, ThrowOnError>) => (options.client ?? client).post<UsersCreateUserResponses, UsersCreateUserErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/users',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Read User
+ *
+ * Read a person of the account.
+ */
+export const usersReadUser = <ThrowOnError extends boolean = false>(options: Options<UsersReadUserData, ThrowOnError>) => (options.client ?? client).get<UsersReadUserResponses, UsersReadUserErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/users/{id}',
+    ...options
+});
+
+/**
+ * Change User
+ *
+ * Give a person another role, name, standing, password, other numbers or teams.
+ *
+ * Access tokens from before a new role, standing or password are dead within seconds; what they see changes as soon.
+ */
+export const usersChangeUser = <ThrowOnError extends boolean = false>(options: Options<UsersChangeUserData, ThrowOnError>) => (options.client ?? client).patch<UsersChangeUserResponses, UsersChangeUserErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/users/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
 
 /**
  * Open a WebSocket

@@ -5,6 +5,30 @@ export type ClientOptions = {
 };
 
 /**
+ * AccountChange
+ *
+ * What is to be different; what is left out stays.
+ */
+export type AccountChange = {
+    /**
+     * Currency
+     */
+    currency?: string | null;
+    /**
+     * Locale
+     */
+    locale?: 'es' | 'pt' | 'en' | null;
+    /**
+     * Name
+     */
+    name?: string | null;
+    /**
+     * Time Zone
+     */
+    time_zone?: string | null;
+};
+
+/**
  * AccountOut
  *
  * An account.
@@ -30,6 +54,112 @@ export type AccountOut = {
      * Time Zone
      */
     time_zone: string;
+};
+
+/**
+ * AccountProfile
+ *
+ * An account as its people see it.
+ */
+export type AccountProfile = {
+    /**
+     * Agents
+     *
+     * active people
+     */
+    agents: number;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Currency
+     */
+    currency: string;
+    /**
+     * Id
+     */
+    id: string;
+    limits: LimitsOut;
+    /**
+     * Locale
+     */
+    locale: string;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Time Zone
+     */
+    time_zone: string;
+};
+
+/**
+ * AccountStanding
+ *
+ * An account as the installation's owner sees it.
+ */
+export type AccountStanding = {
+    /**
+     * Agents
+     *
+     * active people
+     */
+    agents: number;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Currency
+     */
+    currency: string;
+    /**
+     * Id
+     */
+    id: string;
+    limits: LimitsOut;
+    /**
+     * Locale
+     */
+    locale: string;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Suspended
+     */
+    suspended: boolean;
+    /**
+     * Suspended At
+     */
+    suspended_at: string | null;
+    /**
+     * Time Zone
+     */
+    time_zone: string;
+};
+
+/**
+ * ActorOut
+ *
+ * Who did it: a person or an API key, with the name that they have now.
+ */
+export type ActorOut = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Kind
+     */
+    kind: 'user' | 'key';
+    /**
+     * Name
+     */
+    name: string | null;
 };
 
 /**
@@ -96,6 +226,42 @@ export type Contact = {
     id: string;
     name: string | null;
     phone: string | null;
+};
+
+/**
+ * DeedOut
+ *
+ * Something that was done, or happened, in the account.
+ */
+export type DeedOut = {
+    /**
+     * null where nobody who was signed in did it
+     */
+    actor: ActorOut | null;
+    /**
+     * Address
+     *
+     * the IP address that it came from
+     */
+    address: string | null;
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Kind
+     */
+    kind: string;
+    /**
+     * Target
+     *
+     * the id of what it was done to
+     */
+    target: string | null;
 };
 
 /**
@@ -193,6 +359,86 @@ export type Entered = {
 };
 
 /**
+ * InvitationOut
+ *
+ * An open invitation into the account.
+ */
+export type InvitationOut = {
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Devices
+     *
+     * the numbers that are seen; null: all of them
+     */
+    devices: Array<string> | null;
+    /**
+     * Email
+     */
+    email: string | null;
+    /**
+     * Expires At
+     */
+    expires_at: string;
+    /**
+     * Id
+     */
+    id: string;
+    role: Role;
+    /**
+     * Teams
+     */
+    teams: Array<string>;
+};
+
+/**
+ * InvitationShown
+ *
+ * An invitation with its link, which is shown this once.
+ */
+export type InvitationShown = {
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Devices
+     *
+     * the numbers that are seen; null: all of them
+     */
+    devices: Array<string> | null;
+    /**
+     * Email
+     */
+    email: string | null;
+    /**
+     * Expires At
+     */
+    expires_at: string;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Mailed
+     *
+     * true where the link was given to the mail server as well
+     */
+    mailed: boolean;
+    role: Role;
+    /**
+     * Teams
+     */
+    teams: Array<string>;
+    /**
+     * Url
+     */
+    url: string;
+};
+
+/**
  * Jwks
  *
  * The public halves of the keys that access tokens are signed with (RFC 7517).
@@ -204,6 +450,208 @@ export type Jwks = {
     keys: Array<{
         [key: string]: string;
     }>;
+};
+
+/**
+ * KeyChange
+ *
+ * What is to be different; what is left out stays.
+ */
+export type KeyChange = {
+    /**
+     * Devices
+     *
+     * the numbers that are seen; null: all of them
+     */
+    devices?: Array<string> | null;
+    /**
+     * Name
+     */
+    name?: string | null;
+    /**
+     * Role
+     */
+    role?: 'admin' | 'agent' | null;
+    /**
+     * Scopes
+     */
+    scopes?: Array<Scope> | null;
+};
+
+/**
+ * KeyOut
+ *
+ * An API key.
+ */
+export type KeyOut = {
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Created By
+     */
+    created_by: string;
+    /**
+     * Devices
+     *
+     * the numbers that are seen; null: all of them
+     */
+    devices: Array<string> | null;
+    /**
+     * Expires At
+     */
+    expires_at: string | null;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Last Used At
+     *
+     * exact to a minute
+     */
+    last_used_at: string | null;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Prefix
+     *
+     * what its secret begins with
+     */
+    prefix: string;
+    /**
+     * Previous Until
+     *
+     * until when the secret before the last rotation is good
+     */
+    previous_until: string | null;
+    role: Role;
+    /**
+     * Scopes
+     */
+    scopes: Array<Scope>;
+};
+
+/**
+ * KeyRotation
+ *
+ * How long the present secret is still good.
+ */
+export type KeyRotation = {
+    /**
+     * Overlap Seconds
+     *
+     * at most seven days
+     */
+    overlap_seconds?: number;
+};
+
+/**
+ * KeyShown
+ *
+ * An API key with its secret, which is shown this once.
+ */
+export type KeyShown = {
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Created By
+     */
+    created_by: string;
+    /**
+     * Devices
+     *
+     * the numbers that are seen; null: all of them
+     */
+    devices: Array<string> | null;
+    /**
+     * Expires At
+     */
+    expires_at: string | null;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Last Used At
+     *
+     * exact to a minute
+     */
+    last_used_at: string | null;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Prefix
+     *
+     * what its secret begins with
+     */
+    prefix: string;
+    /**
+     * Previous Until
+     *
+     * until when the secret before the last rotation is good
+     */
+    previous_until: string | null;
+    role: Role;
+    /**
+     * Scopes
+     */
+    scopes: Array<Scope>;
+    /**
+     * Secret
+     *
+     * send it as the header X-Api-Key
+     */
+    secret: string;
+};
+
+/**
+ * LimitsChange
+ *
+ * Limits to set; null takes one away, what is left out stays.
+ */
+export type LimitsChange = {
+    /**
+     * Agents
+     */
+    agents?: number | null;
+    /**
+     * Devices
+     */
+    devices?: number | null;
+    /**
+     * Messages Per Day
+     */
+    messages_per_day?: number | null;
+};
+
+/**
+ * LimitsOut
+ *
+ * How much an account may have; null: as much as it likes.
+ */
+export type LimitsOut = {
+    /**
+     * Agents
+     *
+     * active people of any role
+     */
+    agents: number | null;
+    /**
+     * Devices
+     */
+    devices: number | null;
+    /**
+     * Messages Per Day
+     */
+    messages_per_day: number | null;
 };
 
 /**
@@ -339,11 +787,96 @@ export type NewDevice = {
 };
 
 /**
+ * NewInvitation
+ *
+ * Whom to invite, and as what; without an e-mail address the link lets in whoever has it, once.
+ */
+export type NewInvitation = {
+    /**
+     * Days
+     *
+     * how long it is good
+     */
+    days?: number;
+    /**
+     * Devices
+     *
+     * the numbers that are seen; null: all of them
+     */
+    devices?: Array<string> | null;
+    /**
+     * Email
+     */
+    email?: string | null;
+    role?: Role;
+    /**
+     * Teams
+     */
+    teams?: Array<string>;
+};
+
+/**
+ * NewKey
+ *
+ * An API key to make.
+ */
+export type NewKey = {
+    /**
+     * Devices
+     *
+     * the numbers that are seen; null: all of them
+     */
+    devices?: Array<string> | null;
+    /**
+     * Expires At
+     */
+    expires_at?: string | null;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Role
+     *
+     * what the role of a person would be; no key is an owner
+     */
+    role?: 'admin' | 'agent';
+    /**
+     * Scopes
+     *
+     * read, send, control numbers, change settings
+     */
+    scopes: Array<Scope>;
+};
+
+/**
+ * NewTeam
+ *
+ * A team to make.
+ */
+export type NewTeam = {
+    /**
+     * Members
+     */
+    members?: Array<string>;
+    /**
+     * Name
+     */
+    name: string;
+};
+
+/**
  * NewUser
  *
  * A person to let in; without a password they cannot sign in yet.
  */
 export type NewUser = {
+    /**
+     * Devices
+     *
+     * the numbers that are seen; null: all of them
+     */
+    devices?: Array<string> | null;
     /**
      * Email
      */
@@ -357,6 +890,38 @@ export type NewUser = {
      */
     password?: string | null;
     role?: Role;
+    /**
+     * Teams
+     */
+    teams?: Array<string>;
+};
+
+/**
+ * Page[AccountStanding]
+ */
+export type PageAccountStanding = {
+    /**
+     * Items
+     */
+    items: Array<AccountStanding>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[DeedOut]
+ */
+export type PageDeedOut = {
+    /**
+     * Items
+     */
+    items: Array<DeedOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
 };
 
 /**
@@ -374,6 +939,34 @@ export type PageDeviceView = {
 };
 
 /**
+ * Page[InvitationOut]
+ */
+export type PageInvitationOut = {
+    /**
+     * Items
+     */
+    items: Array<InvitationOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[KeyOut]
+ */
+export type PageKeyOut = {
+    /**
+     * Items
+     */
+    items: Array<KeyOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
  * Page[SessionOut]
  */
 export type PageSessionOut = {
@@ -381,6 +974,20 @@ export type PageSessionOut = {
      * Items
      */
     items: Array<SessionOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[TeamOut]
+ */
+export type PageTeamOut = {
+    /**
+     * Items
+     */
+    items: Array<TeamOut>;
     /**
      * Next Cursor
      */
@@ -415,6 +1022,34 @@ export type PasswordChange = {
      * Password
      */
     password: string;
+};
+
+/**
+ * PasswordForgotten
+ *
+ * Whose password is forgotten.
+ */
+export type PasswordForgotten = {
+    /**
+     * Email
+     */
+    email: string;
+};
+
+/**
+ * PasswordReset
+ *
+ * The token of the link that was mailed, and the next password.
+ */
+export type PasswordReset = {
+    /**
+     * Password
+     */
+    password: string;
+    /**
+     * Token
+     */
+    token: string;
 };
 
 /**
@@ -489,13 +1124,15 @@ export type Refresh = {
 /**
  * Register
  *
- * An account to open and its first user, who owns it.
+ * An account to open and its first user, who owns it; or, with the code of an invitation into an account, one more user.
  */
 export type Register = {
     /**
      * Account
+     *
+     * the name of the account to open; left out by who is invited into one
      */
-    account: string;
+    account?: string | null;
     /**
      * Currency
      */
@@ -538,6 +1175,13 @@ export type Register = {
  * What a user may do, from much to little.
  */
 export type Role = 'owner' | 'admin' | 'agent';
+
+/**
+ * Scope
+ *
+ * What an API key may do. A person may do all four, as far as the role goes.
+ */
+export type Scope = 'read' | 'send' | 'control' | 'settings';
 
 /**
  * Send
@@ -638,6 +1282,59 @@ export type SignedIn = {
 };
 
 /**
+ * StandingChange
+ *
+ * What the installation's owner decides; what is left out stays.
+ */
+export type StandingChange = {
+    limits?: LimitsChange | null;
+    /**
+     * Suspended
+     */
+    suspended?: boolean | null;
+};
+
+/**
+ * TeamChange
+ *
+ * What is to be different; what is left out stays.
+ */
+export type TeamChange = {
+    /**
+     * Members
+     */
+    members?: Array<string> | null;
+    /**
+     * Name
+     */
+    name?: string | null;
+};
+
+/**
+ * TeamOut
+ *
+ * People who work together.
+ */
+export type TeamOut = {
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Members
+     */
+    members: Array<string>;
+    /**
+     * Name
+     */
+    name: string;
+};
+
+/**
  * Ticket
  *
  * Opens one socket, once: ``GET /ws?ticket=``.
@@ -666,6 +1363,12 @@ export type UserChange = {
      */
     active?: boolean | null;
     /**
+     * Devices
+     *
+     * the numbers that are seen; null: all of them
+     */
+    devices?: Array<string> | null;
+    /**
      * Name
      */
     name?: string | null;
@@ -674,6 +1377,10 @@ export type UserChange = {
      */
     password?: string | null;
     role?: Role | null;
+    /**
+     * Teams
+     */
+    teams?: Array<string> | null;
 };
 
 /**
@@ -695,6 +1402,12 @@ export type UserOut = {
      */
     created_at: string;
     /**
+     * Devices
+     *
+     * the numbers that are seen; null: all of them
+     */
+    devices?: Array<string> | null;
+    /**
      * Email
      */
     email: string;
@@ -707,6 +1420,10 @@ export type UserOut = {
      */
     name: string;
     role: Role;
+    /**
+     * Teams
+     */
+    teams?: Array<string>;
 };
 
 /**
@@ -741,6 +1458,158 @@ export type AuthJwksResponses = {
 
 export type AuthJwksResponse = AuthJwksResponses[keyof AuthJwksResponses];
 
+export type AccountReadAccountData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/account';
+};
+
+export type AccountReadAccountErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type AccountReadAccountError = AccountReadAccountErrors[keyof AccountReadAccountErrors];
+
+export type AccountReadAccountResponses = {
+    /**
+     * Successful Response
+     */
+    200: AccountProfile;
+};
+
+export type AccountReadAccountResponse = AccountReadAccountResponses[keyof AccountReadAccountResponses];
+
+export type AccountChangeAccountData = {
+    body: AccountChange;
+    path?: never;
+    query?: never;
+    url: '/api/account';
+};
+
+export type AccountChangeAccountErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type AccountChangeAccountError = AccountChangeAccountErrors[keyof AccountChangeAccountErrors];
+
+export type AccountChangeAccountResponses = {
+    /**
+     * Successful Response
+     */
+    200: AccountProfile;
+};
+
+export type AccountChangeAccountResponse = AccountChangeAccountResponses[keyof AccountChangeAccountResponses];
+
+export type ActivityListActivityData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Actor
+         *
+         * usr_… or key_…: what this one did
+         */
+        actor?: string | null;
+        /**
+         * Kind
+         *
+         * such as user.created, or user for all of them
+         */
+        kind?: string | null;
+        /**
+         * After
+         *
+         * from then on
+         */
+        after?: string | null;
+        /**
+         * Before
+         *
+         * until just before then
+         */
+        before?: string | null;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/activity';
+};
+
+export type ActivityListActivityErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type ActivityListActivityError = ActivityListActivityErrors[keyof ActivityListActivityErrors];
+
+export type ActivityListActivityResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageDeedOut;
+};
+
+export type ActivityListActivityResponse = ActivityListActivityResponses[keyof ActivityListActivityResponses];
+
 export type AuthLoginData = {
     body: Login;
     path?: never;
@@ -758,7 +1627,7 @@ export type AuthLoginErrors = {
      */
     401: Problem;
     /**
-     * `user-disabled`: This user may not sign in any more.
+     * `user-disabled`: This user may not sign in any more. `account-suspended`: This account is suspended.
      */
     403: Problem;
     /**
@@ -847,7 +1716,7 @@ export type AuthMeErrors = {
      */
     401: Problem;
     /**
-     * `scope-missing`: The API key may not do this.
+     * `persons-only`: Only a person who is signed in may do this, no API key. `scope-missing`: The API key may not do this.
      */
     403: Problem;
     /**
@@ -888,7 +1757,7 @@ export type AuthChangePasswordErrors = {
      */
     401: Problem;
     /**
-     * `scope-missing`: The API key may not do this.
+     * `persons-only`: Only a person who is signed in may do this, no API key. `scope-missing`: The API key may not do this.
      */
     403: Problem;
     /**
@@ -920,6 +1789,82 @@ export type AuthChangePasswordResponses = {
 
 export type AuthChangePasswordResponse = AuthChangePasswordResponses[keyof AuthChangePasswordResponses];
 
+export type AuthForgotData = {
+    body: PasswordForgotten;
+    path?: never;
+    query?: never;
+    url: '/api/auth/password/forgot';
+};
+
+export type AuthForgotErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type AuthForgotError = AuthForgotErrors[keyof AuthForgotErrors];
+
+export type AuthForgotResponses = {
+    /**
+     * Successful Response
+     */
+    202: unknown;
+};
+
+export type AuthResetData = {
+    body: PasswordReset;
+    path?: never;
+    query?: never;
+    url: '/api/auth/password/reset';
+};
+
+export type AuthResetErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `reset-invalid`: This link is not, or no longer, good; ask for another one.
+     */
+    403: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Too many sign-ins are under way; try again in a moment.
+     */
+    503: Problem;
+};
+
+export type AuthResetError = AuthResetErrors[keyof AuthResetErrors];
+
+export type AuthResetResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type AuthResetResponse = AuthResetResponses[keyof AuthResetResponses];
+
 export type AuthRefreshData = {
     /**
      * Body
@@ -940,7 +1885,7 @@ export type AuthRefreshErrors = {
      */
     401: Problem;
     /**
-     * `csrf`: The X-CSRF-Token header is not the clarin_csrf cookie.
+     * `account-suspended`: This account is suspended. `csrf`: The X-CSRF-Token header is not the clarin_csrf cookie.
      */
     403: Problem;
     /**
@@ -981,11 +1926,11 @@ export type AuthRegisterErrors = {
      */
     400: Problem;
     /**
-     * `registration-closed`: Nobody can register here. `invitation-invalid`: An invitation is needed that is good, unused and not too old.
+     * `registration-closed`: Nobody can register here. `invitation-invalid`: An invitation is needed that is good, unused and not too old. `account-suspended`: This account is suspended.
      */
     403: Problem;
     /**
-     * `email-taken`: Somebody has this e-mail address already.
+     * `email-taken`: Somebody has this e-mail address already. `limit-reached`: The account may not have more of this.
      */
     409: Problem;
     /**
@@ -1026,7 +1971,7 @@ export type AuthListSessionsErrors = {
      */
     401: Problem;
     /**
-     * `scope-missing`: The API key may not do this.
+     * `persons-only`: Only a person who is signed in may do this, no API key. `scope-missing`: The API key may not do this.
      */
     403: Problem;
     /**
@@ -1064,7 +2009,7 @@ export type AuthCloseSessionErrors = {
      */
     401: Problem;
     /**
-     * `scope-missing`: The API key may not do this.
+     * `persons-only`: Only a person who is signed in may do this, no API key. `scope-missing`: The API key may not do this.
      */
     403: Problem;
     /**
@@ -1120,171 +2065,6 @@ export type AuthTicketResponses = {
 };
 
 export type AuthTicketResponse = AuthTicketResponses[keyof AuthTicketResponses];
-
-export type AuthListUsersData = {
-    body?: never;
-    path?: never;
-    query?: {
-        /**
-         * Cursor
-         *
-         * The `next_cursor` of the page before.
-         */
-        cursor?: string | null;
-        /**
-         * Limit
-         *
-         * How many items at most.
-         */
-        limit?: number;
-    };
-    url: '/api/auth/users';
-};
-
-export type AuthListUsersErrors = {
-    /**
-     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
-     */
-    401: Problem;
-    /**
-     * `scope-missing`: The API key may not do this.
-     */
-    403: Problem;
-    /**
-     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
-     */
-    422: Problem;
-    /**
-     * `unavailable`: Something that is needed is away; try again.
-     */
-    503: Problem;
-};
-
-export type AuthListUsersError = AuthListUsersErrors[keyof AuthListUsersErrors];
-
-export type AuthListUsersResponses = {
-    /**
-     * Successful Response
-     */
-    200: PageUserOut;
-};
-
-export type AuthListUsersResponse = AuthListUsersResponses[keyof AuthListUsersResponses];
-
-export type AuthCreateUserData = {
-    body: NewUser;
-    headers?: {
-        /**
-         * Idempotency-Key
-         *
-         * Any text of yours: the same request with the same key within a day is done once.
-         */
-        'Idempotency-Key'?: string | null;
-    };
-    path?: never;
-    query?: never;
-    url: '/api/auth/users';
-};
-
-export type AuthCreateUserErrors = {
-    /**
-     * `malformed`: The request cannot be read.
-     */
-    400: Problem;
-    /**
-     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
-     */
-    401: Problem;
-    /**
-     * `role-too-high`: Only an owner may do this to, or make, an owner. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
-     */
-    403: Problem;
-    /**
-     * `email-taken`: Somebody has this e-mail address already. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
-     */
-    409: Problem;
-    /**
-     * `too-large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
-     */
-    422: Problem;
-    /**
-     * `unavailable`: Too many sign-ins are under way; try again in a moment.
-     */
-    503: Problem;
-};
-
-export type AuthCreateUserError = AuthCreateUserErrors[keyof AuthCreateUserErrors];
-
-export type AuthCreateUserResponses = {
-    /**
-     * Successful Response
-     */
-    201: UserOut;
-};
-
-export type AuthCreateUserResponse = AuthCreateUserResponses[keyof AuthCreateUserResponses];
-
-export type AuthChangeUserData = {
-    body: UserChange;
-    path: {
-        /**
-         * Id
-         */
-        id: string;
-    };
-    query?: never;
-    url: '/api/auth/users/{id}';
-};
-
-export type AuthChangeUserErrors = {
-    /**
-     * `malformed`: The request cannot be read.
-     */
-    400: Problem;
-    /**
-     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
-     */
-    401: Problem;
-    /**
-     * `role-too-high`: Only an owner may do this to, or make, an owner. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
-     */
-    403: Problem;
-    /**
-     * `user-not-found`: This user is not here. `not-found`: Nothing is here.
-     */
-    404: Problem;
-    /**
-     * `own-standing`: Nobody changes their own role or standing; their password only with the present one. `last-owner`: An account keeps at least one active owner.
-     */
-    409: Problem;
-    /**
-     * `too-large`: The body is too large.
-     */
-    413: Problem;
-    /**
-     * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
-     */
-    422: Problem;
-    /**
-     * `unavailable`: Too many sign-ins are under way; try again in a moment.
-     */
-    503: Problem;
-};
-
-export type AuthChangeUserError = AuthChangeUserErrors[keyof AuthChangeUserErrors];
-
-export type AuthChangeUserResponses = {
-    /**
-     * Successful Response
-     */
-    200: UserOut;
-};
-
-export type AuthChangeUserResponse = AuthChangeUserResponses[keyof AuthChangeUserResponses];
 
 export type ChatsListChatsData = {
     body?: never;
@@ -2208,6 +2988,473 @@ export type DevicesQrResponses = {
 
 export type DevicesQrResponse = DevicesQrResponses[keyof DevicesQrResponses];
 
+export type InvitationsListInvitationsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/invitations';
+};
+
+export type InvitationsListInvitationsErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type InvitationsListInvitationsError = InvitationsListInvitationsErrors[keyof InvitationsListInvitationsErrors];
+
+export type InvitationsListInvitationsResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageInvitationOut;
+};
+
+export type InvitationsListInvitationsResponse = InvitationsListInvitationsResponses[keyof InvitationsListInvitationsResponses];
+
+export type InvitationsInviteData = {
+    body: NewInvitation;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/invitations';
+};
+
+export type InvitationsInviteErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `role-too-high`: Only an owner may do this to, or make, an owner. `sees-less`: Nobody lets others see more than they see themselves. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `team-not-found`: This team is not here.
+     */
+    404: Problem;
+    /**
+     * `limit-reached`: The account may not have more of this. `secret-gone`: The secret was shown once and cannot be shown again. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type InvitationsInviteError = InvitationsInviteErrors[keyof InvitationsInviteErrors];
+
+export type InvitationsInviteResponses = {
+    /**
+     * Successful Response
+     */
+    201: InvitationShown;
+};
+
+export type InvitationsInviteResponse = InvitationsInviteResponses[keyof InvitationsInviteResponses];
+
+export type InvitationsRevokeInvitationData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/invitations/{id}';
+};
+
+export type InvitationsRevokeInvitationErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `invitation-not-found`: This invitation is not open. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type InvitationsRevokeInvitationError = InvitationsRevokeInvitationErrors[keyof InvitationsRevokeInvitationErrors];
+
+export type InvitationsRevokeInvitationResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type InvitationsRevokeInvitationResponse = InvitationsRevokeInvitationResponses[keyof InvitationsRevokeInvitationResponses];
+
+export type KeysListKeysData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/keys';
+};
+
+export type KeysListKeysErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `persons-only`: Only a person who is signed in may do this, no API key. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type KeysListKeysError = KeysListKeysErrors[keyof KeysListKeysErrors];
+
+export type KeysListKeysResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageKeyOut;
+};
+
+export type KeysListKeysResponse = KeysListKeysResponses[keyof KeysListKeysResponses];
+
+export type KeysCreateKeyData = {
+    body: NewKey;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/keys';
+};
+
+export type KeysCreateKeyErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `role-too-high`: Only an owner may do this to, or make, an owner. `sees-less`: Nobody lets others see more than they see themselves. `persons-only`: Only a person who is signed in may do this, no API key. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `secret-gone`: The secret was shown once and cannot be shown again. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type KeysCreateKeyError = KeysCreateKeyErrors[keyof KeysCreateKeyErrors];
+
+export type KeysCreateKeyResponses = {
+    /**
+     * Successful Response
+     */
+    201: KeyShown;
+};
+
+export type KeysCreateKeyResponse = KeysCreateKeyResponses[keyof KeysCreateKeyResponses];
+
+export type KeysRevokeKeyData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/keys/{id}';
+};
+
+export type KeysRevokeKeyErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `persons-only`: Only a person who is signed in may do this, no API key. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `key-not-found`: This API key is not here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type KeysRevokeKeyError = KeysRevokeKeyErrors[keyof KeysRevokeKeyErrors];
+
+export type KeysRevokeKeyResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type KeysRevokeKeyResponse = KeysRevokeKeyResponses[keyof KeysRevokeKeyResponses];
+
+export type KeysReadKeyData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/keys/{id}';
+};
+
+export type KeysReadKeyErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `persons-only`: Only a person who is signed in may do this, no API key. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `key-not-found`: This API key is not here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type KeysReadKeyError = KeysReadKeyErrors[keyof KeysReadKeyErrors];
+
+export type KeysReadKeyResponses = {
+    /**
+     * Successful Response
+     */
+    200: KeyOut;
+};
+
+export type KeysReadKeyResponse = KeysReadKeyResponses[keyof KeysReadKeyResponses];
+
+export type KeysChangeKeyData = {
+    body: KeyChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/keys/{id}';
+};
+
+export type KeysChangeKeyErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `role-too-high`: Only an owner may do this to, or make, an owner. `sees-less`: Nobody lets others see more than they see themselves. `persons-only`: Only a person who is signed in may do this, no API key. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `key-not-found`: This API key is not here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type KeysChangeKeyError = KeysChangeKeyErrors[keyof KeysChangeKeyErrors];
+
+export type KeysChangeKeyResponses = {
+    /**
+     * Successful Response
+     */
+    200: KeyOut;
+};
+
+export type KeysChangeKeyResponse = KeysChangeKeyResponses[keyof KeysChangeKeyResponses];
+
+export type KeysRotateKeyData = {
+    /**
+     * Body
+     */
+    body?: KeyRotation | null;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/keys/{id}/rotate';
+};
+
+export type KeysRotateKeyErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `persons-only`: Only a person who is signed in may do this, no API key. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `key-not-found`: This API key is not here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `secret-gone`: The secret was shown once and cannot be shown again. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type KeysRotateKeyError = KeysRotateKeyErrors[keyof KeysRotateKeyErrors];
+
+export type KeysRotateKeyResponses = {
+    /**
+     * Successful Response
+     */
+    200: KeyShown;
+};
+
+export type KeysRotateKeyResponse = KeysRotateKeyResponses[keyof KeysRotateKeyResponses];
+
 export type MessagesSendData = {
     body: Send;
     headers?: {
@@ -2326,6 +3573,578 @@ export type MetaResponses = {
 };
 
 export type MetaResponse = MetaResponses[keyof MetaResponses];
+
+export type OpsListAccountsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/ops/accounts';
+};
+
+export type OpsListAccountsErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type OpsListAccountsError = OpsListAccountsErrors[keyof OpsListAccountsErrors];
+
+export type OpsListAccountsResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageAccountStanding;
+};
+
+export type OpsListAccountsResponse = OpsListAccountsResponses[keyof OpsListAccountsResponses];
+
+export type OpsJudgeAccountData = {
+    body: StandingChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/ops/accounts/{id}';
+};
+
+export type OpsJudgeAccountErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `account-not-found`: This account is not here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `own-standing`: Nobody changes their own role or standing; their password only with the present one.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type OpsJudgeAccountError = OpsJudgeAccountErrors[keyof OpsJudgeAccountErrors];
+
+export type OpsJudgeAccountResponses = {
+    /**
+     * Successful Response
+     */
+    200: AccountStanding;
+};
+
+export type OpsJudgeAccountResponse = OpsJudgeAccountResponses[keyof OpsJudgeAccountResponses];
+
+export type TeamsListTeamsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/teams';
+};
+
+export type TeamsListTeamsErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type TeamsListTeamsError = TeamsListTeamsErrors[keyof TeamsListTeamsErrors];
+
+export type TeamsListTeamsResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageTeamOut;
+};
+
+export type TeamsListTeamsResponse = TeamsListTeamsResponses[keyof TeamsListTeamsResponses];
+
+export type TeamsCreateTeamData = {
+    body: NewTeam;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/teams';
+};
+
+export type TeamsCreateTeamErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `user-not-found`: This user is not here.
+     */
+    404: Problem;
+    /**
+     * `team-name-taken`: Another team of the account has this name. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type TeamsCreateTeamError = TeamsCreateTeamErrors[keyof TeamsCreateTeamErrors];
+
+export type TeamsCreateTeamResponses = {
+    /**
+     * Successful Response
+     */
+    201: TeamOut;
+};
+
+export type TeamsCreateTeamResponse = TeamsCreateTeamResponses[keyof TeamsCreateTeamResponses];
+
+export type TeamsDeleteTeamData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/teams/{id}';
+};
+
+export type TeamsDeleteTeamErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `team-not-found`: This team is not here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type TeamsDeleteTeamError = TeamsDeleteTeamErrors[keyof TeamsDeleteTeamErrors];
+
+export type TeamsDeleteTeamResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type TeamsDeleteTeamResponse = TeamsDeleteTeamResponses[keyof TeamsDeleteTeamResponses];
+
+export type TeamsReadTeamData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/teams/{id}';
+};
+
+export type TeamsReadTeamErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `team-not-found`: This team is not here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type TeamsReadTeamError = TeamsReadTeamErrors[keyof TeamsReadTeamErrors];
+
+export type TeamsReadTeamResponses = {
+    /**
+     * Successful Response
+     */
+    200: TeamOut;
+};
+
+export type TeamsReadTeamResponse = TeamsReadTeamResponses[keyof TeamsReadTeamResponses];
+
+export type TeamsChangeTeamData = {
+    body: TeamChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/teams/{id}';
+};
+
+export type TeamsChangeTeamErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `team-not-found`: This team is not here. `user-not-found`: This user is not here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `team-name-taken`: Another team of the account has this name.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type TeamsChangeTeamError = TeamsChangeTeamErrors[keyof TeamsChangeTeamErrors];
+
+export type TeamsChangeTeamResponses = {
+    /**
+     * Successful Response
+     */
+    200: TeamOut;
+};
+
+export type TeamsChangeTeamResponse = TeamsChangeTeamResponses[keyof TeamsChangeTeamResponses];
+
+export type UsersListUsersData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/users';
+};
+
+export type UsersListUsersErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type UsersListUsersError = UsersListUsersErrors[keyof UsersListUsersErrors];
+
+export type UsersListUsersResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageUserOut;
+};
+
+export type UsersListUsersResponse = UsersListUsersResponses[keyof UsersListUsersResponses];
+
+export type UsersCreateUserData = {
+    body: NewUser;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/users';
+};
+
+export type UsersCreateUserErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `role-too-high`: Only an owner may do this to, or make, an owner. `sees-less`: Nobody lets others see more than they see themselves. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `team-not-found`: This team is not here.
+     */
+    404: Problem;
+    /**
+     * `email-taken`: Somebody has this e-mail address already. `limit-reached`: The account may not have more of this. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Too many sign-ins are under way; try again in a moment.
+     */
+    503: Problem;
+};
+
+export type UsersCreateUserError = UsersCreateUserErrors[keyof UsersCreateUserErrors];
+
+export type UsersCreateUserResponses = {
+    /**
+     * Successful Response
+     */
+    201: UserOut;
+};
+
+export type UsersCreateUserResponse = UsersCreateUserResponses[keyof UsersCreateUserResponses];
+
+export type UsersReadUserData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/users/{id}';
+};
+
+export type UsersReadUserErrors = {
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `user-not-found`: This user is not here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+};
+
+export type UsersReadUserError = UsersReadUserErrors[keyof UsersReadUserErrors];
+
+export type UsersReadUserResponses = {
+    /**
+     * Successful Response
+     */
+    200: UserOut;
+};
+
+export type UsersReadUserResponse = UsersReadUserResponses[keyof UsersReadUserResponses];
+
+export type UsersChangeUserData = {
+    body: UserChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/users/{id}';
+};
+
+export type UsersChangeUserErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `role-too-high`: Only an owner may do this to, or make, an owner. `sees-less`: Nobody lets others see more than they see themselves. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `user-not-found`: This user is not here. `team-not-found`: This team is not here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `own-standing`: Nobody changes their own role or standing; their password only with the present one. `last-owner`: An account keeps at least one active owner. `limit-reached`: The account may not have more of this.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `unavailable`: Too many sign-ins are under way; try again in a moment.
+     */
+    503: Problem;
+};
+
+export type UsersChangeUserError = UsersChangeUserErrors[keyof UsersChangeUserErrors];
+
+export type UsersChangeUserResponses = {
+    /**
+     * Successful Response
+     */
+    200: UserOut;
+};
+
+export type UsersChangeUserResponse = UsersChangeUserResponses[keyof UsersChangeUserResponses];
 
 export type WsData = {
     body?: never;
