@@ -105,11 +105,17 @@ class Admission:
         if token is None:
             raise Unauthenticated("This needs a bearer token, an API key or the session's cookie.")
         if token.startswith(PREFIX):
-            key, known = token, self._keys.known(token, request.address)
-            if known is None:
-                return Later(lambda: self._exchange(request, visit, pool, key, cookie))
-            token = known
+            return self._by_key(request, visit, pool, token, cookie)
         return self._know(request, visit, pool, token, cookie)
+
+    def _by_key(self, request: Request, visit: Visit, pool: Pool, key: str, cookie: bytes | None) -> Forward | Later:
+        known = self._keys.known(key, request.address)
+        if known is not None:
+            try:
+                return self._know(request, visit, pool, known, cookie)
+            except Unauthenticated:
+                self._keys.forget(key, request.address)  # the key was changed or revoked since: auth knows which
+        return Later(lambda: self._exchange(request, visit, pool, key, cookie))
 
     def _know(self, request: Request, visit: Visit, pool: Pool, token: str, cookie: bytes | None) -> Forward | Later:
         request.principal = self._verify(token)

@@ -54,6 +54,10 @@ class Keys:
             raise KeyInvalid(f"An API key starts with {PREFIX}.")
         return self._fresh(_digest(key, address))
 
+    def forget(self, key: str, address: str) -> None:
+        """Ask anew for *key* the next time."""
+        self._known.pop(_digest(key, address), None)
+
     async def token(self, key: str, address: str) -> str:
         """Exchange *key*, however many ask for it at the same time just once.
 
