@@ -6,11 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 from clarin.client import Client, Refused, eventually
 from clarin.testing import Shop, System
-from contracts import buckets, ids
-from contracts.ids import DeviceId
-from contracts.principal import Access
-from servicekit.auth import encode_access
-from servicekit.bus import Bus
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -35,16 +30,11 @@ async def agent(system: System, owner: Client) -> AsyncIterator[Client]:
         yield client
 
 
-async def limit(system: System, agent: Client, *devices: str) -> None:
+async def limit(owner: Client, agent: Client, *devices: str) -> None:
     """The agent sees these numbers and no other; without one, all."""
-    key = str(ids.parse(ids.USER, agent.me["user"]["id"]))
-    async with Bus.open(str(system.ready["nats"]), name="test") as bus:
-        bucket = await bus.bucket(buckets.ACCESS)
-        if devices:
-            seen = frozenset(DeviceId(ids.parse(ids.DEVICE, device)) for device in devices)
-            await bucket.put(key, encode_access(Access(devices=seen)))
-        else:
-            await bucket.delete(key)
+    user = agent.me["user"]["id"]
+    changed = await owner.ask("PATCH", f"/api/users/{user}", {"devices": list(devices) or None})
+    assert changed["devices"] == (list(devices) or None)
 
 
 async def listed(client: Client, path: str) -> set[str]:
@@ -70,12 +60,12 @@ async def chat_of(shop: Shop, customer: str, text: str) -> dict[str, str]:
 
 
 async def test_an_agent_sees_the_numbers_that_it_was_given_and_what_it_is_given_later(
-    shop: Shop, other: Shop, system: System, agent: Client
+    shop: Shop, other: Shop, owner: Client, agent: Client
 ):
     luis, marta = await shop.customer("Luis"), await other.customer("Marta")
     mine, theirs = await chat_of(shop, luis, "hola"), await chat_of(other, marta, "secreto")
     await sees(agent, shop.device, other.device)
-    await limit(system, agent, shop.device)
+    await limit(owner, agent, shop.device)
     await sees(agent, shop.device)
 
     assert await listed(agent, "/api/chats") == {mine["id"]}
@@ -107,13 +97,37 @@ async def test_an_agent_sees_the_numbers_that_it_was_given_and_what_it_is_given_
         await socket.event("message_sent", id=answer["id"])
         assert [item["text"] for item in await shop.inbox(luis, 1)] == ["Voy."]
 
-        await limit(system, agent)
+        await limit(owner, agent)
         resync = await socket.until(lambda frame: frame["event"] == "resync", 5)
         assert resync["reason"] == "access"
         await sees(agent, shop.device, other.device)
         assert await listed(agent, "/api/chats") == {mine["id"], theirs["id"]}
         await other.writes(marta, "ahora sí")
         assert (await socket.event("new_message"))["text"] == "ahora sí"
+
+
+async def test_a_key_for_one_number_does_there_what_it_has_the_scopes_for(shop: Shop, system: System, owner: Client):
+    luis, other = await shop.customer("Luis"), (await owner.add_device("Soporte"))["id"]
+    mine = await chat_of(shop, luis, "hola")
+    wanted = {"name": "CRM", "role": "agent", "scopes": ["read", "send"], "devices": [shop.device]}
+    made = await owner.post("/api/keys", wanted)
+    async with Client(system.url, made["secret"]) as key:
+        await sees(key, shop.device)
+        assert await listed(key, "/api/chats") == {mine["id"]}
+        elsewhere = {"device_id": other, "to": luis, "text": "hola"}
+        with pytest.raises(Refused) as unseen:
+            await key.post("/api/messages/send", elsewhere)
+        assert (unseen.value.status, unseen.value.code) == (404, "device-not-found")
+        sent = await key.post("/api/messages/send", {"chat_id": mine["id"], "text": "Pedido listo."})
+        assert sent["author_id"] == made["id"]
+        assert [item["text"] for item in await shop.inbox(luis, 1)] == ["Pedido listo."]
+        for path, scope in ((f"/api/devices/{shop.device}/disconnect", "control"), ("/api/devices", "settings")):
+            with pytest.raises(Refused) as refused:
+                await key.post(path, {"name": "x"})
+            assert (refused.value.status, refused.value.code, refused.value.body["scope"]) == (403, "scope-missing", scope)
+        await owner.ask("PATCH", f"/api/keys/{made['id']}", {"devices": None})
+        await sees(key, shop.device, other)
+        assert (await key.post("/api/messages/send", elsewhere))["status"] == "queued"
 
 
 async def unread(shop: Shop, chat: str, count: int) -> bool:
