@@ -19,6 +19,8 @@ from bench.truth import Records
 TICK = 0.05
 _ACCEPTED_WITHIN = 90.0
 _READERS = 8
+#: The second is what a phone encrypted once more, because it could not be read.
+_SHOWN = ("new_message", "message_replaced")
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ async def _listen(client: Client, heard: Heard) -> None:
                     frame = await socket.next(3600)
                     at, _ = socket.frames.pop()
                     since = (socket.epoch, socket.seq)
-                    if frame["event"] == "new_message" and not frame["data"]["from_me"]:
+                    if frame["event"] in _SHOWN and not frame["data"]["from_me"]:
                         heard.texts.setdefault(str(frame["data"]["text"]), at)
                     elif frame["event"] == "device_status":
                         heard.states.append((at, frame["data"]["id"], frame["data"]["state"]))
