@@ -70,6 +70,27 @@ class Caller:
         return await self("POST", "/api/auth/refresh", {"refresh_token": token})
 
 
+async def let_in(owner: Caller, email: str, role: str = "agent", **changes: Any) -> dict[str, Any]:
+    answer = await owner(
+        "POST", "/api/auth/users", {"email": email, "name": email.partition("@")[0], "role": role, "password": PASSWORD, **changes}
+    )
+    assert answer.status == 201, answer
+    user: dict[str, Any] = answer.body
+    return user
+
+
+async def signed_in(call: Caller, email: str) -> Caller:
+    answer = await call.login(email)
+    assert answer.status == 200, answer
+    return call.bearing(answer.body["access_token"])
+
+
+async def an_owner(call: Caller, email: str = "ana@example.com") -> Caller:
+    answer = await call.register(email)
+    assert answer.status == 201, answer
+    return call.bearing(answer.body["access_token"])
+
+
 @pytest.fixture
 def settings(provisioned: Callable[..., Any], bus_url: str, redis_url: str) -> AuthSettings:
     urls = provisioned("auth", MIGRATIONS)

@@ -16,28 +16,7 @@ from servicekit.db import Database
 from servicekit.testing import eventually
 from sqlalchemy import text
 
-from .conftest import PASSWORD, Caller
-
-
-async def let_in(owner: Caller, email: str, role: str = "agent", **changes: Any) -> dict[str, Any]:
-    answer = await owner(
-        "POST", "/api/auth/users", {"email": email, "name": email.partition("@")[0], "role": role, "password": PASSWORD, **changes}
-    )
-    assert answer.status == 201, answer
-    user: dict[str, Any] = answer.body
-    return user
-
-
-async def signed_in(call: Caller, email: str) -> Caller:
-    answer = await call.login(email)
-    assert answer.status == 200, answer
-    return call.bearing(answer.body["access_token"])
-
-
-async def an_owner(call: Caller, email: str = "ana@example.com") -> Caller:
-    answer = await call.register(email)
-    assert answer.status == 201, answer
-    return call.bearing(answer.body["access_token"])
+from .conftest import PASSWORD, Caller, an_owner, let_in, signed_in
 
 
 async def test_an_owner_lets_an_agent_in_who_signs_in_and_lets_nobody_in(call: Caller, told: list[Envelope[Any]]) -> None:

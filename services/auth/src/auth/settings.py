@@ -59,7 +59,7 @@ class Sealing(WithDatabase):
 
     @field_validator("encryption_key")
     @classmethod
-    def _is_random_in_production(cls, value: str, info: ValidationInfo) -> str:
+    def _key_is_random_in_production(cls, value: str, info: ValidationInfo) -> str:
         raw = base64.b64decode(value)
         steps = {(after - before) % 256 for before, after in pairwise(raw)}
         readable = all(0x20 <= byte < 0x7F for byte in raw)
