@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 from clarin.client import Client, eventually
 from clarin.testing import System
-from contracts.principal import Role
+from contracts.principal import Role, Scope
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sim.testing import Api as Network
 
 from .valid import RULES, Rule, Valid
 from .world import PUBLIC_ID, Signer, World, text, world
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(300)
 
 #: A socket is no request and an answer: the last test of this file has it.
 SOCKETS = {"ws"}
+
+
+TWICE = {"/api/devices": "/api/whatsapp", "/api/users": "/api/auth/users"}
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,16 @@ class Operation:
     method: str
     path: str
     anonymous: bool
-    tells_forbidden: bool
+    scope: Scope | None
+    refuses: frozenset[str]
 
 
 def operations(document: dict[str, Any]) -> Iterator[Operation]:
     for path, item in document["paths"].items():
         for method, told in item.items():
             forbidden = told["responses"].get("403", {}).get("content", {}).get("application/problem+json", {}).get("examples", {})
-            yield Operation(told["operationId"], method.upper(), path, told.get("security") == [], "forbidden" in forbidden)
+            scope = Scope(told["x-scope"]) if "x-scope" in told else None
+            yield Operation(told["operationId"], method.upper(), path, told.get("security") == [], scope, frozenset(forbidden))
 
 
 @dataclass
@@ -64,7 +69,7 @@ class Walk:
         )
         return status, text(payload)
 
-    async def refused(self, who: str, statuses: set[int], answer: tuple[int, str], request: Valid) -> None:
+    def refused(self, who: str, statuses: set[int], answer: tuple[int, str], request: Valid) -> None:
         status, body = answer
         if status not in statuses:
             self.fault(f"{who} got {status} and not {' or '.join(map(str, sorted(statuses)))}: {body[:200]}")
@@ -76,7 +81,7 @@ class Walk:
 
     async def run(self) -> None:
         operation, rule, world = self.operation, self.rule, self.world
-        if operation.tells_forbidden != (rule.role is not Role.AGENT):
+        if ("forbidden" in operation.refuses) != (rule.role is not Role.AGENT):
             self.fault(f"the description and the table do not agree that it needs the role {rule.role.value}")
         request = await rule.make(world)
         names = PUBLIC_ID.search(json.dumps([request.body, dict(request.ids)])) is not None
@@ -94,16 +99,20 @@ class Walk:
                 "a forged token": Signer(Ed25519PrivateKey.generate(), self.signer.kid).again(caller.token),
                 "another tenant's claim, unsigned": altered(caller.token),
             }
-            for who, token in strangers.items():
-                await self.refused(who, {401}, await self.send(request, token), request)
-            await self.refused("an unknown key", {401}, await self.send(request, None, **{"x-api-key": "nonsense"}), request)
-            if rule.role is not Role.AGENT:
-                await self.refused("an agent", {403}, await self.send_by(world.agent, request), request)
+            answers = await asyncio.gather(*(self.send(request, token) for token in strangers.values()))
+            for who, answer in zip(strangers, answers, strict=True):
+                self.refused(who, {401}, answer, request)
+            self.refused("an unknown key", {401}, await self.send(request, None, **{"x-api-key": "nonsense"}), request)
+            if rule.role is not Role.AGENT or rule.installation:
+                self.refused("an agent", {403}, await self.send_by(world.agent, request), request)
+            if rule.installation:
+                self.refused("an owner", {403}, await self.send_by(world.owner, request), request)
+            await self.by_keys(request)
             for path in self.ways():
                 foreign = disguised(await fresh(), world.mark)
                 status, body = await self.send_by(world.stranger, foreign, path)
                 if names:
-                    await self.refused(f"another tenant's owner at {path}", {403, 404}, (status, body), foreign)
+                    self.refused(f"another tenant's owner at {path}", {403, 404}, (status, body), foreign)
                 self.silent(f"another tenant's owner at {path}", body, foreign)
             # what was refused has changed nothing: now the one who may is served
             last = await fresh()
@@ -120,10 +129,27 @@ class Walk:
             if "idempotency-key" in again.headers and not names and not 200 <= status < 300:
                 self.fault(f"another tenant's owner with the same Idempotency-Key got {status}: {body[:200]}")
 
+    async def by_keys(self, request: Valid) -> None:
+        """A key of every scope but the one that is needed; for reading, the right one is served."""
+        operation = self.operation
+        if operation.scope is None:
+            self.fault("its description names no scope")
+        wrong = [scope for scope in self.world.keys if scope is not operation.scope]
+        answers = await asyncio.gather(*(self.send(request, None, **{"x-api-key": self.world.keys[scope]}) for scope in wrong))
+        for scope, answer in zip(wrong, answers, strict=True):
+            self.refused(f"a key that may {scope.value}", {403}, answer, request)
+        for scope, key in self.world.keys.items():
+            if scope is not operation.scope:
+                continue
+            if operation.method == "GET" and not operation.refuses & {"persons-only", "installation-only"}:
+                status, body = await self.send(request, None, **{"x-api-key": key})
+                if status != 200:
+                    self.fault(f"a key that may {scope.value} got {status}: {body[:200]}")
+
     def ways(self) -> list[str]:
-        """The paths that lead there: numbers have two."""
+        """The paths that lead there: numbers and people have two."""
         path = self.operation.path
-        return [path, path.replace("/api/devices", "/api/whatsapp", 1)] if path.startswith("/api/devices") else [path]
+        return [path] + [path.replace(one, other, 1) for one, other in TWICE.items() if path.startswith(one)]
 
 
 def disguised(request: Valid, mark: str) -> Valid:

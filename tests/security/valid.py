@@ -3,12 +3,16 @@
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from auth import tokens
 from clarin.client import Client, eventually
+from contracts import ids
+from contracts.ids import TenantId
 from contracts.principal import Role
 
-from .world import PASSWORD, World
+from .world import PASSWORD, World, as_admin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +35,20 @@ class Valid:
 
 @dataclass(frozen=True)
 class Rule:
-    """How it is made, and the role that it needs."""
+    """How it is made, and the role that it needs; *installation*: that of the whole installation's owner."""
 
     make: Callable[[World], Awaitable[Valid]]
     role: Role
+    installation: bool = False
 
 
 RULES: dict[str, Rule] = {}
 
 
-def valid(operation: str, *, role: Role = Role.AGENT) -> Callable[[Any], Any]:
+def valid(operation: str, *, role: Role = Role.AGENT, installation: bool = False) -> Callable[[Any], Any]:
     def add(make: Callable[[World], Awaitable[Valid]]) -> Callable[[World], Awaitable[Valid]]:
         assert operation not in RULES
-        RULES[operation] = Rule(make, role)
+        RULES[operation] = Rule(make, role, installation)
         return make
 
     return add
@@ -66,14 +71,24 @@ def new_email(world: World) -> str:
     return f"nuevo-{secrets.token_hex(4)}-{world.mark}@example.com"
 
 
+def new_name(world: World) -> str:
+    return f"{secrets.token_hex(4)} {world.mark}"
+
+
 # --- auth ---------------------------------------------------------------------------------------------------------------
 
 plain("authJwks", token=False)
 plain("meta", token=False)
 plain("authMe")
 plain("authListSessions")
-plain("authListUsers")
 plain("authTicket")
+plain("usersListUsers")
+plain("accountReadAccount")
+plain("teamsListTeams")
+plain("activityListActivity", role=Role.ADMIN)
+plain("invitationsListInvitations", role=Role.ADMIN)
+plain("keysListKeys", role=Role.ADMIN)
+plain("authForgot", body={"email": "quien-sea@example.com"}, token=False)
 
 
 @valid("authRegister")
@@ -109,15 +124,100 @@ async def _(world: World) -> Valid:
     return Valid(ids={"id": session["id"]}, caller=caller)
 
 
-@valid("authCreateUser", role=Role.ADMIN)
+@valid("authReset")
+async def _(world: World) -> Valid:
+    """The link that would have been mailed: what stands in the database is its hash."""
+    person = (await world.person()).me
+    tenant = TenantId(ids.parse(ids.ACCOUNT, person["account"]["id"]))
+    token = tokens.reset(tenant, secrets.token_bytes(32), ids.new())
+    async with as_admin(world.system) as admin:
+        await admin.execute(
+            'insert into auth.password_resets (tenant, hash, "user", expires_at) values ($1, $2, $3, $4)',
+            tenant,
+            tokens.hashed(token),
+            ids.parse(ids.USER, person["user"]["id"]),
+            datetime.now(UTC) + timedelta(hours=1),
+        )
+    return Valid(body={"token": token, "password": f"{PASSWORD}-otra"}, token=False)
+
+
+@valid("usersCreateUser", role=Role.ADMIN)
 async def _(world: World) -> Valid:
     return Valid(body={"email": new_email(world), "name": f"Eva {world.mark}", "role": "agent"}, headers=key())
 
 
-@valid("authChangeUser", role=Role.ADMIN)
+@valid("usersReadUser")
 async def _(world: World) -> Valid:
-    user = await world.owner.post("/api/auth/users", {"email": new_email(world), "name": f"Eva {world.mark}"}, key=secrets.token_hex(8))
-    return Valid(ids={"id": user["id"]}, body={"name": f"Eva María {world.mark}"})
+    return Valid(ids={"id": await world.new("/api/users", email=new_email(world), name=f"Eva {world.mark}")})
+
+
+@valid("usersChangeUser", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    id = await world.new("/api/users", email=new_email(world), name=f"Eva {world.mark}")
+    return Valid(ids={"id": id}, body={"name": f"Eva María {world.mark}"})
+
+
+@valid("accountChangeAccount", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    return Valid(body={"name": f"Café {world.mark}", "locale": "es"})
+
+
+@valid("teamsCreateTeam", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    return Valid(body={"name": new_name(world), "members": [world.agent.me["user"]["id"]]}, headers=key())
+
+
+@valid("teamsReadTeam")
+@valid("teamsDeleteTeam", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    return Valid(ids={"id": await world.new("/api/teams", name=new_name(world))})
+
+
+@valid("teamsChangeTeam", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    return Valid(ids={"id": await world.new("/api/teams", name=new_name(world))}, body={"name": new_name(world)})
+
+
+@valid("invitationsInvite", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    return Valid(body={"email": new_email(world), "role": "agent"}, headers=key())
+
+
+@valid("invitationsRevokeInvitation", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    return Valid(ids={"id": await world.new("/api/invitations", email=new_email(world))})
+
+
+@valid("keysCreateKey", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    return Valid(body={"name": new_name(world), "scopes": ["read"]}, headers=key())
+
+
+@valid("keysReadKey", role=Role.ADMIN)
+@valid("keysRevokeKey", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    return Valid(ids={"id": await world.new("/api/keys", name=new_name(world), scopes=["read"])})
+
+
+@valid("keysChangeKey", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    id = await world.new("/api/keys", name=new_name(world), scopes=["read"])
+    return Valid(ids={"id": id}, body={"name": new_name(world), "scopes": ["read", "send"]})
+
+
+@valid("keysRotateKey", role=Role.ADMIN)
+async def _(world: World) -> Valid:
+    return Valid(ids={"id": await world.new("/api/keys", name=new_name(world), scopes=["read"])}, body={}, headers=key())
+
+
+@valid("opsListAccounts", installation=True)
+async def _(world: World) -> Valid:
+    return Valid(caller=world.installer)
+
+
+@valid("opsJudgeAccount", installation=True)
+async def _(world: World) -> Valid:
+    return Valid(ids={"id": world.owner.me["account"]["id"]}, body={"limits": {"devices": 500}}, caller=world.installer)
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------------

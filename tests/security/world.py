@@ -17,6 +17,7 @@ from auth.keys import Vault
 from clarin.client import Client, eventually
 from clarin.folder import Folder
 from clarin.testing import System
+from contracts.principal import Scope
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sim.testing import Api as Network
 
@@ -27,6 +28,16 @@ PUBLIC_ID = re.compile(r"\b[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}\b")
 def folder(system: System) -> Folder:
     """The data folder of the installation that runs."""
     return Folder(Path(str(system.ready["data"])))
+
+
+@asynccontextmanager
+async def as_admin(system: System) -> AsyncIterator[asyncpg.Connection]:
+    """The database as who may do everything."""
+    connection = await asyncpg.connect(str(system.ready["postgres"]))
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 def base64url(data: bytes) -> str:
@@ -47,13 +58,10 @@ class Signer:
 
     @classmethod
     async def of(cls, system: System) -> "Signer":
-        connection = await asyncpg.connect(str(system.ready["postgres"]))
-        try:
-            row = await connection.fetchrow(
+        async with as_admin(system) as admin:
+            row = await admin.fetchrow(
                 "select kid, private from auth.signing_keys where retired_at is null order by created_at desc, kid desc limit 1"
             )
-        finally:
-            await connection.close()
         vault = Vault(base64.b64decode(folder(system).key("encryption")))
         return cls(Ed25519PrivateKey.from_private_bytes(vault.open(row["private"], what=row["kid"])), row["kid"])
 
@@ -91,8 +99,10 @@ class World:
     owner: Recorder
     agent: Recorder
     stranger: Client
+    installer: Client
     stack: AsyncExitStack
     seen: set[str]
+    keys: dict[Scope, str] = field(default_factory=dict)
     device: str = ""
     number: str = ""
     customer: str = ""
@@ -102,7 +112,7 @@ class World:
     @property
     def kept(self) -> set[str]:
         """What nobody else may be shown."""
-        return {self.mark, self.number, self.customer} | self.seen
+        return {self.mark, self.number, self.customer, *self.keys.values()} | self.seen
 
     def leaked(self, answer: str, request: str = "") -> set[str]:
         """What of it stands in *answer*, but for what the *request* held already."""
@@ -117,6 +127,10 @@ class World:
         client = await self.stack.enter_async_context(Recorder(self.system.url, self.seen))
         await client.login(email, PASSWORD)
         return client
+
+    async def new(self, path: str, **body: Any) -> str:
+        """The id of something new."""
+        return str((await self.owner.post(path, body, key=secrets.token_hex(8)))["id"])
 
     async def new_device(self) -> str:
         return str((await self.owner.add_device(f"Línea {self.mark}"))["id"])
@@ -135,7 +149,9 @@ async def world(system: System, network: Network) -> AsyncIterator[World]:
         owner = await stack.enter_async_context(Recorder(system.url, seen))
         await owner.register(f"owner-{mark}@example.com", PASSWORD, name=f"Ana {mark}", account=f"Café {mark}")
         stranger = await stack.enter_async_context(system.owner())
-        made = World(system, network, mark, owner, owner, stranger, stack, seen)
+        assert owner.token
+        installer = await stack.enter_async_context(Client(system.url, (await Signer.of(system)).again(owner.token, ins=True)))
+        made = World(system, network, mark, owner, owner, stranger, installer, stack, seen)
         made.agent = await made.person()
         made.number = await system.phone(network, "Número")
         made.customer = await system.phone(network, f"Cliente {mark}")
@@ -148,6 +164,9 @@ async def world(system: System, network: Network) -> AsyncIterator[World]:
 
         made.chat = await eventually(arrived, 30, "the customer's message did not arrive")
         made.message = (await owner.get(f"/api/chats/{made.chat['id']}/messages"))["items"][0]["id"]
+        for scope in Scope:
+            body = {"name": f"{scope.value} {mark}", "scopes": [scope.value], "role": "admin"}
+            made.keys[scope] = (await owner.post("/api/keys", body, key=secrets.token_hex(8)))["secret"]
         yield made
 
 
