@@ -21,7 +21,6 @@ PREFIX = "clk_"
 
 _FRESH_S = 5.0
 _REFUSED_S = 1.0
-_ENTRIES = 10_000
 
 _SHAPE = re.compile(r"clk_[A-Za-z0-9_.~-]{16,200}")
 _REFUSALS: dict[str, tuple[type[Problem], str]] = {
@@ -36,8 +35,12 @@ Ask = Callable[[bytes], Awaitable[bytes]]
 class Keys:
     """Tokens for API keys."""
 
-    def __init__(self, ask: Ask, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Exchange keys by *ask*, which takes a `KeyPresented` and gives a `KeyExchanged`, or raises Unavailable."""
+    def __init__(self, ask: Ask, *, clock: Callable[[], float] = time.monotonic, entries: int = 10_000) -> None:
+        """Exchange keys by *ask*, which takes a `KeyPresented` and gives a `KeyExchanged`, or raises Unavailable.
+
+        The last *entries* answers are remembered.
+        """
+        self._entries = entries
         self._ask = ask
         self._clock = clock
         # By digest, so that no key stands in this process's memory for longer than its request.
@@ -69,12 +72,17 @@ class Keys:
         asking = self._asking.get(digest)
         if asking is None:
             asking = self._asking[digest] = asyncio.create_task(self._exchange(key, address, digest))
-            asking.add_done_callback(lambda _: self._asking.pop(digest, None))
+            asking.add_done_callback(lambda task: self._asked(digest, task))
         await asyncio.shield(asking)  # one who goes away takes nothing from the others
         token = self._fresh(digest)
         if token is None:
             raise Unavailable("The key could not be checked in time; try again.")
         return token
+
+    def _asked(self, digest: bytes, task: asyncio.Task[None]) -> None:
+        del self._asking[digest]
+        if not task.cancelled():
+            task.exception()  # where everybody who waited has left, nobody else looks at it
 
     def _fresh(self, digest: bytes) -> str | None:
         known = self._known.get(digest)
@@ -105,7 +113,7 @@ class Keys:
     def _keep(self, digest: bytes, token: str | None, error: str | None, until: float) -> None:
         self._known[digest] = (token, error, until)
         self._known.move_to_end(digest)
-        while len(self._known) > _ENTRIES:
+        while len(self._known) > self._entries:
             self._known.popitem(last=False)
 
 

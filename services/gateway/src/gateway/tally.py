@@ -96,6 +96,8 @@ class Tally:
                     swept = loop.time()
         finally:
             ending.cancel()
+            if self.shared:
+                await self._tell()
             with contextlib.suppress(RedisError, OSError):
                 await self._redis.aclose()
 
