@@ -241,7 +241,7 @@ async def test_a_valkey_that_hangs_holds_nobody_up_and_limits_stay(start, valkey
         began = time.monotonic()
         assert await statuses(client, 60, "POST", "/api/auth/login") == [200] * 59 + [429]
         assert await statuses(client, 100, "GET", "/api/chats", token=token) == [200] * 100
-        assert time.monotonic() - began < 1.5  # one wait of 50 ms, not one for each
+        assert time.monotonic() - began < 2.5  # one wait of 50 ms, not sixty
     finally:
         valkey.resume()
 
