@@ -12,10 +12,12 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "CLARIN_"
+#: What stands in secrets of examples; none has a chance worth naming to be in a random one.
+_WORDS = ("changeme", "change-me", "change_me", "example", "secret", "password", "clarin", "0123456", "abcdefg")
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 
 
@@ -32,6 +34,12 @@ def _scheme(*schemes: str) -> AfterValidator:
 PostgresUrl = Annotated[str, _scheme("postgresql", "postgres")]
 NatsUrl = Annotated[str, _scheme("nats", "tls")]
 RedisUrl = Annotated[str, _scheme("redis", "rediss")]
+
+
+def guessable(secret: str) -> bool:
+    """Tell whether *secret* looks like one that was copied from an example."""
+    text = secret.lower()
+    return len(set(secret)) < 10 or any(word in text for word in _WORDS)
 
 
 class Settings(BaseSettings):
@@ -73,7 +81,16 @@ class WithRedis(Settings):
 class WithCursors(Settings):
     """A process whose lists have pages."""
 
-    cursor_secret: str = Field(repr=False, min_length=32, description="a secret of at least 32 characters, the same in every replica")
+    cursor_secret: str = Field(
+        repr=False, min_length=32, description="a random secret of at least 32 characters, the same in every replica"
+    )
+
+    @field_validator("cursor_secret")
+    @classmethod
+    def _is_random_in_production(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("env") == "production" and guessable(value):
+            raise ValueError("anybody could guess it")
+        return value
 
 
 class WithData(Settings):
