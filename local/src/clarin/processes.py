@@ -50,7 +50,7 @@ AUTH = Kind(
     database="auth",
     bus="auth",
     redis=True,
-    given=("CLARIN_CURSOR_SECRET", "CLARIN_ENCRYPTION_KEY"),
+    given=("CLARIN_CURSOR_SECRET", "CLARIN_ENCRYPTION_KEY", "CLARIN_MAIL_DIR"),
 )
 DEVICES = Kind(
     name="devices",
@@ -189,6 +189,8 @@ def _shared(folder: Folder, at: Addresses) -> dict[str, str]:
     shared = {
         "CLARIN_CURSOR_SECRET": folder.password("cursors"),
         "CLARIN_ENCRYPTION_KEY": folder.key("encryption"),
+        # Mail is kept here instead of sent: the link to a new password, an invitation.
+        "CLARIN_MAIL_DIR": str(folder.root / "mail"),
         "CLARIN_WHATSAPP_DATABASE_URL": dsn(folder, at, WHATSAPP, WHATSAPP),
         # One folder for all of them: each locks its own journal there and publishes those that a dead one left.
         "CLARIN_DATA_DIR": str(folder.root / "worker"),
