@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import math
+import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class Traffic:
         self._network, self._fleet = network, fleet
         self._sending: set[asyncio.Task[None]] = set()
         self._n = 0
+        self._run = secrets.token_hex(3)  # a kept fleet has the messages of former runs
         self.asked = 0
         self.refused = 0
         self.written: dict[str, float] = {}
@@ -111,10 +113,10 @@ class Traffic:
         number = self._fleet.numbers[self._n % len(self._fleet.numbers)]
         self._n += 1
         self.asked += 2
-        task = asyncio.create_task(self._send(number, f"{phase}-out-{self._n}"))
+        task = asyncio.create_task(self._send(number, f"{phase}-out-{self._run}-{self._n}"))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
-        return {"from": number.customer, "to": number.phone, "text": f"{phase}-in-{self._n}"}
+        return {"from": number.customer, "to": number.phone, "text": f"{phase}-in-{self._run}-{self._n}"}
 
     async def _send(self, number: Number, text: str) -> None:
         body = {"device_id": number.device, "to": number.customer, "text": text}
