@@ -8,19 +8,24 @@ import secrets
 import statistics
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from http.cookies import Morsel, SimpleCookie
+from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
 import jwt
 import pytest
+from clarin import processes
 from clarin.client import Client, Refused, Socket, eventually
+from clarin.processes import Addresses
 from clarin.testing import System
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from servicekit.embedded import free_port
 
-from .world import PASSWORD, Signer, base64url, segment
+from .world import PASSWORD, Signer, base64url, folder, running, segment
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -332,8 +337,9 @@ async def test_how_long_a_refusal_takes_does_not_tell_who_is_known(system: Syste
                 for kind, email in zip(("known", "unknown"), pair, strict=True):
                     began = time.perf_counter()
                     status, code, _ = await guess(http, system, email, "not-the-right-one")
-                    took[kind].append(time.perf_counter() - began)
-                    assert (status, code) == (401, "wrong-credentials")
+                    if status != 503:  # a machine that is too busy to compare passwords says so
+                        took[kind].append(time.perf_counter() - began)
+                        assert (status, code) == (401, "wrong-credentials")
     medians = {kind: statistics.median(times) for kind, times in took.items()}
     assert 0.5 < medians["known"] / medians["unknown"] < 2, medians
 
@@ -448,3 +454,41 @@ async def test_a_signed_out_browser_is_out(system: System, owner: Client):
         assert {name for name, morsel in dropped.items() if morsel["max-age"] == "0" or not morsel.value.strip('"')} == set(jar)
         status, _, payload = await client.raw("POST", "/api/auth/refresh", headers=proved)
         assert status == 401, payload
+
+
+async def test_many_addresses_guessed_at_from_one_place_are_held(system: System, tmp_path: Path):
+    """A gateway with the rates of production, before the same services: what it holds is the place, whatever a header says of it."""
+    port = free_port()
+    process = processes.process(processes.GATEWAY, folder(system), Addresses.of(running(system)), name="gateway", port=port)
+    with (tmp_path / "gateway.log").open("wb") as log:
+        gateway = await asyncio.create_subprocess_exec(
+            *process.command, env={**process.environment, "CLARIN_LIMIT_FACTOR": "1"}, stdout=log, stderr=log
+        )
+    strict = replace(system, ready={**system.ready, "url": f"http://127.0.0.1:{port}"})
+    try:
+
+        async def up() -> bool:
+            with suppress(aiohttp.ClientError):
+                async with aiohttp.ClientSession() as http, http.get(f"{strict.url}/health/ready") as response:
+                    return response.status == 200
+            return False
+
+        await eventually(up, 30, "the second gateway is not ready")
+        async with from_address("127.0.77.1") as http:
+
+            async def spray(n: int) -> tuple[int, str | None]:
+                body = {"email": f"victim-{n}-{secrets.token_hex(4)}@example.com", "password": "Summer2024!"}
+                told = {"x-forwarded-for": f"9.9.9.{n}", "x-real-ip": f"9.9.9.{n}", "forwarded": f"for=9.9.9.{n}"}
+                async with http.post(f"{strict.url}/api/auth/login", json=body, headers=told) as response:
+                    return response.status, response.headers.get("retry-after")
+
+            answers = [answer for _ in range(9) for answer in await asyncio.gather(*(spray(n) for n in range(5)))]
+        held = [wait for status, wait in answers if status == 429]
+        assert {status for status, _ in answers} <= {401, 429, 503}
+        assert len(held) >= 5, answers
+        assert all(wait is not None and int(wait) >= 1 for wait in held)
+        async with from_address("127.0.77.2") as http:
+            assert (await guess(http, strict, "somebody@example.com", "Summer2024!"))[0] != 429, "nobody else is held up"
+    finally:
+        gateway.terminate()
+        await asyncio.wait_for(gateway.wait(), 20)

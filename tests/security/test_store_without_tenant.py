@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from clarin.folder import Running
 from clarin.processes import DATABASE, SCHEMAS, Addresses, dsn
 from clarin.testing import Shop, System
 from contracts import access, buckets
@@ -20,7 +19,7 @@ from contracts.ids import TenantId, UserId
 from servicekit.bus import Bus, BusRefused
 from servicekit.bus.permissions import inbox
 
-from .world import as_admin, folder
+from .world import as_admin, folder, running
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -40,20 +39,7 @@ VERSION = "schema_version"
 
 
 def at(system: System) -> Addresses:
-    known = system.ready
-    return Addresses.of(
-        Running(
-            url=system.url,
-            sim_url=system.sim_url,
-            postgres=str(known["postgres"]),
-            nats=str(known["nats"]),
-            redis=str(known["redis"]),
-            pids={},
-            urls={},
-            data=str(known["data"]),
-            pid=0,
-        )
-    )
+    return Addresses.of(running(system))
 
 
 @asynccontextmanager

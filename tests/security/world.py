@@ -13,9 +13,10 @@ from typing import Any
 
 import asyncpg
 import jwt
+import msgspec
 from auth.keys import Vault
 from clarin.client import Client, eventually
-from clarin.folder import Folder
+from clarin.folder import Folder, Running
 from clarin.testing import System
 from contracts.principal import Scope
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,6 +29,11 @@ PUBLIC_ID = re.compile(r"\b[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}\b")
 def folder(system: System) -> Folder:
     """The data folder of the installation that runs."""
     return Folder(Path(str(system.ready["data"])))
+
+
+def running(system: System) -> Running:
+    """What it says of itself."""
+    return msgspec.convert(system.ready, Running)
 
 
 @asynccontextmanager
