@@ -144,7 +144,13 @@ class Traffic:
             await asyncio.sleep(1)
         decrypted += await self._decrypted(after)  # a second copy may follow the first
         stored, statuses = await self._stored()
-        return Records(written=list(self.written), stored=stored, accepted=list(self.accepted), decrypted=decrypted, statuses=statuses)
+        return Records(
+            written=list(self.written),
+            stored=[text for text in stored if self._run in text or text == "[undecryptable]"],
+            accepted=list(self.accepted),
+            decrypted=[text for text in decrypted if self._run in text],
+            statuses=statuses,
+        )
 
     async def _decrypted(self, after: dict[str, int]) -> list[str]:
         """Read on in the inbox of each customer's phone."""
