@@ -6,18 +6,21 @@ from contracts import asks, ids
 from contracts.asks import KeyExchanged, KeyPresented
 from contracts.envelope import Envelope
 from contracts.events.auth import AccountChanged, Limits
+from contracts.ids import TenantId
 from servicekit.bus import Bus
+from servicekit.db import Database
 from servicekit.testing import eventually
+from sqlalchemy import text
 
 from .conftest import PASSWORD, Caller, an_owner, let_in, signed_in
-from .test_operator import environment, ran
 
 
 @pytest_asyncio.fixture
-async def installer(call: Caller, settings: Any) -> Caller:
+async def installer(call: Caller, db: Database) -> Caller:
     """The installation's owner, signed in."""
-    code, _, err = await ran("admin", "create", "--email", "root@example.com", env=environment(settings), typed=PASSWORD + "\n")
-    assert (code, err) == (0, "")
+    answer = await call.register("root@example.com", account="Clarin")
+    async with db.transaction(TenantId(ids.parse(ids.ACCOUNT, answer.body["account"]["id"]))) as tx:
+        await tx.execute(text("update users set installation = true"))
     return await signed_in(call, "root@example.com")
 
 

@@ -86,14 +86,22 @@ async def test_the_database_itself_keeps_accounts_apart(call: Caller, settings: 
     service = await asyncpg.connect(settings.database_url)
     system = await asyncpg.connect(settings.system_database_url)
     try:
-        for table in ("accounts", "users", "sessions", "refresh_tokens", "raised_versions", "outbox", "idempotency"):
+        for table in (
+            *("accounts", "users", "sessions", "refresh_tokens", "raised_versions", "outbox", "idempotency", "api_keys", "teams"),
+            *("team_members", "access", "account_invitations", "password_resets", "activity"),
+        ):
             assert await service.fetch(f'table "{table}"') == [], table
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await service.execute(
                 "insert into accounts (tenant, name, time_zone, locale, currency, created_at) "
                 "values (gen_random_uuid(), 'x', 'UTC', 'es', 'USD', now())"
             )
-        for statement in ("select private from signing_keys", "delete from invitations", "update installation set value = '1'"):
+        for statement in (
+            "select private from signing_keys",
+            "select sealed from mails",
+            "delete from invitations",
+            "update installation set value = '1'",
+        ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await service.execute(statement)
         assert await system.fetchval("select count(*) from users") == 2
