@@ -201,7 +201,7 @@ async def test_a_restart_of_the_bus_disturbs_no_session_and_loses_nothing(world,
 
 async def test_the_journal_that_another_worker_left_on_the_volume_is_published(world):
     data: Path = world.folder / "data"
-    dead = Journal(data / "journal", capacity=1 << 20, segment=1 << 14)
+    dead = Journal(data / "journal", segment=1 << 14)
     flags = dict.fromkeys((f.name for f in neonize_pb2.Message.DESCRIPTOR.fields if f.is_required and f.name.startswith("Is")), False)
     event = neonize_pb2.Message(**flags, UnavailableRequestID="", RetryCount=0)
     empty = neonize_pb2.JID(User="", Server="", Device=0, RawAgent=0, Integrator=0, IsEmpty=True)

@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from device_worker.journal import Journal, Pump, Record, files, leftovers
+from device_worker.journal import Journal, Pump, Reader, Record, files, leftovers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servicekit.testing import eventually
@@ -27,6 +27,21 @@ def drained(source) -> list[bytes]:
         found += raws(records)
         source.advance(records[-1].end)
     return found
+
+
+class Both:
+    """A journal and its reader, which is told of every append."""
+
+    def __init__(self, root: Path, *, capacity: int = 1 << 20, segment: int = 1 << 14) -> None:
+        self.journal = Journal(root, segment=segment)
+        self.reader = Reader(self.journal.folder, capacity=capacity)
+        self.journal.on_append = self.tell
+
+    def append(self, kind: int, raw: bytes) -> None:
+        self.journal.append(kind, TENANT, DEVICE, raw)
+
+    def tell(self) -> None:
+        self.reader.told(self.journal.total, trouble=self.journal.trouble is not None)
 
 
 @given(st.binary(max_size=300), st.integers(0, 255), st.integers(0, 2**63))
@@ -52,17 +67,18 @@ def test_a_torn_or_changed_record_is_none(raw, data):
 def test_whatever_was_appended_and_not_published_is_found_after_a_crash(tmp_path, appended, published, torn):
     """A crash is: the file as the operating system has it, and garbage of a half-written record at its end."""
     root = tmp_path / str(uuid4())
-    journal = Journal(root, capacity=1 << 20, segment=4096)
+    both = Both(root, segment=4096)
     for raw in appended:
-        journal.append(17, TENANT, DEVICE, raw)
+        both.append(17, raw)
     done = 0
-    while done < published and (records := journal.read(1)):
-        journal.advance(records[0].end)
+    while done < published and (records := both.reader.read(1)):
+        both.reader.advance(records[0].end)
         done += 1
-    last = journal._segments[-1]
+    last = both.journal._segment
     if torn and last.size - last.written > 8:
         os.pwrite(last._fd, files.encode(17, TENANT, DEVICE, 0, b"x" * 5000)[: min(torn, last.size - last.written)], last.written)
-    os.close(journal._lock_file)
+    os.close(both.journal._lock_file)
+    both.reader.close()
     [leftover] = leftovers(root)
     assert drained(leftover) == appended[done:]
     leftover.remove()
@@ -70,26 +86,48 @@ def test_whatever_was_appended_and_not_published_is_found_after_a_crash(tmp_path
 
 
 def test_what_is_published_takes_no_space_and_a_clean_end_leaves_nothing(tmp_path):
-    journal = Journal(tmp_path, capacity=1 << 16, segment=4096)
+    both = Both(tmp_path, capacity=1 << 16, segment=4096)
     for number in range(100):
-        journal.append(17, TENANT, DEVICE, bytes([number]) * 1000)
-    assert journal.fill > 1
-    assert len(list(journal.folder.glob("*.segment"))) > 20
-    assert drained(journal) == [bytes([number]) * 1000 for number in range(100)]
-    assert journal.fill == 0
-    assert len(list(journal.folder.glob("*.segment"))) == 1
-    journal.close()
+        both.append(17, bytes([number]) * 1000)
+    assert both.reader.fill > 1
+    assert len(list(both.journal.folder.glob("*.segment"))) > 20
+    assert drained(both.reader) == [bytes([number]) * 1000 for number in range(100)]
+    assert both.reader.fill == 0
+    assert len(list(both.journal.folder.glob("*.segment"))) == 1
+    both.journal.close()
+    both.reader.close()
+    [leftover] = leftovers(tmp_path)
+    assert leftover.read() == []
+    leftover.remove()
     assert os.listdir(tmp_path) == []
 
 
 def test_a_record_larger_than_a_segment_gets_its_own(tmp_path):
-    journal = Journal(tmp_path, capacity=1 << 20, segment=4096)
+    both = Both(tmp_path, segment=4096)
     large = os.urandom(50_000)
-    journal.append(13, TENANT, DEVICE, b"before")
-    journal.append(13, TENANT, DEVICE, large)
-    journal.append(13, TENANT, DEVICE, b"after")
-    assert drained(journal) == [b"before", large, b"after"]
-    journal.close()
+    both.append(13, b"before")
+    both.append(13, large)
+    both.append(13, b"after")
+    assert drained(both.reader) == [b"before", large, b"after"]
+    both.journal.close()
+    both.reader.close()
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 6), st.binary(max_size=3000)), max_size=30))
+def test_a_reader_gets_every_record_once_and_in_order_however_writing_and_reading_are_mixed(tmp_path, steps):
+    both = Both(tmp_path / str(uuid4()), segment=4096)
+    found: list[bytes] = []
+    for reads, raw in steps:
+        both.append(17, raw)
+        for _ in range(reads):
+            if records := both.reader.read(1):
+                found.append(records[0].raw)
+                both.reader.advance(records[0].end)
+    assert found + drained(both.reader) == [raw for _, raw in steps]
+    assert both.reader.depth == 0
+    both.journal.close()
+    both.reader.close()
 
 
 def test_a_disk_that_is_full_loses_nothing_and_says_so(tmp_path):
@@ -99,20 +137,25 @@ def test_a_disk_that_is_full_loses_nothing_and_says_so(tmp_path):
         import resource, signal, sys
         from pathlib import Path
         from uuid import UUID
-        from device_worker.journal import Journal
+        from device_worker.journal import Journal, Reader
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        journal = Journal(Path(sys.argv[1]), capacity=1 << 20, segment=8192)
+        journal = Journal(Path(sys.argv[1]), segment=8192)
+        reader = Reader(journal.folder, capacity=1 << 20)
+        def tell():
+            reader.told(journal.total, trouble=journal.trouble is not None)
+        journal.on_append = tell
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         for number in range(50):
             journal.append(17, UUID(int=1), UUID(int=2), bytes([number]) * 500)
-        assert journal.trouble is not None and journal.fill == 1.0, journal.fill
+        assert journal.trouble is not None and reader.fill == 1.0, reader.fill
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         journal.retry()
-        assert journal.trouble is None and journal.fill < 1.0
+        tell()
+        assert journal.trouble is None and reader.fill < 1.0
         found = []
-        while records := journal.read():
+        while records := reader.read():
             found += [record.raw for record in records]
-            journal.advance(records[-1].end)
+            reader.advance(records[-1].end)
         assert found == [bytes([number]) * 500 for number in range(50)], len(found)
         print("whole")
         """
@@ -128,7 +171,7 @@ async def test_a_journal_whose_writer_lives_is_left_alone_and_after_kill_9_taken
         from pathlib import Path
         from uuid import UUID
         from device_worker.journal import Journal
-        journal = Journal(Path(sys.argv[1]), capacity=1 << 20, segment=1 << 16)
+        journal = Journal(Path(sys.argv[1]), segment=1 << 16)
         for number in range(100):
             journal.append(17, UUID(int=1), UUID(int=2), b"%d" % number)
         print("ready", flush=True)
@@ -149,10 +192,10 @@ async def test_a_journal_whose_writer_lives_is_left_alone_and_after_kill_9_taken
 
 
 async def test_the_pump_publishes_in_order_once_the_bus_is_there_and_also_what_the_dead_left(tmp_path: Path):
-    dead = Journal(tmp_path, capacity=1 << 20, segment=4096)
+    dead = Journal(tmp_path, segment=4096)
     dead.append(17, TENANT, DEVICE, b"left behind")
     os.close(dead._lock_file)
-    journal = Journal(tmp_path, capacity=1 << 20, segment=4096)
+    both = Both(tmp_path, segment=4096)
     published: list[bytes] = []
     away = 2
 
@@ -163,19 +206,52 @@ async def test_the_pump_publishes_in_order_once_the_bus_is_there_and_also_what_t
             raise TimeoutError
         published.extend(raws(records))
 
-    pump = Pump(journal, tmp_path, publish)
+    pump = Pump(tmp_path, publish)
+    loop = asyncio.get_running_loop()
+
+    def appended() -> None:
+        both.tell()
+        pump.wake()
+
+    both.journal.on_append = lambda: loop.call_soon_threadsafe(appended)
     stopping = asyncio.Event()
-    parts = [asyncio.create_task(pump.run(stopping)), asyncio.create_task(pump.sweep(stopping))]
+    running = asyncio.create_task(pump.run(stopping))
+    pump.take(both.reader)
     for number in range(20):
-        await asyncio.to_thread(journal.append, 17, TENANT, DEVICE, b"%d" % number)
+        await asyncio.to_thread(both.append, 17, b"%d" % number)
 
     def all_there() -> bool:
         return len(published) >= 21
 
     await eventually(all_there)
+    both.journal.close()
     stopping.set()
-    await asyncio.gather(*parts)
+    await running
     assert [raw for raw in published if raw != b"left behind"] == [b"%d" % number for number in range(20)]
     assert published.count(b"left behind") == 1
-    journal.close()
+    assert os.listdir(tmp_path) == []
+
+
+async def test_what_a_dead_host_had_appended_and_not_told_is_published_beside_the_next_ones_journal(tmp_path: Path):
+    published: list[bytes] = []
+
+    async def publish(records) -> None:
+        published.extend(raws(records))
+
+    pump = Pump(tmp_path, publish)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(pump.run(stopping))
+    first = Both(tmp_path)
+    pump.take(first.reader)
+    first.journal.on_append = lambda: None
+    first.append(17, b"untold")
+    os.close(first.journal._lock_file)
+    second = Both(tmp_path)
+    second.append(17, b"next")
+    pump.take(second.reader)
+    await eventually(lambda: sorted(published) == [b"next", b"untold"])
+    second.journal.close()
+    stopping.set()
+    await running
+    assert sorted(published) == [b"next", b"untold"]
     assert os.listdir(tmp_path) == []

@@ -114,6 +114,7 @@ class Leases:
         full: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         ends_itself_at: float = ENDS_ITSELF_AT,
+        before_end: Callable[[], None] = lambda: None,
     ) -> None:
         """Be *worker*.
 
@@ -121,11 +122,12 @@ class Leases:
             gained: Gets shards with their fencing tokens; is awaited before they count as served.
             lost: Gets shards whose sessions must stop; the lease is given away when it returns.
             ends_itself_at: The age of a lease, in seconds, at which this process ends.
+            before_end: Is called just before, from a thread: it ends what must not outlive this process.
         """
         self._bus, self._system = bus, system
         self._gained, self._lost, self._full, self._clock = gained, lost, full, clock
         self._me = WorkerEntry(worker=worker, incarnation=uuid4())
-        self._ends_itself_at = ends_itself_at
+        self._ends_itself_at, self._before_end = ends_itself_at, before_end
         self.held: dict[int, Held] = {}
         self._leases: dict[int, tuple[LeaseEntry, int, float]] = {}
         self._workers: dict[str, tuple[WorkerEntry, float]] = {}
@@ -366,6 +368,7 @@ class Leases:
                     f"clarin device-worker: a lease is {self._ends_itself_at:g} s old; ending before another worker takes over.\n"
                 )
                 sys.stderr.flush()
+                self._before_end()
                 os._exit(_EX_FENCED)
             time.sleep(0.25)
 

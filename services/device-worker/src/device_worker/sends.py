@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -19,13 +18,14 @@ from servicekit.bus import BusAway
 from servicekit.db import Database, is_away, is_busy
 
 from device_worker import convert
+from device_worker.host.remote import Client, HostLost
 from device_worker.leases import Leases
 from device_worker.sessions import Sessions
 from device_worker.shards import shard_of
 from device_worker.store import fences
 from device_worker.store import sends as queue
 from device_worker.store.sends import Outcome, Send
-from device_worker.whatsapp import CallFailed, Client, Library, Meaning, NotRunning
+from device_worker.whatsapp import CallFailed, Meaning, NotRunning
 
 log = structlog.get_logger()
 
@@ -77,8 +77,8 @@ class Numbers:
 class Sends:
     """One task for each device that has something to send, and none for the others."""
 
-    def __init__(self, system: Database, sessions: Sessions, leases: Leases, library: Library) -> None:
-        self._system, self._sessions, self._leases, self._library = system, sessions, leases, library
+    def __init__(self, system: Database, sessions: Sessions, leases: Leases) -> None:
+        self._system, self._sessions, self._leases = system, sessions, leases
         self._numbers = Numbers()
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._again: set[UUID] = set()
@@ -190,6 +190,8 @@ class Sends:
             return await self._message(client, send.order)
         except NotRunning:
             return Result(None)
+        except HostLost:
+            return Result("unknown", "worker-lost")
         except CallFailed as error:
             return _failed(error, send.attempts)
 
@@ -205,21 +207,21 @@ class Sends:
         if order.to.kind == "pn":
             found = self._numbers.find(user)
             if found is None:
-                found = await self._call(client.on_whatsapp, user)
+                found = await client.on_whatsapp(user)
                 if found is None:
                     return Result("failed", "not-on-whatsapp")
                 self._numbers.remember(user, found)
             # WhatsApp knows some numbers by other digits than people dial, so its own answer is what is sent to.
             user, server = found
             alt = convert.parse_address(f"{user}@{server}")
-        sent = await self._call(client.send, user, server, message)
+        sent = await client.send(user, server, message)
         at = datetime.fromtimestamp(sent.at, UTC) if sent.at > 0 else datetime.now(UTC)
         return Result("sent", wa_id=sent.wa_id, at=at, alt=alt if alt != order.to else None)
 
     async def _mark_read(self, client: Client, order: MarkRead) -> Result:
         chat = convert.jid_parts(order.chat)
         sender = convert.jid_parts(order.sender) if order.sender is not None else chat
-        await self._call(client.mark_read, order.wa_ids, int(order.at.timestamp()), chat, sender)
+        await client.mark_read(order.wa_ids, int(order.at.timestamp()), chat, sender)
         return Result("sent")
 
     async def _record(self, send: Send, fence: int, result: Result) -> None:
@@ -241,10 +243,6 @@ class Sends:
             DONE.labels(result.outcome if result.reason is None else result.reason).inc()
         elif not result.wait:
             await asyncio.sleep(_PAUSE)  # the session is going; the next one wakes us
-
-    async def _call(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        done: Awaitable[Any] = asyncio.get_running_loop().run_in_executor(self._library.pool, call, *arguments)
-        return await done
 
 
 def _failed(error: CallFailed, attempts: int) -> Result:

@@ -1,4 +1,4 @@
-"""What WhatsApp has told and the bus does not have yet, on the worker's own disk.
+"""What WhatsApp has told and the bus does not have yet, on the worker's own disk: the host writes it, the worker reads it.
 
 WhatsApp counts a message as delivered before Python sees it, so the callback does one thing: it appends the raw event
 here and returns. From then on a ``kill -9`` loses nothing (the operating system has the bytes), and after the next
@@ -11,7 +11,7 @@ A record counts from when its checksum fits. Publishing advances a mark in the s
 acknowledged; a crash between the two publishes again, and the message's own id makes that the same fact.
 """
 
-from device_worker.journal.files import Journal, Leftover, Record, leftovers
+from device_worker.journal.files import Journal, Leftover, Reader, Record, leftovers
 from device_worker.journal.pump import Pump
 
-__all__ = ["Journal", "Leftover", "Pump", "Record", "leftovers"]
+__all__ = ["Journal", "Leftover", "Pump", "Reader", "Record", "leftovers"]

@@ -1,6 +1,5 @@
 """Segments and records on disk; no asyncio."""
 
-import errno
 import fcntl
 import os
 import shutil
@@ -21,6 +20,7 @@ _FRAME = struct.Struct("<II")  # length of the body, crc32 of the body
 _BODY = struct.Struct("<B16s16sQ")  # kind, tenant, device, milliseconds; then the raw event
 _SUFFIX = ".segment"
 _FSYNC_EVERY = 0.02
+_RETRY_EVERY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,13 @@ class Segment:
         segment.written = max((record.end[1] for record in segment.read(published, size)), default=published)
         return segment
 
+    @classmethod
+    def follow(cls, path: Path) -> Self:
+        """Open what another process is writing: what is there is told by the records' checksums."""
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        size = os.fstat(fd).st_size
+        return cls(path, fd, size, size, _HEADER.size)
+
     def append(self, record: bytes) -> None:
         """Hand the bytes to the operating system: all of them, or it is as if none were."""
         view, offset = memoryview(record), self.written
@@ -135,125 +142,156 @@ class Segment:
 
 
 class Journal:
-    """What this process appends to. `append` may be called from any thread, everything else from one."""
+    """What this process appends to. `append` may be called from any thread; who reads it is another process (`Reader`)."""
 
-    def __init__(self, root: Path, *, capacity: int, segment: int = 16 << 20) -> None:
+    def __init__(self, root: Path, *, segment: int = 16 << 20) -> None:
         """Open a fresh folder under *root*, locked while this process lives.
 
         Args:
-            capacity: Bytes; what `fill` is measured against. An append is never refused for it: WhatsApp has
-                already been told that the message is here.
             segment: Bytes of one file; a larger record gets a larger file.
         """
         self.folder = root / str(uuid4())
         self.folder.mkdir(parents=True, mode=0o700)
         self._lock_file = _locked(self.folder)
-        self._capacity = capacity
         self._segment_size = segment
         self._lock = threading.Lock()
-        self._segments: deque[Segment] = deque()
         self._set_aside: deque[bytes] = deque()
+        self._full: deque[Segment] = deque()  # to be synced once more, and closed
         self._dirty = threading.Event()
         self._closing = False
+        self.total = 0
         self.trouble: OSError | None = None
         self.on_append: Callable[[], None] = lambda: None
+        self._segment = self._create(1, 0)
         self._syncer = threading.Thread(target=self._sync_for_ever, name="journal-fsync", daemon=True)
-        self._grow(0)
         self._syncer.start()
 
     def append(self, kind: int, tenant: UUID, device: UUID, raw: bytes) -> None:
-        """Keep one event. Never raises: what the disk refuses waits in memory, `trouble` says so, and sessions are stopped for it."""
+        """Keep one event. Never raises: what the disk refuses waits in memory, `trouble` says so, and sessions are stopped for it.
+
+        `total`, the bytes appended so far, counts it afterwards.
+        """
         record = encode(kind, tenant, device, time.time_ns() // 1_000_000, raw)
         with self._lock:
             self._set_aside.append(record)
             self._write_set_aside()
-        self._dirty.set()
+            self.total += len(record)
+        if not self._dirty.is_set():
+            self._dirty.set()
         self.on_append()
 
     def retry(self) -> None:
         """Write what waits in memory, if the disk takes it again."""
         with self._lock:
             self._write_set_aside()
-        self._dirty.set()
+        if self.trouble is None:
+            self._dirty.set()
 
-    def read(self, limit: int = 1 << 20) -> list[Record]:
-        """Give the oldest unpublished records, about *limit* bytes, from one file."""
-        with self._lock:
-            while len(self._segments) > 1 and self._segments[0].published >= self._segments[0].written:
-                self._drop_first()
-            first = self._segments[0]
-            start = first.published
-        return list(first.read(start, limit))
-
-    def advance(self, end: tuple[int, int]) -> None:
-        """The bus has everything up to *end*, a record's own."""
-        number, offset = end
-        with self._lock:
-            first = self._segments[0]
-            if first.number != number:
-                raise ValueError(f"Segment {number} is not the one being read.")
-            first.mark(offset)
-            if len(self._segments) > 1 and first.published >= first.written:
-                self._drop_first()
-
-    @property
-    def depth(self) -> int:
-        """Count the bytes that are not published yet."""
-        with self._lock:
-            return sum(s.written - s.published for s in self._segments) + sum(map(len, self._set_aside))
-
-    @property
-    def fill(self) -> float:
-        """Tell how much of the capacity is taken, 1.0 being all of it. What the disk refused counts as all."""
-        return 1.0 if self.trouble is not None else self.depth / self._capacity
+    def sync(self) -> None:
+        """Make the disk have what was appended so far.  Raises: OSError."""
+        while self._full:
+            full = self._full.popleft()
+            full.sync()
+            full.close()
+        self._segment.sync()
 
     def close(self) -> None:
-        """Make the disk have it all; the folder goes when nothing in it is unpublished."""
+        """Make the disk have it all, and let go of it."""
         self._closing = True
         self._dirty.set()
         self._syncer.join()
-        empty = self.depth == 0
-        for segment in self._segments:
-            segment.sync()
-            segment.close()
-        if empty:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self.sync()
+        self._segment.close()
         os.close(self._lock_file)
 
     def _write_set_aside(self) -> None:
         try:
             while self._set_aside:
                 record = self._set_aside[0]
-                if self._segments[-1].written + len(record) > self._segments[-1].size:
-                    self._grow(len(record))
-                self._segments[-1].append(record)
+                if self._segment.written + len(record) > self._segment.size:
+                    full, self._segment = self._segment, self._create(self._segment.number + 1, len(record))
+                    self._full.append(full)
+                self._segment.append(record)
                 self._set_aside.popleft()
             self.trouble = None
         except OSError as error:
             self.trouble = error
 
-    def _grow(self, at_least: int) -> None:
-        number = self._segments[-1].number + 1 if self._segments else 1
-        size = max(self._segment_size, at_least + _HEADER.size)
-        self._segments.append(Segment.create(self.folder / f"{number:08d}{_SUFFIX}", size))
-
-    def _drop_first(self) -> None:
-        segment = self._segments.popleft()
-        segment.path.unlink()
-        segment.close()
+    def _create(self, number: int, at_least: int) -> Segment:
+        return Segment.create(self.folder / _name(number), max(self._segment_size, at_least + _HEADER.size))
 
     def _sync_for_ever(self) -> None:
         while not self._closing:
-            self._dirty.wait()
+            self._dirty.wait(_RETRY_EVERY if self.trouble is not None else None)
             self._dirty.clear()
-            with self._lock:
-                segment = self._segments[-1]
+            before = self.trouble
+            if before is not None:
+                self.retry()
             try:
-                segment.sync()
+                self.sync()
             except OSError as error:
-                if error.errno != errno.EBADF:  # published and dropped in this very moment
-                    self.trouble = error  # the bytes may never reach the disk; say so while they can still be published
+                self.trouble = error  # the bytes may never reach the disk; say so while they can still be published
+            if self.trouble is not before:
+                self.on_append()
             time.sleep(_FSYNC_EVERY)
+
+
+class Reader:
+    """A journal that another process appends to, as its one reader. What was read stays until `advance`."""
+
+    def __init__(self, folder: Path, *, capacity: int) -> None:
+        """Read from the beginning of *folder*.
+
+        Args:
+            capacity: Bytes; what `fill` is measured against. An append is never refused for it: WhatsApp has
+                already been told that the message is here.
+        """
+        self.folder = folder
+        self._capacity = capacity
+        self._segment = Segment.follow(folder / _name(1))
+        self._appended = self._published = 0
+        self._trouble = False
+
+    def told(self, total: int, *, trouble: bool) -> None:
+        """The writer has appended *total* bytes so far, and has *trouble* with the disk or none."""
+        self._appended, self._trouble = total, trouble
+
+    def read(self, limit: int = 1 << 20) -> list[Record]:
+        """Give the oldest unpublished records that the writer has told of, about *limit* bytes, from one file."""
+        while (depth := self.depth) > 0:
+            # In this order: the writer appends nothing to a file any more once the next one is there.
+            following = self.folder / _name(self._segment.number + 1)
+            more = following.exists()
+            if records := list(self._segment.read(self._segment.published, min(limit, depth))):
+                return records
+            if not more:
+                break  # what the disk refused, and the writer still holds
+            done, self._segment = self._segment, Segment.follow(following)
+            done.close()
+            done.path.unlink(missing_ok=True)
+        return []
+
+    def advance(self, end: tuple[int, int]) -> None:
+        """The bus has everything up to *end*, a record's own."""
+        number, offset = end
+        if number != self._segment.number:
+            raise ValueError(f"Segment {number} is not the one being read.")
+        self._published += offset - self._segment.published
+        self._segment.mark(offset)
+
+    @property
+    def depth(self) -> int:
+        """Count the bytes that are not published yet."""
+        return self._appended - self._published
+
+    @property
+    def fill(self) -> float:
+        """Tell how much of the capacity is taken, 1.0 being all of it. What the disk refuses counts as all."""
+        return 1.0 if self._trouble else self.depth / self._capacity
+
+    def close(self) -> None:
+        """Let go of it. It is deleted by `leftovers`, once its writer is gone and nothing in it is unpublished."""
+        self._segment.close()
 
 
 class Leftover:
@@ -299,6 +337,10 @@ def leftovers(root: Path) -> Iterator[Leftover]:
         except (BlockingIOError, FileNotFoundError, NotADirectoryError):
             continue  # its writer lives, or somebody else has just published it
         yield Leftover(folder, lock_file)
+
+
+def _name(number: int) -> str:
+    return f"{number:08d}{_SUFFIX}"
 
 
 def _locked(folder: Path) -> int:

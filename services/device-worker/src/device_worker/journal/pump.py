@@ -2,70 +2,85 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import structlog
 
-from device_worker.journal.files import Journal, Leftover, Record, leftovers
+from device_worker.journal.files import Leftover, Reader, Record, leftovers
 
 log = structlog.get_logger()
 
 Publish = Callable[[Sequence[Record]], Awaitable[None]]
 
-_LOOK_FOR_LEFTOVERS_EVERY = timedelta(seconds=30)
+_LOOK_FOR_LEFTOVERS_EVERY = 5.0
 _WAIT_AFTER_ERROR = 0.5
 _LONGEST_WAIT = 5.0
 
 
 class Pump:
-    """Publishes this process's journal and those that dead processes left on the same volume."""
+    """Publishes the host's journal and those that dead processes left on the same volume."""
 
-    def __init__(self, journal: Journal, root: Path, publish: Publish) -> None:
+    def __init__(self, root: Path, publish: Publish) -> None:
         """Use *publish*, which returns when the bus has acknowledged and raises when it cannot."""
-        self._journal, self._root, self._publish = journal, root, publish
+        self._root, self._publish = root, publish
+        self._journal: Reader | None = None
         self._more = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        signalled = False
+        self._died = asyncio.Event()
 
-        def wake() -> None:
-            nonlocal signalled
-            signalled = False
-            self._more.set()
+    def take(self, journal: Reader) -> None:
+        """Publish *journal* from now on; the one before is of a dead process, and is found as such."""
+        if self._journal is not None:
+            self._died.set()
+        self._journal = journal
+        self._more.set()
 
-        def appended() -> None:
-            # Under load thousands of appends come between two turns of the loop: one wake is enough for all of them.
-            nonlocal signalled
-            if not signalled:
-                signalled = True
-                loop.call_soon_threadsafe(wake)
+    def wake(self) -> None:
+        """There is more in the journal."""
+        self._more.set()
 
-        journal.on_append = appended
+    @property
+    def journal(self) -> Reader | None:
+        """The one that is being written now."""
+        return self._journal
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Publish until *stopping*, and then what is left in the journal, if the bus takes it."""
+        """Publish until *stopping*, and then what is left, if the bus takes it. The host should have ended before."""
+        sweeping = asyncio.create_task(self._keep_sweeping(stopping))
         stopped = asyncio.create_task(stopping.wait())
+        current: Reader | None = None
         try:
             while not stopping.is_set():
+                if self._journal is not current:
+                    if current is not None:
+                        current.close()
+                    current = self._journal
                 self._more.clear()
-                if not await self._step(self._journal, stopping):
+                if current is None or not await self._step(current, stopping):
                     more = asyncio.create_task(self._more.wait())
-                    await asyncio.wait({more, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait({more, stopped, sweeping}, return_when=asyncio.FIRST_COMPLETED)
                     more.cancel()
+                    if sweeping.done():
+                        sweeping.result()
+            await sweeping
+            while current is not None and await self._step(current, stopping):
+                pass
+            await self._sweep(stopping)
         finally:
             stopped.cancel()
-        while await self._step(self._journal, stopping):
-            pass
+            sweeping.cancel()
+            if current is not None:
+                current.close()
 
-    async def sweep(self, stopping: asyncio.Event) -> None:
-        """Publish what dead processes left here, at the start and every half minute."""
+    async def _keep_sweeping(self, stopping: asyncio.Event) -> None:
+        """Publish what dead processes left here: at the start, when the host has died, and every few seconds."""
         while not stopping.is_set():
-            for leftover in leftovers(self._root):
-                await self._publish_leftover(leftover, stopping)
-            try:
-                await asyncio.wait_for(stopping.wait(), _LOOK_FOR_LEFTOVERS_EVERY.total_seconds())
-            except TimeoutError:
-                continue
+            self._died.clear()
+            await self._sweep(stopping)
+            await _first(self._died, stopping, _LOOK_FOR_LEFTOVERS_EVERY)
+
+    async def _sweep(self, stopping: asyncio.Event) -> None:
+        for leftover in leftovers(self._root):
+            await self._publish_leftover(leftover, stopping)
 
     async def _publish_leftover(self, leftover: Leftover, stopping: asyncio.Event) -> None:
         try:
@@ -80,7 +95,7 @@ class Pump:
         finally:
             leftover.close()
 
-    async def _step(self, source: Journal | Leftover, stopping: asyncio.Event) -> int:
+    async def _step(self, source: Reader | Leftover, stopping: asyncio.Event) -> int:
         """Publish one batch, however long the bus is away; 0 when there is nothing, or *stopping* came first."""
         records = source.read()
         if not records:
@@ -92,7 +107,7 @@ class Pump:
                 break
             except Exception as error:
                 # Not in the bus is not in the world: nothing is skipped, whatever the error.
-                log.warning("journal.publish_failed", error=type(error).__name__, records=len(records), depth=self._journal.depth)
+                log.warning("journal.publish_failed", error=type(error).__name__, records=len(records))
                 if stopping.is_set():
                     return 0
                 try:
@@ -101,3 +116,12 @@ class Pump:
                     wait = min(wait * 2, _LONGEST_WAIT)
         source.advance(records[-1].end)
         return len(records)
+
+
+async def _first(one: asyncio.Event, other: asyncio.Event, timeout: float) -> None:
+    waits = [asyncio.ensure_future(one.wait()), asyncio.ensure_future(other.wait())]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

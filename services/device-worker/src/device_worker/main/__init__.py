@@ -15,10 +15,9 @@ def main() -> None:
 
             service("device-worker-api", ApiSettings, api.start)
         case ["worker"]:
-            # Only here: it loads the library, which the API has no use for.
+            # Only here: it knows the library's messages, which the API has no use for.
             from device_worker.main import worker
 
-            worker.keep_stdout()
             service("device-worker", WorkerSettings, worker.start)
         case _:
             sys.stderr.write("usage: python -m device_worker api|worker\n")

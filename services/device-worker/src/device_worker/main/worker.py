@@ -1,10 +1,8 @@
-"""Wiring of a worker: its volume, the library, the journal, its leases, and what runs for the shards that it holds."""
+"""Wiring of a worker: its volume, the session host, the journal, its leases, and what runs for the shards that it holds."""
 
 import asyncio
 import contextlib
-import os
 import resource
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,14 +19,15 @@ from servicekit.timers import every
 
 from device_worker import domain, leases
 from device_worker.domain import Device
-from device_worker.journal import Journal, Pump
+from device_worker.host.remote import Hooks, Host
+from device_worker.journal import Pump, Reader
 from device_worker.leases import Leases
 from device_worker.sends import Sends
 from device_worker.sessions import Inbound, Pause, Sessions, Tools
 from device_worker.sessions.supervisor import POLL_SECONDS
 from device_worker.settings import WorkerSettings
 from device_worker.store import wakes
-from device_worker.whatsapp import Library, Store
+from device_worker.whatsapp import Store
 
 log = structlog.get_logger()
 
@@ -37,18 +36,8 @@ _NEARLY_FULL = 0.8
 _DRAINED = 0.2
 _JOURNAL_LOOK = timedelta(milliseconds=250)
 _SENDS_POLL = timedelta(seconds=1)
-_SWITCH_SECONDS = 0.0002
 
 JOURNAL_DEPTH = Gauge("clarin_devices_journal_bytes", "Bytes in the journal that the bus does not have yet.")
-
-
-def keep_stdout() -> None:
-    """Let the library print into nothing: its lines name phone numbers, and standard output is our log."""
-    ours = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
-    sys.stdout = os.fdopen(ours, "w", buffering=1, encoding="utf-8")
 
 
 def raise_file_limit() -> None:
@@ -62,36 +51,34 @@ class Worker:
     """The parts that start and stop in each other's order."""
 
     leases: Leases
-    sessions: Sessions
-    sends: Sends
     pump: Pump
     store: Store
-    journal: Journal
+    host: Host
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Hold shards until *stopping*; then sends, sessions, leases, store and journal end, in this order."""
-        ended = asyncio.Event()
-        parts = [asyncio.create_task(part(ended)) for part in (self.pump.run, self.pump.sweep, self.store.run)]
+        """Hold shards until *stopping*; then sends, sessions, leases, host, store and journal end, in this order."""
+        ended, off = asyncio.Event(), asyncio.Event()
+        parts = [asyncio.create_task(part(ended)) for part in (self.pump.run, self.store.run)]
+        hosting = asyncio.create_task(self.host.run(off))
         holding = asyncio.create_task(self.leases.run(stopping))
         try:
-            await asyncio.wait([*parts, holding], return_when=asyncio.FIRST_COMPLETED)
-            for part in parts:
+            await asyncio.wait([*parts, hosting, holding], return_when=asyncio.FIRST_COMPLETED)
+            for part in (*parts, hosting):
                 if part.done():
                     part.result()
             await holding
         finally:
+            off.set()
+            await asyncio.wait([hosting])
+            await self.host.close()
             ended.set()
             await asyncio.gather(*parts)
-            await asyncio.to_thread(self.journal.close)
 
 
 async def start(settings: WorkerSettings, process: Service) -> None:
     """Hold sessions."""
     raise_file_limit()
-    # Between WhatsApp's acknowledgement and the journal stands the wait for the interpreter's lock: 5 ms by default, in
-    # which a kill -9 loses the message. What the loop loses by more frequent switches is nothing against that.
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    name, _ = await asyncio.to_thread(leases.own_volume, settings.data_dir, settings.worker_id)  # the lock lives as long as we do
+    name, lock = await asyncio.to_thread(leases.own_volume, settings.data_dir, settings.worker_id)  # the lock lives as long as we do
     structlog.contextvars.bind_contextvars(worker=name)
     system = await process.enter(Database.open(settings.system_database_url, application="devices-worker", pool=settings.database_pool))
     bus = await process.enter(Bus.open(settings.nats_url, name=f"devices-{name}"))
@@ -110,11 +97,23 @@ async def start(settings: WorkerSettings, process: Service) -> None:
             if holds:
                 apart(sessions.hang_up())
 
+    def on_up(journal: Reader) -> None:
+        pump.take(journal)
+        hold(domain.RESTARTED, False)
+
     store = Store(settings.whatsapp_database_url, on_change=lambda there: hold(domain.STORE_AWAY, not there))
-    library = Library(settings.whatsapp_database_url, on_store_error=store.suspect)
-    journal = Journal(settings.journal_folder, capacity=settings.journal_bytes, segment=settings.journal_segment_bytes)
     inbound = Inbound(bus, settings.data_dir / "unreadable", groups=settings.groups, history=settings.history_messages)
-    pump = Pump(journal, settings.journal_folder, inbound.publish)
+    pump = Pump(settings.journal_folder, inbound.publish)
+    host = Host(
+        store=settings.whatsapp_database_url,
+        journal=settings.journal_folder,
+        segment=settings.journal_segment_bytes,
+        capacity=settings.journal_bytes,
+        log_level=settings.log_level,
+        worker=name,
+        lock=lock,
+        hooks=Hooks(up=on_up, lost=lambda: hold(domain.RESTARTED, True), store_failed=store.suspect, appended=pump.wake),
+    )
 
     async def gained(tokens: Mapping[int, int]) -> None:
         await sessions.gained(tokens)
@@ -125,7 +124,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         await sends.lost(gone)
         await sessions.lost(gone)
 
-    held = Leases(bus, system, name, gained=gained, lost=lost, full=lambda: len(sessions) >= settings.sessions_max)
+    held = Leases(bus, system, name, gained=gained, lost=lost, full=lambda: len(sessions) >= settings.sessions_max, before_end=host.kill)
 
     def on_connected(device: Device) -> None:
         sends.wake(device.id)
@@ -134,9 +133,8 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         Tools(
             bus=bus,
             system=system,
-            library=library,
+            host=host,
             store=store,
-            journal=journal,
             leases=held,
             pause=pause,
             connects=asyncio.Semaphore(settings.connects_at_once),
@@ -144,11 +142,11 @@ async def start(settings: WorkerSettings, process: Service) -> None:
             on_connected=on_connected,
         )
     )
-    sends = Sends(system, sessions, held, library)
+    sends = Sends(system, sessions, held)
 
     async def look_at_journal() -> None:
-        if journal.trouble is not None:
-            journal.retry()
+        if (journal := pump.journal) is None:
+            return
         fill = journal.fill
         JOURNAL_DEPTH.set(journal.depth)
         if fill >= _NEARLY_FULL:
@@ -156,10 +154,10 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         elif fill <= _DRAINED:
             hold(domain.JOURNAL_FULL, False)
 
-    await asyncio.to_thread(library.prepare)
+    await host.start()
     process.health.check("database", system.ping)
     process.health.check("bus", bus.ping)
-    process.background("worker", Worker(held, sessions, sends, pump, store, journal).run)
+    process.background("worker", Worker(held, pump, store, host).run)
     process.background("relay", Relay(system, bus, schema="devices").run)
     process.background("wakes", listen(system.url, sessions, sends))
     process.background("sessions-poll", every(timedelta(seconds=POLL_SECONDS), sessions.poll, name="sessions-poll"))

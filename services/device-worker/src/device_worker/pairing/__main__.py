@@ -22,7 +22,8 @@ from device_worker.pairing import (
     PairedReport,
     QrReport,
 )
-from device_worker.whatsapp import CallFailed, Client, Library, NotRunning
+from device_worker.whatsapp.errors import CallFailed, NotRunning
+from device_worker.whatsapp.library import Client, Library
 from device_worker.whatsapp.proto import Kind, neonize_pb2, parse
 
 #: The last word of the library's pairing, as the reason that a user reads of.

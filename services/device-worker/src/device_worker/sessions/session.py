@@ -5,7 +5,7 @@ import contextlib
 import os
 import random
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,16 +20,15 @@ from prometheus_client import Histogram
 from servicekit.bus import Bus, BusAway
 from servicekit.db import Database, is_away, is_busy
 
-from device_worker import convert, domain, pairing
+from device_worker import domain, pairing
 from device_worker.domain import Device, DeviceMissing, Wanted
-from device_worker.journal import Journal
+from device_worker.host.remote import Client, Host
 from device_worker.leases import Leases
 from device_worker.sessions.pause import Pause
 from device_worker.shards import shard_of
 from device_worker.store import devices, fences, pairings
-from device_worker.whatsapp import CallFailed, Client, Library, NotRunning, Store, StoreAway
-from device_worker.whatsapp.errors import ignored_message
-from device_worker.whatsapp.proto import JOURNALLED, Kind, neonize_pb2, parse
+from device_worker.whatsapp import CallFailed, NotRunning, Store, StoreAway
+from device_worker.whatsapp.proto import Kind, neonize_pb2, parse
 
 log = structlog.get_logger()
 
@@ -49,8 +48,9 @@ _FIRST_QR_WITHIN = 15.0
 _MOST_PAIRINGS = 3
 _WRITE_PAUSE = 0.5
 
-#: Beside the library's kinds: its call has come back.
+#: Beside the library's kinds: its call has come back; the process that it was in has died.
 _END = -1
+_LOST = -2
 
 _BANS = {
     neonize_pb2.TemporaryBan.SEND_TO_TOO_MANY_PEOPLE: "sent-to-too-many-people",
@@ -73,31 +73,13 @@ class Tools:
 
     bus: Bus
     system: Database
-    library: Library
+    host: Host
     store: Store
-    journal: Journal
     leases: Leases
     pause: Pause
     connects: asyncio.Semaphore
     pairings: asyncio.Semaphore
     on_connected: Callable[[Device], None]
-
-
-class Recent:
-    """The last ids of messages that were kept."""
-
-    def __init__(self, most: int) -> None:
-        self._ids: OrderedDict[str, None] = OrderedDict()
-        self._most = most
-
-    def __contains__(self, id: str) -> bool:
-        return id in self._ids
-
-    def add(self, id: str) -> None:
-        """Remember *id*, and forget the oldest."""
-        self._ids[id] = None
-        if len(self._ids) > self._most:
-            self._ids.popitem(last=False)
 
 
 class Session:
@@ -117,7 +99,6 @@ class Session:
         self._failures = 0
         self._pairings_failed = 0
         self._replaced: deque[float] = deque(maxlen=8)
-        self._seen = Recent(1_000)
         self._log = log.bind(device=str(device.id), tenant=str(device.tenant))
         self.task = asyncio.create_task(self._run(), name=f"session {device.id}")
 
@@ -134,7 +115,7 @@ class Session:
     async def hang_up(self) -> None:
         """Be off the line at once, whatever else is going on: the rest follows in its turn."""
         if (client := self._client) is not None:
-            await self._in_thread(client.disconnect)
+            await client.disconnect()
 
     @property
     def asked_again(self) -> bool:
@@ -251,10 +232,14 @@ class Session:
             self._tools.store.suspect()
             self._failures += 1
             return
+        with contextlib.suppress(NotRunning):  # the host died in this very moment: the pause for it comes next
+            await self._stay(self.device.jid)
+
+    async def _stay(self, jid: str) -> None:
         try:
             async with self._tools.connects:
                 if self._wants_session() and self._tools.pause.reason is None:
-                    self._start_client(self.device.jid)
+                    self._start_client(jid)
                     await self._until_up()
             while self._client is not None and self._wants_session() and self._tools.pause.reason is None:
                 await self._next(None if self._connected else _RECONNECTS_WITHIN)
@@ -316,6 +301,9 @@ class Session:
                 await self._on_failure(domain.CLIENT_OUTDATED, domain.UPDATE)
             case _ if kind == _END:
                 await self._on_end(raw.decode(errors="replace"))
+            case _ if kind == _LOST:
+                await self._end_client()
+                await self._report(lambda device, at: device.connecting(at, domain.RESTARTED), patient=False)
 
     async def _on_replaced(self) -> None:
         """Another process has opened this session: if the shard is its own now, leave; if not, try once more."""
@@ -353,32 +341,17 @@ class Session:
         self._log.info("session.ended", attempt=self._failures)
 
     def _start_client(self, jid: str) -> None:
-        loop, events, journal = asyncio.get_running_loop(), self._events, self._tools.journal
-        tenant, id = self.device.tenant, self.device.id
-
-        seen = self._seen
-
-        def on_event(kind: int, raw: bytes) -> None:
-            if kind in JOURNALLED:
-                journal.append(kind, tenant, id, raw)
-                if kind == Kind.MESSAGE:
-                    seen.add(parse(kind, raw).Info.ID)
-            else:
-                loop.call_soon_threadsafe(events.put_nowait, (client, kind, raw))
-
-        def on_log(line: str) -> None:
-            """Show that there was a message which a killed process had decrypted and not kept: it will not come again."""
-            ignored = ignored_message(line)
-            if ignored is None or ignored[0] in seen or ignored[1].partition("@")[0] in own:
-                return
-            if (raw := convert.placeholder(*ignored)) is not None:
-                journal.append(Kind.UNDECRYPTABLE, tenant, id, raw)
-
-        def on_end(error: str) -> None:
-            loop.call_soon_threadsafe(events.put_nowait, (client, _END, error.encode()))
-
-        own = {self.device.phone, self.device.lid}
-        client = Client(self._tools.library, jid=jid, on_event=on_event, on_end=on_end, on_log=on_log)
+        """Start a session in the host.  Raises: NotRunning: there is no host."""
+        events = self._events
+        client = self._tools.host.client(
+            jid=jid,
+            tenant=self.device.tenant,
+            device=self.device.id,
+            own=[user for user in (self.device.phone, self.device.lid) if user is not None],
+            on_event=lambda client, kind, raw: events.put_nowait((client, kind, raw)),
+            on_end=lambda client, error: events.put_nowait((client, _END, error.encode())),
+            on_lost=lambda client: events.put_nowait((client, _LOST, b"")),
+        )
         self._client, self._connected, self._lid = client, False, None
         client.start()
 
@@ -386,12 +359,9 @@ class Session:
         client, self._client, self._connected = self._client, None, False
         if client is None:
             return
-        stopped = await asyncio.shield(self._in_thread(client.stop))
+        stopped = await asyncio.shield(client.stop())
         if not stopped:
             self._log.error("session.thread_left_behind")
-
-    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._tools.library.pool, call, *arguments)
 
     # Undoing the link.
 
@@ -413,6 +383,9 @@ class Session:
             self._tools.store.suspect()
             await self._changed(1.0)
             return
+        except NotRunning:
+            await self._changed(1.0)  # there is no host in this moment
+            return
         finally:
             await self._end_client()
         await self._report(lambda device, at: device.unlinked(at, domain.BY_USER))
@@ -425,11 +398,11 @@ class Session:
                     source, kind, _ = await self._events.get()
                     if source is not client or client is None:
                         continue
-                    if kind in (Kind.LOGGED_OUT, Kind.TEMPORARY_BAN, Kind.CONNECT_FAILURE, _END):
+                    if kind in (Kind.LOGGED_OUT, Kind.TEMPORARY_BAN, Kind.CONNECT_FAILURE, _END, _LOST):
                         return
                     self._connected = kind == Kind.CONNECTED
                 if client is not None:
-                    await self._in_thread(client.logout)
+                    await client.logout()
 
     async def _remove(self) -> None:
         async def remove() -> None:

@@ -1,7 +1,9 @@
-"""The one room that knows the library (neonize, and whatsmeow in it): sessions, calls, errors."""
+"""The one room that knows the library (neonize, and whatsmeow in it): sessions, calls, errors.
 
-from device_worker.whatsapp.errors import CallFailed, Meaning, NotRunning, StoreWatch
-from device_worker.whatsapp.library import Client, Library, Sent
+What loads the shared object is in `library` alone, and only the processes that hold it import that: the host and a pairing.
+"""
+
+from device_worker.whatsapp.errors import CallFailed, Meaning, NotRunning, Sent, StoreWatch
 from device_worker.whatsapp.store import Store, StoreAway
 
-__all__ = ["CallFailed", "Client", "Library", "Meaning", "NotRunning", "Sent", "Store", "StoreAway", "StoreWatch"]
+__all__ = ["CallFailed", "Meaning", "NotRunning", "Sent", "Store", "StoreAway", "StoreWatch"]

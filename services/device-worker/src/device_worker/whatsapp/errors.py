@@ -1,7 +1,16 @@
-"""What the library says when something went wrong, and what it means. Its errors are texts; this is where they are read."""
+"""What the library answers, and what it means when something went wrong. Its errors are texts; this is where they are read."""
 
 import re
+from dataclasses import dataclass
 from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """WhatsApp's answer to a send; *at* is in seconds since 1970."""
+
+    wa_id: str
+    at: int
 
 
 class NotRunning(Exception):

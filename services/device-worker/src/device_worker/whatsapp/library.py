@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
@@ -21,7 +20,7 @@ from device_worker.whatsapp import bare  # noqa: F401  (first: see there)
 # isort: split
 from neonize._binder import func_callback_bytes, func_callback_bytes2, func_string, gocode
 
-from device_worker.whatsapp.errors import CallFailed, NotRunning, StoreWatch, redacted
+from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, StoreWatch, redacted
 from device_worker.whatsapp.gate import Gate
 from device_worker.whatsapp.proto import EVENTS, DeviceProps, Kind, neonize_pb2
 
@@ -37,14 +36,6 @@ _kept: list[Any] = []
 _QUIET = 0.03
 _QUIET_AT_MOST = 1.0
 _THREADS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """WhatsApp's answer to a send; *at* is in seconds since 1970."""
-
-    wa_id: str
-    at: int
 
 
 def store_url(url: str, idle_seconds: int = 10) -> str:

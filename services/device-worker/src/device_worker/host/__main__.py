@@ -1,0 +1,252 @@
+"""The host itself: see the package.
+
+    python -m device_worker.host <socket> <worker's pid>
+
+The main thread reads orders, a pool runs those that block, one thread writes to the worker, and each session calls back on
+its own. A callback writes to the journal first and waits for nobody: the worker may be slow, stopped or dead.
+"""
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NoReturn
+from uuid import UUID
+
+import structlog
+from servicekit import logging
+
+from device_worker.convert import placeholder
+from device_worker.host.frames import (
+    LENGTH,
+    Answer,
+    Appended,
+    Begin,
+    Call,
+    Ended,
+    Happened,
+    Ready,
+    Report,
+    Start,
+    StoreFailed,
+    orders,
+    pack,
+)
+from device_worker.journal.files import Journal
+from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, ignored_message
+from device_worker.whatsapp.library import Client, Library
+from device_worker.whatsapp.proto import JOURNALLED, Kind, parse
+
+log = structlog.get_logger()
+
+_PR_SET_PDEATHSIG = 1
+#: What the kernel sends when the worker dies. No terminal and no supervisor sends it by itself.
+_WORKER_DIED = signal.SIGUSR1
+#: After which the host is gone, whatever hangs: a worker that comes back takes its sessions up again.
+_LAST_WORDS = 0.5
+_QUIET = 0.05
+_SWITCH_SECONDS = 0.0002
+_RECENT = 100_000
+
+
+class WorkerGone(Exception):
+    """The worker's end of the socket is closed."""
+
+
+class Recent:
+    """The last messages that were kept, of all devices."""
+
+    def __init__(self, most: int = _RECENT) -> None:
+        self._ids: OrderedDict[tuple[bytes, str], None] = OrderedDict()
+        self._most = most
+
+    def __contains__(self, id: tuple[bytes, str]) -> bool:
+        return id in self._ids
+
+    def add(self, id: tuple[bytes, str]) -> None:
+        """Remember *id*, and forget the oldest."""
+        self._ids[id] = None
+        if len(self._ids) > self._most:
+            self._ids.popitem(last=False)
+
+
+class Hosted:
+    """The library, the journal, and the worker at the other end of *connection*."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Wait for the worker's `Begin` and be ready.  Raises: WorkerGone."""
+        self._connection = connection
+        self._orders = connection.makefile("rb")
+        begin = self._next()
+        if not isinstance(begin, Begin):
+            raise WorkerGone
+        logging.configure("device-worker-host", begin.log_level)
+        structlog.contextvars.bind_contextvars(worker=begin.worker)
+        self._reports: SimpleQueue[Report | None] = SimpleQueue()
+        self._announced = False
+        self._sessions: dict[int, Client] = {}
+        self._recent = Recent()
+        self._last_append = 0.0
+        self._journal = Journal(Path(begin.journal), segment=begin.segment)
+        self._journal.on_append = self._announce
+        self._library = Library(begin.store, on_store_error=lambda: self._reports.put(StoreFailed()))
+        self._library.prepare()
+        threading.Thread(target=self._write, name="reports", daemon=True).start()
+        self._reports.put(Ready(str(self._journal.folder)))
+
+    def run(self) -> NoReturn:
+        """Do as the worker says until it closes the socket or dies; then end the process."""
+        signal.signal(_WORKER_DIED, self._worker_died)
+        gc.collect()
+        gc.freeze()
+        with contextlib.suppress(WorkerGone):
+            while True:
+                self._do(self._next())
+        self._end()
+
+    def _next(self) -> Any:
+        head = self._orders.read(LENGTH.size)
+        if len(head) < LENGTH.size:
+            raise WorkerGone
+        (length,) = LENGTH.unpack(head)
+        body = self._orders.read(length)
+        if len(body) < length:
+            raise WorkerGone
+        return orders.decode(body)
+
+    def _do(self, order: Any) -> None:
+        match order:
+            case Start():
+                self._start(order)
+            case Call(session=session) if session in self._sessions:
+                self._library.pool.submit(self._call, order, self._sessions[session])
+            case Call(id=id):
+                self._reports.put(Answer(id, failure="not-running"))
+
+    def _start(self, order: Start) -> None:
+        tenant, device, own, session = order.tenant, order.device, frozenset(order.own), order.session
+        journal, recent, reports = self._journal, self._recent, self._reports
+
+        def on_event(kind: int, raw: bytes) -> None:
+            if kind in JOURNALLED:
+                journal.append(kind, tenant, device, raw)
+                self._last_append = time.monotonic()
+                if kind == Kind.MESSAGE:
+                    recent.add((device.bytes, parse(kind, raw).Info.ID))
+            else:
+                reports.put(Happened(session, kind, raw))
+
+        def on_log(line: str) -> None:
+            self._show_ignored(line, tenant, device, own)
+
+        def on_end(error: str) -> None:
+            reports.put(Ended(session, error))
+
+        client = Client(self._library, jid=order.jid, on_event=on_event, on_end=on_end, on_log=on_log)
+        self._sessions[session] = client
+        client.start()
+
+    def _show_ignored(self, line: str, tenant: UUID, device: UUID, own: frozenset[str]) -> None:
+        """Show that there was a message which a killed process had decrypted and not kept: it will not come again."""
+        ignored = ignored_message(line)
+        if ignored is None or (device.bytes, ignored[0]) in self._recent or ignored[1].partition("@")[0] in own:
+            return
+        if (raw := placeholder(*ignored)) is not None:
+            self._journal.append(Kind.UNDECRYPTABLE, tenant, device, raw)
+
+    def _call(self, call: Call, client: Client) -> None:
+        method: Callable[..., Any] = getattr(client, call.what)
+        try:
+            result = method(*call.arguments)
+            if isinstance(result, Sent):
+                result = (result.wa_id, result.at)
+            answer = Answer(call.id, result)
+        except NotRunning:
+            answer = Answer(call.id, failure="not-running")
+        except CallFailed as error:
+            answer = Answer(call.id, failure="failed", text=str(error), question=error.question)
+        except Exception as error:
+            log.exception("host.call_failed", what=call.what)
+            answer = Answer(call.id, failure="broken", text=type(error).__name__)
+        if call.what == "stop":
+            self._sessions.pop(call.session, None)
+        self._reports.put(answer)
+
+    def _announce(self) -> None:
+        # Under load thousands of appends come between two turns of the writing thread: one word is enough for all of them.
+        if not self._announced:
+            self._announced = True
+            self._reports.put(None)
+
+    def _write(self) -> None:
+        try:
+            while True:
+                report = self._reports.get()
+                if report is None:
+                    self._announced = False
+                    report = Appended(self._journal.total, self._journal.trouble is not None)
+                self._connection.sendall(pack(report))
+        except OSError:
+            return  # the worker is gone, as the main thread hears too
+
+    def _worker_died(self, number: int, frame: object) -> None:
+        self._end()
+
+    def _end(self) -> NoReturn:
+        """Hang up, keep what was acknowledged and is on its way to us, and be gone.
+
+        The alarm needs no Python to end the process, should anything here hang.
+        """
+        signal.signal(_WORKER_DIED, signal.SIG_IGN)
+        signal.setitimer(signal.ITIMER_REAL, _LAST_WORDS)
+        if sessions := list(self._sessions.values()):
+            for client in sessions:
+                self._library.pool.submit(client.disconnect)
+            started = time.monotonic()
+            while (quiet := time.monotonic() - max(started, self._last_append)) < _QUIET:
+                time.sleep(_QUIET - quiet)
+        self._journal.sync()
+        os._exit(0)
+
+
+def die_with(worker: int) -> None:
+    """From now on the kernel says when *worker* dies; if it is dead already, so is this process."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(_WORKER_DIED))
+    if os.getppid() != worker:
+        os._exit(0)
+
+
+def keep_stdout() -> None:
+    """Let the library print into nothing: its lines name phone numbers, and standard output is our log."""
+    ours = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    sys.stdout = os.fdopen(ours, "w", buffering=1, encoding="utf-8")
+
+
+def main() -> NoReturn:
+    """Be the host of the worker that the arguments name."""
+    die_with(int(sys.argv[2]))
+    for ours in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ours, signal.SIG_IGN)  # said to a whole group, they are the worker's: it ends the sessions in order
+    keep_stdout()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        hosted = Hosted(socket.socket(fileno=int(sys.argv[1])))
+    except WorkerGone:
+        os._exit(0)
+    hosted.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What worker and host say to each other: a length (4 bytes, big-endian), then one of these as msgpack."""
+
+import struct
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+LENGTH = struct.Struct(">I")
+
+
+class _Frame(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    pass
+
+
+# From the worker.
+
+
+class Begin(_Frame, frozen=True, array_like=True, tag=True):
+    """The first frame. *journal*: the folder of every journal; *segment*: bytes of one file of it."""
+
+    store: str
+    journal: str
+    segment: int
+    log_level: str
+    worker: str
+
+
+class Start(_Frame, frozen=True, array_like=True, tag=True):
+    """Start the session of a linked device. *own*: the users that are the device itself."""
+
+    session: int
+    jid: str
+    tenant: UUID
+    device: UUID
+    own: list[str]
+
+
+class Call(_Frame, frozen=True, array_like=True, tag=True):
+    """Call a session's method; an `Answer` with the same *id* follows."""
+
+    id: int
+    session: int
+    what: Literal["disconnect", "stop", "send", "mark_read", "on_whatsapp", "logout"]
+    arguments: list[Any]
+
+
+Order = Begin | Start | Call
+
+
+# From the host.
+
+
+class Ready(_Frame, frozen=True, array_like=True, tag=True):
+    """The store is prepared; the journal is *folder*."""
+
+    folder: str
+
+
+class Answer(_Frame, frozen=True, array_like=True, tag=True):
+    """What came of a `Call`. *text* belongs to a failure, and may name phone numbers."""
+
+    id: int
+    result: Any = None
+    failure: Literal["not-running", "failed", "broken"] | None = None
+    text: str = ""
+    question: bool = False
+
+
+class Happened(_Frame, frozen=True, array_like=True, tag=True):
+    """An event of a session that is not for the journal."""
+
+    session: int
+    kind: int
+    raw: bytes
+
+
+class Ended(_Frame, frozen=True, array_like=True, tag=True):
+    """A session is over, because it was stopped or by an error."""
+
+    session: int
+    error: str
+
+
+class Appended(_Frame, frozen=True, array_like=True, tag=True):
+    """The journal has had *total* bytes so far."""
+
+    total: int
+    trouble: bool
+
+
+class StoreFailed(_Frame, frozen=True, array_like=True, tag=True):
+    """whatsmeow has logged an error of its database."""
+
+
+Report = Ready | Answer | Happened | Ended | Appended | StoreFailed
+
+orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
+reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
+
+
+def pack(frame: Order | Report) -> bytes:
+    """Write *frame* with its length."""
+    body = msgspec.msgpack.encode(frame)
+    return LENGTH.pack(len(body)) + body

@@ -1,0 +1,351 @@
+"""The host as the worker has it: started, asked, and started anew when it dies."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+import structlog
+
+from device_worker.host.frames import (
+    LENGTH,
+    Answer,
+    Appended,
+    Begin,
+    Call,
+    Ended,
+    Happened,
+    Order,
+    Ready,
+    Report,
+    Start,
+    StoreFailed,
+    pack,
+    reports,
+)
+from device_worker.journal import Reader
+from device_worker.whatsapp import CallFailed, NotRunning, Sent
+
+log = structlog.get_logger()
+
+#: The library is loaded and the store prepared by then; the store may be slow.
+_READY_WITHIN = 60.0
+_ENDS_WITHIN = 2.0
+_START_AGAIN_AFTER = 0.5
+#: So many ends within so many seconds: this machine is no place for sessions, and the worker ends.
+_MOST_ENDS = 5
+_COUNTED_FOR = 60.0
+
+
+class HostLost(Exception):
+    """The host died with the call in its hands: it may have been carried out."""
+
+
+class HostFails(Exception):
+    """The host does not start, or dies again and again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """Who is told, on the loop.
+
+    Attributes:
+        up: A host is there, and this is its journal.
+        lost: It has died; the sessions in it are over.
+        store_failed: whatsmeow has logged an error of its database.
+        appended: There is more in the journal.
+    """
+
+    up: Callable[[Reader], None]
+    lost: Callable[[], None]
+    store_failed: Callable[[], None]
+    appended: Callable[[], None]
+
+
+class Host:
+    """One process at a time, in which the sessions are."""
+
+    def __init__(
+        self, *, store: str, journal: Path, segment: int, capacity: int, log_level: str, worker: str, lock: int | None, hooks: Hooks
+    ) -> None:
+        """Know how to start one.
+
+        Args:
+            lock: The descriptor of the lock on the worker's name: the host holds it too, so that whoever gets it finds both dead.
+        """
+        self._begin = Begin(store, str(journal), segment, log_level, worker)
+        self._capacity, self._lock, self._hooks = capacity, lock, hooks
+        self._process: Process | None = None
+        self._ends: deque[float] = deque(maxlen=_MOST_ENDS)
+
+    async def start(self) -> None:
+        """A process is there, and its journal is read.  Raises: HostFails."""
+        process = self._process = await Process.start(self._begin, self._lock, self._hooks)
+        try:
+            async with asyncio.timeout(_READY_WITHIN):
+                folder = await process.ready
+        except (TimeoutError, HostLost) as error:
+            await process.end()
+            raise HostFails("The host did not start.") from error
+        process.journal = Reader(folder, capacity=self._capacity)
+        self._hooks.up(process.journal)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Start another whenever one dies, until *stopping*.  Raises: HostFails."""
+        stopped = asyncio.create_task(stopping.wait())
+        try:
+            while not stopping.is_set():
+                if self._process is not None:
+                    await asyncio.wait({stopped, self._process.following}, return_when=asyncio.FIRST_COMPLETED)
+                    if stopping.is_set():
+                        return
+                    code = await self._process.end()
+                    log.error("host.lost", code=code)
+                    self._hooks.lost()
+                self._count_end()
+                try:
+                    await self.start()
+                except HostFails:
+                    log.error("host.failed")
+                    self._process = None
+                    await asyncio.wait({stopped}, timeout=_START_AGAIN_AFTER)
+        finally:
+            stopped.cancel()
+
+    def client(self, **session: Any) -> "Client":
+        """Prepare a session in the process that is there.  Raises: NotRunning: there is none."""
+        if self._process is None or self._process.gone:
+            raise NotRunning
+        return Client(self._process, **session)
+
+    async def close(self) -> None:
+        """End the process in order; its journal is on the disk."""
+        if self._process is not None:
+            await self._process.end()
+
+    def kill(self) -> None:
+        """End the process at once, with all its sessions; from any thread."""
+        if self._process is not None:
+            self._process.kill()
+
+    def _count_end(self) -> None:
+        now = time.monotonic()
+        self._ends.append(now)
+        if len(self._ends) == _MOST_ENDS and now - self._ends[0] < _COUNTED_FOR:
+            raise HostFails(f"The host has died {_MOST_ENDS} times in a minute.")
+
+
+class Process:
+    """One process: what it was asked and has not answered, and the sessions in it."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hooks: Hooks
+    ) -> None:
+        self._process, self._reader, self._writer, self._hooks = process, reader, writer, hooks
+        self._ids = itertools.count(1)
+        self._pending: dict[int, asyncio.Future[Any]] = {}
+        self.sessions: dict[int, Client] = {}
+        self.ready: asyncio.Future[Path] = asyncio.get_running_loop().create_future()
+        self.journal: Reader | None = None
+        self.gone = False
+        self.following = asyncio.create_task(self._follow(), name="host")
+
+    @classmethod
+    async def start(cls, begin: Begin, lock: int | None, hooks: Hooks) -> "Process":
+        """Start one; it is `ready` a little later."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            kept = (theirs.fileno(),) if lock is None else (theirs.fileno(), lock)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "device_worker.host",
+                str(theirs.fileno()),
+                str(os.getpid()),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=kept,
+            )
+        reader, writer = await asyncio.open_connection(sock=ours)
+        started = cls(process, reader, writer, hooks)
+        started.tell(begin)
+        return started
+
+    def tell(self, order: Order) -> None:
+        """Write an order; a dead process does not hear it."""
+        if not self.gone:
+            self._writer.write(pack(order))
+
+    async def ask(self, session: int, what: Any, *arguments: Any) -> Any:
+        """Call a session's method and give its answer.  Raises: NotRunning, CallFailed, HostLost."""
+        if self.gone:
+            raise NotRunning
+        id = next(self._ids)
+        answer = self._pending[id] = asyncio.get_running_loop().create_future()
+        self.tell(Call(id, session, what, list(arguments)))
+        try:
+            return await answer
+        finally:
+            self._pending.pop(id, None)
+
+    def number(self) -> int:
+        """Give a session a number that no other has."""
+        return next(self._ids)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
+
+    async def end(self) -> int:
+        """Close the socket, at which it ends by itself; kill it when it does not. Give its exit code."""
+        self._writer.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), _ENDS_WITHIN)
+        except TimeoutError:
+            self.kill()
+        await asyncio.wait([self.following])
+        return await self._process.wait()
+
+    async def _follow(self) -> None:
+        """Take what it reports to whom it is for, until it is dead."""
+        try:
+            while True:
+                (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
+                self._on_report(reports.decode(await self._reader.readexactly(length)))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.gone = True
+        finally:
+            self.gone = True
+            for answer in (*self._pending.values(), self.ready):
+                if not answer.done():
+                    answer.set_exception(HostLost())
+            with contextlib.suppress(HostLost, asyncio.InvalidStateError, asyncio.CancelledError):
+                self.ready.result()  # nobody may be waiting for it any more
+            for client in list(self.sessions.values()):
+                client.on_lost()
+
+    def _on_report(self, report: Report) -> None:
+        match report:
+            case Appended(total, trouble):
+                if self.journal is not None:
+                    self.journal.told(total, trouble=trouble)
+                    self._hooks.appended()
+            case Answer(id):
+                answer = self._pending.get(id)
+                if answer is not None and not answer.done():
+                    _settle(answer, report)
+            case Happened(session, kind, raw) if session in self.sessions:
+                self.sessions[session].on_event(kind, raw)
+            case Ended(session, error) if session in self.sessions:
+                self.sessions.pop(session).on_end(error)
+            case StoreFailed():
+                self._hooks.store_failed()
+            case Ready(folder) if not self.ready.done():
+                self.ready.set_result(Path(folder))
+
+
+class Client:
+    """One session in the host, started once. Its callbacks run on the loop."""
+
+    def __init__(
+        self,
+        process: Process,
+        *,
+        jid: str,
+        tenant: UUID,
+        device: UUID,
+        own: list[str],
+        on_event: Callable[["Client", int, bytes], None],
+        on_end: Callable[["Client", str], None],
+        on_lost: Callable[["Client"], None],
+    ) -> None:
+        """Prepare a session of the linked device *jid*, which must be in the store.
+
+        Args:
+            own: The users that are the device itself.
+            on_event: Gets the kind and the raw event of what is not for the journal.
+            on_end: The session is over, because of `stop` or of an error (a text, empty for none).
+            on_lost: The host has died, and the session with it.
+        """
+        self._process = process
+        self._number = process.number()
+        self._order = Start(self._number, jid, tenant, device, own)
+        self._on_event, self._on_end, self._on_lost = on_event, on_end, on_lost
+
+    def start(self) -> None:
+        """Begin; what comes of it is told by the callbacks."""
+        self._process.sessions[self._number] = self
+        self._process.tell(self._order)
+
+    def on_event(self, kind: int, raw: bytes) -> None:
+        """Tell of an event."""
+        self._on_event(self, kind, raw)
+
+    def on_end(self, error: str) -> None:
+        """Tell that it is over."""
+        self._on_end(self, error)
+
+    def on_lost(self) -> None:
+        """Tell that the host is dead."""
+        self._on_lost(self)
+
+    async def disconnect(self) -> None:
+        """Hang up, at once; nothing reconnects. `stop` is still due."""
+        with contextlib.suppress(NotRunning):
+            await self._ask("disconnect")
+
+    async def stop(self) -> bool:
+        """End the session; True when it has ended."""
+        try:
+            return bool(await self._ask("stop"))
+        except NotRunning:
+            return True  # there is no host any more, or it knows of no such session
+        finally:
+            self._process.sessions.pop(self._number, None)
+
+    async def send(self, user: str, server: str, message: bytes) -> Sent:
+        """Send an e2e message.  Raises: NotRunning, CallFailed (see its `meaning`), HostLost: nobody knows."""
+        return Sent(*await self._process.ask(self._number, "send", user, server, message))
+
+    async def mark_read(self, wa_ids: list[str], at: int, chat: tuple[str, str], sender: tuple[str, str]) -> None:
+        """Send blue ticks; *at* in seconds.  Raises: NotRunning, CallFailed."""
+        await self._ask("mark_read", wa_ids, at, chat, sender)
+
+    async def on_whatsapp(self, phone: str) -> tuple[str, str] | None:
+        """Ask WhatsApp for the user and server (a LID, mostly) behind the digits *phone*; None: nobody.  Raises: NotRunning, CallFailed."""
+        found = await self._ask("on_whatsapp", phone)
+        return None if found is None else (found[0], found[1])
+
+    async def logout(self) -> None:
+        """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
+        await self._ask("logout")
+
+    async def _ask(self, what: Literal["disconnect", "stop", "mark_read", "on_whatsapp", "logout"], *arguments: Any) -> Any:
+        """Ask what does no harm when it is asked again: lost is as good as never heard."""
+        try:
+            return await self._process.ask(self._number, what, *arguments)
+        except HostLost as error:
+            raise NotRunning from error
+
+
+def _settle(answer: asyncio.Future[Any], report: Answer) -> None:
+    match report.failure:
+        case None:
+            answer.set_result(report.result)
+        case "not-running":
+            answer.set_exception(NotRunning())
+        case "failed":
+            answer.set_exception(CallFailed(report.text, question=report.question))
+        case "broken":
+            answer.set_exception(RuntimeError(report.text))
