@@ -171,7 +171,7 @@ async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats
     program.write_text(
         textwrap.dedent(
             f"""
-            import asyncio, time
+            import asyncio, sys, time
             from device_worker.leases import Leases
             from servicekit.bus import Bus
             from servicekit.db import Database
@@ -179,9 +179,12 @@ async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats
             async def nothing(_):
                 pass
 
+            def host():
+                sys.stderr.write("the host is killed first\\n")
+
             async def main():
                 async with Bus.open({bus_url!r}, name="t") as bus, Database.open({urls.system_url!r}, application="t") as db:
-                    held = Leases(bus, db, "hangs", gained=nothing, lost=nothing, ends_itself_at=1.0)
+                    held = Leases(bus, db, "hangs", gained=nothing, lost=nothing, ends_itself_at=1.0, before_end=host)
                     task = asyncio.create_task(held.run(asyncio.Event()))
                     while len(held.held) < 128:
                         await asyncio.sleep(0.01)
@@ -200,6 +203,7 @@ async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats
     _, error = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 70
     assert b"ending before another worker takes over" in error
+    assert b"the host is killed first" in error
 
 
 def test_of_two_processes_with_one_name_and_volume_the_second_is_refused(tmp_path: Path):

@@ -78,7 +78,7 @@ async def test_a_pairing_that_is_called_off_leaves_no_qr_and_no_child(world):
     device = await world.device()
     await world.client.post(f"/api/devices/{device}/connect")
     await world.qr(device)
-    [child] = children(worker)
+    [child] = worker.children("pairing")
     await world.client.post(f"/api/devices/{device}/disconnect")
     assert (await world.client.get(f"/api/devices/{device}/qr")).status_code == 409
     await eventually(lambda: not psutil.pid_exists(child.pid))
@@ -86,7 +86,7 @@ async def test_a_pairing_that_is_called_off_leaves_no_qr_and_no_child(world):
 
     await world.client.post(f"/api/devices/{device}/connect")
     await world.qr(device)
-    [child] = children(worker)
+    [child] = worker.children("pairing")
     await worker.kill()
     await eventually(lambda: not psutil.pid_exists(child.pid))
 
@@ -171,7 +171,3 @@ async def offline(world) -> bool:
 
 async def unlinked(world) -> bool:
     return (await world.phones.get("/stats"))["connections"] == 0
-
-
-def children(worker) -> list[psutil.Process]:
-    return psutil.Process(worker.process.pid).children()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from contracts import ids, subjects
 from contracts.commands import MarkRead, SendMessage
 from contracts.envelope import Envelope, decode, wrap
@@ -57,6 +58,22 @@ class WorkerProcess:
 
     async def kill(self) -> None:
         await self.end(signal.SIGKILL)
+
+    def children(self, module: str) -> list[psutil.Process]:
+        """Its living children that run ``python -m device_worker.<module>``."""
+        assert self.process is not None
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if f"device_worker.{module}" in child.cmdline():
+                    found.append(child)
+        return found
+
+    @property
+    def host(self) -> psutil.Process:
+        """The process that its sessions are in."""
+        [host] = self.children("host")
+        return host
 
     async def stop(self) -> int:
         return await self.end(signal.SIGTERM)
@@ -142,7 +159,7 @@ class World:
             assert answer.status_code == 200, answer.text
             return answer.text
 
-        return await eventually(probe, timeout=20)
+        return await eventually(probe, timeout=40)  # a pairing that says nothing for 15 s is started anew
 
     async def linked(self) -> str:
         """The shop's number is a connected device; Ana has a phone."""

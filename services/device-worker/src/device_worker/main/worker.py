@@ -80,8 +80,6 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     raise_file_limit()
     name, lock = await asyncio.to_thread(leases.own_volume, settings.data_dir, settings.worker_id)  # the lock lives as long as we do
     structlog.contextvars.bind_contextvars(worker=name)
-    system = await process.enter(Database.open(settings.system_database_url, application="devices-worker", pool=settings.database_pool))
-    bus = await process.enter(Bus.open(settings.nats_url, name=f"devices-{name}"))
     pause = Pause()
     background: set[asyncio.Task[None]] = set()
 
@@ -102,8 +100,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         hold(domain.RESTARTED, False)
 
     store = Store(settings.whatsapp_database_url, on_change=lambda there: hold(domain.STORE_AWAY, not there))
-    inbound = Inbound(bus, settings.data_dir / "unreadable", groups=settings.groups, history=settings.history_messages)
-    pump = Pump(settings.journal_folder, inbound.publish)
+    pump = Pump(settings.journal_folder, lambda records: inbound.publish(records))
     host = Host(
         store=settings.whatsapp_database_url,
         journal=settings.journal_folder,
@@ -114,6 +111,10 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         lock=lock,
         hooks=Hooks(up=on_up, lost=lambda: hold(domain.RESTARTED, True), store_failed=store.suspect, appended=pump.wake),
     )
+    hosting = asyncio.create_task(host.start())  # it loads the library while we connect
+    system = await process.enter(Database.open(settings.system_database_url, application="devices-worker", pool=settings.database_pool))
+    bus = await process.enter(Bus.open(settings.nats_url, name=f"devices-{name}"))
+    inbound = Inbound(bus, settings.data_dir / "unreadable", groups=settings.groups, history=settings.history_messages)
 
     async def gained(tokens: Mapping[int, int]) -> None:
         await sessions.gained(tokens)
@@ -154,7 +155,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         elif fill <= _DRAINED:
             hold(domain.JOURNAL_FULL, False)
 
-    await host.start()
+    await hosting
     process.health.check("database", system.ping)
     process.health.check("bus", bus.ping)
     process.background("worker", Worker(held, pump, store, host).run)
