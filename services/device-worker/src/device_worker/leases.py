@@ -39,6 +39,7 @@ LIVES = 15.0
 ENDS_ITSELF_AT = 12.0
 _EX_FENCED = 70
 _SETTLE = 0.05
+_ON_ITS_WAY_OUT = 1.5
 VOLUME_PATIENCE = timedelta(seconds=30)
 
 log = structlog.get_logger()
@@ -62,7 +63,8 @@ def own_volume(folder: Path, name: str | None, *, patience: timedelta = VOLUME_P
         VolumeTaken: A living process has kept the name for longer than *patience*.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    until = time.monotonic() + patience.total_seconds()
+    started = time.monotonic()
+    until = started + patience.total_seconds()
     number = 1
     while time.monotonic() < until:
         fd = os.open(folder / f"{name or f'worker-{number}'}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -70,10 +72,10 @@ def own_volume(folder: Path, name: str | None, *, patience: timedelta = VOLUME_P
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
-            if name is None:
+            if name is None and time.monotonic() - started >= _ON_ITS_WAY_OUT:
                 number += 1
-            else:  # a predecessor may be on its way out
-                time.sleep(0.1)
+            else:  # a predecessor, or its host, may be on its way out
+                time.sleep(0.05)
             continue
         return f"{name or f'worker-{number}'}~{_volume_id(folder)}", fd
     raise VolumeTaken(f"Another process is {name or 'every worker'} on this volume.")

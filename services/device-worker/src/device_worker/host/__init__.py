@@ -6,6 +6,6 @@ database, converts and publishes. So whatsmeow lives in a process whose Python o
 and the worker asks it to start, stop and send over a socket (`remote`), in the frames of `frames`.
 
 It outlives nobody. When the worker ends, however it does, the kernel tells the host: it hangs up, keeps what is on its
-way, and is gone within half a second; before a worker fences itself, it kills its host. When the host dies, the worker
+way, and is gone within a second; before a worker fences itself, it kills its host. When the host dies, the worker
 starts another and its sessions anew, and finishes the dead one's journal.
 """

@@ -17,6 +17,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import wait
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
@@ -52,8 +53,8 @@ _PR_SET_PDEATHSIG = 1
 #: What the kernel sends when the worker dies. No terminal and no supervisor sends it by itself.
 _WORKER_DIED = signal.SIGUSR1
 #: After which the host is gone, whatever hangs: a worker that comes back takes its sessions up again.
-_LAST_WORDS = 0.5
-_QUIET = 0.05
+_LAST_WORDS = 1.0
+_QUIET = 0.15
 _SWITCH_SECONDS = 0.0002
 _RECENT = 100_000
 
@@ -209,10 +210,9 @@ class Hosted:
         signal.signal(_WORKER_DIED, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, _LAST_WORDS)
         if sessions := list(self._sessions.values()):
-            for client in sessions:
-                self._library.pool.submit(client.disconnect)
-            started = time.monotonic()
-            while (quiet := time.monotonic() - max(started, self._last_append)) < _QUIET:
+            wait([self._library.pool.submit(client.disconnect) for client in sessions])
+            off = time.monotonic()
+            while (quiet := time.monotonic() - max(off, self._last_append)) < _QUIET:
                 time.sleep(_QUIET - quiet)
         self._journal.sync()
         os._exit(0)
