@@ -335,7 +335,7 @@ NEEDED = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "needed", "status"), NEEDED)
+@pytest.mark.parametrize(("method", "path", "needed", "status"), NEEDED, ids=range(len(NEEDED)))
 async def test_a_key_does_what_it_has_the_scope_for_and_a_person_needs_none(call, method, path, needed, status):
     for scope in Scope:
         answer = await call(method, path, json={"name": "a"}, headers=token(Role.OWNER, scopes=[scope]))

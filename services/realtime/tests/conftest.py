@@ -75,7 +75,8 @@ async def start(bus_url: str, redis_url: str) -> AsyncIterator[Any]:
 
 
 @pytest_asyncio.fixture
-async def replica(start: Any) -> Replica:
+async def replica(start: Any, signed_in: Any) -> Replica:
+    """Started when the key that signs is in its bucket: what comes later is heard a moment later."""
     return await start()
 
 
