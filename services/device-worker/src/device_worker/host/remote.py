@@ -110,7 +110,7 @@ class Host:
                     if stopping.is_set():
                         return
                     code = await self._process.end()
-                    log.error("host.lost", code=code)
+                    log.error("host.lost", exit_code=code)
                     self._hooks.lost()
                 self._count_end()
                 try:
