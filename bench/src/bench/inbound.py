@@ -24,7 +24,7 @@ async def run(*, devices: int, rate: float, seconds: float) -> dict[str, Any]:
             await register(client)
         numbers = await fleet(system, network, clients, devices)
         sockets = [await stack.enter_async_context(client.socket()) for client in clients]
-        readers = [asyncio.create_task(_read(socket)) for socket in sockets]
+        readers = [asyncio.create_task(socket.listen()) for socket in sockets]
         pairs = [(await system.phone(network, f"C{n}"), number) for _, _, number in numbers for n in range(CUSTOMERS)]
 
         async def send(name: str, n: int) -> float:
@@ -64,11 +64,6 @@ async def run(*, devices: int, rate: float, seconds: float) -> dict[str, Any]:
         "lost": len([text for text in sent if not seen[text] or not stored[text]]),
         "doubled": len([text for text in sent if seen[text] > 1 or stored[text] > 1]),
     }
-
-
-async def _read(socket: Socket) -> None:
-    while True:
-        await socket.next(3600)
 
 
 async def _arrivals(sockets: list[Socket], sent: dict[str, float], within: float = 30.0) -> list[tuple[str, float]]:

@@ -37,7 +37,7 @@ async def run(*, seconds: float) -> dict[str, Any]:
         tenants = watched + [TenantId(ids.new()) for _ in range(TENANTS - WATCHED)]
         devices = {tenant: DeviceId(ids.new()) for tenant in tenants}
         sockets = [await stack.enter_async_context(client.socket()) for client in clients]
-        readers = [asyncio.create_task(_read(socket)) for socket in sockets]
+        readers = [asyncio.create_task(socket.listen()) for socket in sockets]
         bus = await stack.enter_async_context(Bus.open(str(system.ready["nats"]), name="bench"))
         database = await asyncpg.connect(str(system.ready["postgres"]))
         stack.push_async_callback(database.close)
@@ -141,8 +141,3 @@ async def _drained(database: asyncpg.Connection, total: int, within: float = 60.
         if stored >= total or time.monotonic() > deadline:
             return stored
         await asyncio.sleep(0.3)
-
-
-async def _read(socket: Socket) -> None:
-    while True:
-        await socket.next(3600)

@@ -187,6 +187,11 @@ class Socket:
             self.seq = frame["seq"]
         return frame
 
+    async def listen(self) -> None:
+        """Keep every frame that comes, until cancelled."""
+        while True:
+            await self.next(3600)
+
     async def until(self, wanted: Callable[[dict[str, Any]], bool], within: float = 30.0) -> dict[str, Any]:
         """The first frame from now on that is *wanted*.  Raises: TimeoutError."""
         async with asyncio.timeout(within):

@@ -19,8 +19,8 @@ from servicekit import metrics
 from servicekit.bus import Bus, BusRefused
 from servicekit.bus.connection import ROOM
 from servicekit.bus.failures import is_away, where
-from servicekit.bus.pull import first
 from servicekit.db import Database, Tx, raw
+from servicekit.timers import first
 
 log = structlog.get_logger(__name__)
 

@@ -34,3 +34,15 @@ def every(
                 continue
 
     return loop
+
+
+async def first(*events: asyncio.Event, timeout: float | None = None) -> None:
+    """Wait until one of *events* is set or *timeout* seconds have passed."""
+    if any(event.is_set() for event in events):
+        return
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

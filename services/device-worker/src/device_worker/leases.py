@@ -28,6 +28,7 @@ from contracts import buckets
 from servicekit.bus import Bus, BusAway, KeyMoved
 from servicekit.bus.keyvalue import Entry, KeyValue, Watch
 from servicekit.db import Database, is_away, is_busy
+from servicekit.timers import first
 
 from device_worker import shards
 from device_worker.shards import LeaseEntry, WorkerEntry
@@ -167,7 +168,7 @@ class Leases:
                 while not stopping.is_set():
                     self._look.clear()
                     await self._act()
-                    await _first(self._look, stopping, RENEW_EVERY)
+                    await first(self._look, stopping, timeout=RENEW_EVERY)
                     await asyncio.sleep(_SETTLE)  # changes come in crowds: look once at all of them
                 await self._drain()
             finally:
@@ -378,12 +379,3 @@ class Leases:
 def _key(worker: str) -> str:
     """Write a worker's name as a key of the bucket."""
     return worker.replace(".", "_").replace("~", "/")
-
-
-async def _first(one: asyncio.Event, other: asyncio.Event, timeout: float) -> None:
-    waits = [asyncio.ensure_future(one.wait()), asyncio.ensure_future(other.wait())]
-    try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

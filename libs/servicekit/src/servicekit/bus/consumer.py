@@ -38,7 +38,8 @@ from servicekit.bus.errors import BusAway
 from servicekit.bus.failures import is_away, where
 from servicekit.bus.fair import FairQueue
 from servicekit.bus.publisher import Publisher
-from servicekit.bus.pull import Delivery, Pull, first
+from servicekit.bus.pull import Delivery, Pull
+from servicekit.timers import first
 
 log = structlog.get_logger(__name__)
 

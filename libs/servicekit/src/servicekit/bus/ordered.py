@@ -17,7 +17,8 @@ from nats.aio.subscription import Subscription
 
 from servicekit.bus.connection import Connection, status
 from servicekit.bus.errors import BusAway, BusRefused
-from servicekit.bus.pull import Delivery, first
+from servicekit.bus.pull import Delivery
+from servicekit.timers import first
 
 log = structlog.get_logger(__name__)
 

@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 
 from servicekit.bus.connection import Connection, status
 from servicekit.bus.errors import BusAway, BusRefused
+from servicekit.timers import first
 
 log = structlog.get_logger(__name__)
 
@@ -221,15 +222,3 @@ class Pull:
         self._outstanding = 0
         self.ready = False
         self._broken.set()
-
-
-async def first(*events: asyncio.Event, timeout: float | None = None) -> None:
-    """Wait until one of *events* is set or *timeout* seconds have passed."""
-    if any(event.is_set() for event in events):
-        return
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

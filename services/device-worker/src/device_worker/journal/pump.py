@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import structlog
+from servicekit.timers import first
 
 from device_worker.journal.files import Leftover, Reader, Record, leftovers
 
@@ -76,7 +77,7 @@ class Pump:
         while not stopping.is_set():
             self._died.clear()
             await self._sweep(stopping)
-            await _first(self._died, stopping, _LOOK_FOR_LEFTOVERS_EVERY)
+            await first(self._died, stopping, timeout=_LOOK_FOR_LEFTOVERS_EVERY)
 
     async def _sweep(self, stopping: asyncio.Event) -> None:
         for leftover in leftovers(self._root):
@@ -116,12 +117,3 @@ class Pump:
                     wait = min(wait * 2, _LONGEST_WAIT)
         source.advance(records[-1].end)
         return len(records)
-
-
-async def _first(one: asyncio.Event, other: asyncio.Event, timeout: float) -> None:
-    waits = [asyncio.ensure_future(one.wait()), asyncio.ensure_future(other.wait())]
-    try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
