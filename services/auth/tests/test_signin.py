@@ -285,7 +285,7 @@ async def test_an_access_token_that_nobody_signed_is_refused(call: Caller) -> No
     signed = (await call.register()).body
     header, claims, signature = signed["access_token"].split(".")
     none = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
-    for token in (f"{none}.{claims}.", f"{header}.{claims}.{signature[:-4]}AAAA", "x", "a.b.c", "x" * 10_000):
+    for token in (f"{none}.{claims}.", f"{header}.{claims}.{signature[::-1]}", "x", "a.b.c", "x" * 10_000):
         refused = await call.bearing(token)("GET", "/api/auth/me")
         assert (refused.status, refused.code) == (401, "token-invalid")
     missing = await call("GET", "/api/auth/me")
