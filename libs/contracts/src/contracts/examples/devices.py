@@ -1,0 +1,44 @@
+"""What the device-worker tells, and what it is told to do."""
+
+from datetime import UTC, datetime
+
+from contracts.commands import MarkRead, SendMessage
+from contracts.envelope import Body
+from contracts.events import devices
+from contracts.examples.things import AT, CUSTOMER, DEVICE, DEVICE_ID, LID, MESSAGE
+from contracts.whatsapp import Media, Quoted
+
+BODIES: tuple[Body, ...] = (
+    devices.DeviceChanged(
+        id=DEVICE_ID,
+        name="Ventas",
+        state=devices.DeviceState.PAIRING,
+        revision=3,
+        at=AT,
+        reason="qr-shown",
+        action="scan-qr",
+        phone="5215550009999",
+        lid="104200000009999",
+    ),
+    devices.DeviceDeleted(id=DEVICE_ID),
+    devices.MessageObserved(
+        device=DEVICE,
+        chat=CUSTOMER,
+        chat_alt=LID,
+        wa_id="3EB0C431C26A1916E07A",
+        from_me=False,
+        at=AT,
+        kind="image",
+        text="¿Tienen de este?",
+        push_name="Luis",
+        quoted=Quoted(wa_id="3EB0AAAA", sender=CUSTOMER),
+        media=Media(mime="image/jpeg", size=70_000, width=640, height=480),
+    ),
+    devices.ReceiptObserved(device=DEVICE, chat=CUSTOMER, chat_alt=LID, wa_ids=["3EB0B1"], status="read", at=AT),
+    devices.MessageSent(message=MESSAGE, device=DEVICE, chat=CUSTOMER, chat_alt=LID, wa_id="3EB0B1", at=AT),
+    devices.MessageUnsent(message=MESSAGE, device=DEVICE, outcome="failed", reason="not-on-whatsapp", at=AT),
+    SendMessage(
+        message=MESSAGE, device=DEVICE, to=CUSTOMER, kind="text", text="Sí, en azul.", expires_at=datetime(2026, 11, 22, 18, tzinfo=UTC)
+    ),
+    MarkRead(device=DEVICE, chat=CUSTOMER, wa_ids=["3EB0C431C26A1916E07A"], at=AT),
+)
