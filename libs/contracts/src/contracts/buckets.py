@@ -28,4 +28,7 @@ SHARDS = Bucket(name="shards", ttl=timedelta(seconds=15), writer="device-worker"
 #: Every live device-worker, by its id.
 WORKERS = Bucket(name="workers", ttl=timedelta(seconds=15), writer="device-worker")
 
-EVERY: tuple[Bucket, ...] = (KEYS, VERSIONS, ACCESS, SHARDS, WORKERS)
+#: Who is there, by ``<tenant>.<user>.<replica of realtime>`` (bare UUIDs): `contracts.presence.Present`; read by the assigner.
+PRESENCE = Bucket(name="presence", ttl=timedelta(seconds=15), writer="realtime")
+
+EVERY: tuple[Bucket, ...] = (KEYS, VERSIONS, ACCESS, SHARDS, WORKERS, PRESENCE)

@@ -1,9 +1,12 @@
 """Every order that one service gives another."""
 
 from datetime import datetime
+from typing import Literal
+from uuid import UUID
 
 from contracts.envelope import Body, command
-from contracts.ids import DeviceId, MessageId
+from contracts.ids import ChatId, DeviceId, MessageId, UserId
+from contracts.views import ChatStatus
 from contracts.whatsapp import Address, Media, MessageKind, Quoted
 
 
@@ -37,3 +40,46 @@ class MarkRead(Body, frozen=True, kw_only=True):
     wa_ids: list[str]
     at: datetime
     sender: Address | None = None
+
+
+@command("conversations.write_message", 1)
+class WriteMessage(Body, frozen=True, kw_only=True):
+    """Write this into the chat and send it, as the bot or an automation.
+
+    The envelope's id is derived from (causing event, rule), so that a repeat is the same order; the message's id is derived from it.
+
+    Attributes:
+        media: The id of an uploaded file (``POST /api/media``).
+        not_after: Too late, it is dropped; nobody is told.
+        unless_answered_since: Dropped when a person (from the panel, a program or the number's own phone) has written in the
+            chat after this time: the bot does not talk over the human.
+    """
+
+    chat: ChatId
+    origin: Literal["bot", "automation"]
+    text: str | None = None
+    media: UUID | None = None
+    not_after: datetime | None = None
+    unless_answered_since: datetime | None = None
+
+
+@command("conversations.change_chat", 1)
+class ChangeChat(Body, frozen=True, kw_only=True):
+    """Change where a chat stands, by a rule; what is left out stays as it is.
+
+    Attributes:
+        assignee: Ignored where the user is not active or does not see the chat.
+        hand_over: Ask the assigner for a person (of *team*, where one is given).
+        add_tags: By id; one that is not known is ignored.
+        note: An internal note.
+    """
+
+    chat: ChatId
+    origin: Literal["bot", "automation"]
+    status: ChatStatus | None = None
+    assignee: UserId | None = None
+    team: UUID | None = None
+    hand_over: bool = False
+    add_tags: tuple[UUID, ...] = ()
+    remove_tags: tuple[UUID, ...] = ()
+    note: str | None = None

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -20,6 +21,45 @@ class MessageStatus(StrEnum):
     PLAYED = "played"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+#: What made a message of ours: a person or a program through the API, the number's own phone, the bot, an automation, a schedule.
+Origin = Literal["user", "key", "phone", "bot", "automation", "schedule"]
+
+ChatStatus = Literal["open", "pending", "snoozed", "closed"]
+
+
+class ChatState(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a chat stands in the work of the team.
+
+    Attributes:
+        id: ``cht_…``
+        device_id: ``dev_…``
+        contact_id: ``cnt_…``; None in a group.
+        name: What it is called; None where nobody has said it.
+        snoozed_until: With ``snoozed`` alone, UTC.
+        assignee_id: ``usr_…``: who answers it.
+        team_id: ``tem_…``: whose queue it is in.
+        tags: ``tag_…`` each.
+        unread: Messages of the other side since somebody last looked.
+        waiting_since: The customer's first message that nobody answered yet, UTC; None while nobody waits.
+        revision: Grows by one with each change of this chat: a lower one than the last seen is old news.
+    """
+
+    id: str
+    device_id: str
+    contact_id: str | None
+    name: str | None
+    status: ChatStatus
+    revision: int
+    at: datetime
+    snoozed_until: datetime | None = None
+    assignee_id: str | None = None
+    team_id: str | None = None
+    tags: tuple[str, ...] = ()
+    pinned: bool = False
+    unread: int = 0
+    waiting_since: datetime | None = None
 
 
 class MediaView(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +81,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         device_id: ``dev_…``: the number that it came to or goes out from.
         contact_id: ``cnt_…``: the chat's other side; None in a group.
         author_id: ``usr_…`` or, of an API key, ``key_…``: who wrote it here; None for a customer's and for one typed on the phone.
+        origin: What made a message of ours; None for a customer's.
         at: When WhatsApp (or, while queued, Clarin) says it was sent, UTC.
         reason: With ``failed`` and ``unknown``: a stable code.
     """
@@ -54,6 +95,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     contact_id: str | None = None
     author_id: str | None = None
+    origin: Origin | None = None
     text: str | None = None
     sender_name: str | None = None
     media: MediaView | None = None

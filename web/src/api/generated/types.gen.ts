@@ -717,6 +717,7 @@ export type MediaView = {
  * device_id: ``dev_…``: the number that it came to or goes out from.
  * contact_id: ``cnt_…``: the chat's other side; None in a group.
  * author_id: ``usr_…`` or, of an API key, ``key_…``: who wrote it here; None for a customer's and for one typed on the phone.
+ * origin: What made a message of ours; None for a customer's.
  * at: When WhatsApp (or, while queued, Clarin) says it was sent, UTC.
  * reason: With ``failed`` and ``unknown``: a stable code.
  */
@@ -730,6 +731,7 @@ export type Message = {
     id: string;
     kind: 'audio' | 'contact' | 'delete' | 'document' | 'edit' | 'image' | 'location' | 'reaction' | 'sticker' | 'text' | 'undecryptable' | 'unsupported' | 'video' | 'voice';
     media?: MediaView | null;
+    origin?: 'automation' | 'bot' | 'key' | 'phone' | 'schedule' | 'user' | null;
     quoted_id?: string | null;
     reason?: string | null;
     sender_name?: string | null;

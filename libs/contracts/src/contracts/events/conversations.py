@@ -1,14 +1,24 @@
 """What the conversations service tells, after its commit. Public: a frame's data and a webhook's are these bodies as they are."""
 
 from datetime import datetime
+from typing import Literal
 
 from contracts.envelope import Body, event
-from contracts.views import Message, MessageStatus
+from contracts.principal import Actor
+from contracts.views import ChatState, Message, MessageStatus
 
 
 @event("conversations.message.received", 1, public=True, frame="new_message", webhook="message.received")
 class MessageReceived(Message, Body, frozen=True, kw_only=True):
-    """A message is in a chat that WhatsApp brought: a customer's, or one typed on the number's own phone (``from_me``)."""
+    """A message is in a chat that WhatsApp brought: a customer's, or one typed on the number's own phone (``from_me``).
+
+    Attributes:
+        history: It came with pairing, as old: no unread, no bot, no notice.
+        group: The chat is a group's.
+    """
+
+    history: bool = False
+    group: bool = False
 
 
 @event("conversations.message.queued", 1, public=True, frame="message_queued", webhook="message.queued")
@@ -55,6 +65,43 @@ class ChatRead(Body, frozen=True, kw_only=True):
     id: str
     unread: int
     at: datetime
+
+
+@event("conversations.chat.created", 1, public=True, frame="chat_created", webhook="chat.created")
+class ChatCreated(ChatState, Body, frozen=True, kw_only=True):
+    """A thread with somebody has begun."""
+
+
+@event("conversations.chat.changed", 1, public=True, frame="chat_changed", webhook="chat.changed")
+class ChatChanged(ChatState, Body, frozen=True, kw_only=True):
+    """The chat stands like this now: its status, tags, who answers it, who waits.
+
+    Attributes:
+        actor: Who did it; None where a message, time or a rule did.
+    """
+
+    actor: Actor | None = None
+
+
+@event("conversations.chat.assigned", 1, public=True, frame="chat_assigned", webhook="chat.assigned")
+class ChatAssigned(Body, frozen=True, kw_only=True):
+    """Somebody else (or nobody) answers the chat from now on. Who sees it since fetches the chat.
+
+    Attributes:
+        assignee_id: ``usr_…``; None: taken from everybody.
+        way: ``manual``: *actor* said so; ``auto``: the assigner; ``rule``: the bot or an automation.
+        note: What was said with it.
+    """
+
+    id: str
+    device_id: str
+    assignee_id: str | None
+    team_id: str | None
+    at: datetime
+    way: Literal["manual", "auto", "rule"]
+    previous_id: str | None = None
+    note: str | None = None
+    actor: Actor | None = None
 
 
 @event("conversations.contact.created", 1, public=True, frame="contact_created", webhook="contact.created")

@@ -1,8 +1,10 @@
 """What conversations tells, and what it is told to do."""
 
+from contracts.commands import ChangeChat, WriteMessage
 from contracts.envelope import Body
 from contracts.events import conversations
-from contracts.examples.things import AT, CHAT_ID, CONTACT_ID, DEVICE_ID, MESSAGE_ID, USER_ID
+from contracts.examples.things import ACTOR, AT, CHAT, CHAT_ID, CONTACT_ID, DEVICE_ID, MESSAGE_ID, TAG, TAG_ID, TEAM_ID, USER, USER_ID
+from contracts.ids import ChatId
 from contracts.views import MediaView, MessageStatus
 
 BODIES: tuple[Body, ...] = (
@@ -58,6 +60,34 @@ BODIES: tuple[Body, ...] = (
         id=MESSAGE_ID, chat_id=CHAT_ID, device_id=DEVICE_ID, status=MessageStatus.FAILED, at=AT, reason="not-on-whatsapp"
     ),
     conversations.ChatRead(id=CHAT_ID, unread=0, at=AT),
+    conversations.ChatCreated(
+        id=CHAT_ID, device_id=DEVICE_ID, contact_id=CONTACT_ID, name="Luis", status="open", revision=0, at=AT, unread=1, waiting_since=AT
+    ),
+    conversations.ChatChanged(
+        id=CHAT_ID,
+        device_id=DEVICE_ID,
+        contact_id=CONTACT_ID,
+        name="Luis",
+        status="open",
+        revision=4,
+        at=AT,
+        assignee_id=USER_ID,
+        team_id=TEAM_ID,
+        tags=(TAG_ID,),
+        actor=ACTOR,
+    ),
+    conversations.ChatAssigned(
+        id=CHAT_ID,
+        device_id=DEVICE_ID,
+        assignee_id=USER_ID,
+        team_id=TEAM_ID,
+        at=AT,
+        way="manual",
+        note="Pide el azul.",
+        actor=ACTOR,
+    ),
     conversations.ContactCreated(id=CONTACT_ID, name="Luis", phone="5215550001111"),
     conversations.ContactChanged(id=CONTACT_ID, name="Luis", phone="5215550001111", merged=CONTACT_ID),
+    WriteMessage(chat=ChatId(CHAT), origin="bot", text="¡Hola! Enseguida te atendemos.", unless_answered_since=AT),
+    ChangeChat(chat=ChatId(CHAT), origin="automation", assignee=USER, add_tags=(TAG,)),
 )

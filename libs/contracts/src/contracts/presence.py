@@ -1,0 +1,16 @@
+"""Who of an account is there: what stands in the bucket ``presence``, and what the sockets hear of it."""
+
+from typing import Literal
+
+import msgspec
+
+
+class Present(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One user on one replica of realtime; the user is online when any of his replicas says so, away when all that speak say away.
+
+    Attributes:
+        chats: ``cht_…``: the chats that he has open.
+    """
+
+    state: Literal["online", "away"]
+    chats: tuple[str, ...] = ()
