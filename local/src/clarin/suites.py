@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-#: Suites whose tests wait for servers more than they compute run two at a time.
-PARALLEL = frozenset({"libs/servicekit", "services/auth", "services/conversations", "services/device-worker", "services/gateway", "local"})
+#: Suites that compute, or start nothing that takes long: their files run one after another. All others wait for servers most of the time.
+ALONE = frozenset({"libs/contracts", "services/realtime", "sim", "bench"})
 NO_TESTS = 5
 
 
@@ -59,7 +59,7 @@ def run(root: Path, name: str, more: list[str]) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         where = name if name == "tests" else f"{name}/tests"
-        spread = ["-n", "2", "--dist", "loadfile"] if name in PARALLEL else ["-p", "no:xdist"]
+        spread = ["-p", "no:xdist"] if name in ALONE else ["-n", "2", "--dist", "loadfile"]
         words = [
             sys.executable,
             "-m",
