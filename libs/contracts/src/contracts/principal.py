@@ -42,16 +42,33 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     address: str | None = None
 
 
+#: Which chats somebody sees: ``all`` of them, those in the queue of a ``team`` of theirs and those they answer, or just their ``own``.
+Reach = Literal["all", "team", "own"]
+
+REACH: dict[Reach, int] = {"own": 0, "team": 1, "all": 2}
+
+
 class Access(msgspec.Struct, frozen=True, kw_only=True):
     """What of its account somebody sees, where that is not all; it stands in the bucket ``access`` and in no token.
 
     Attributes:
-        devices: The numbers whose chats it sees; None: all of them.
+        devices: The numbers that it sees; None: all of them.
         teams: The teams that it belongs to.
+        chats: Which chats of those numbers it sees; a chat in no team's queue that nobody answers is for who sees all.
     """
 
     devices: frozenset[DeviceId] | None = None
     teams: frozenset[UUID] = frozenset()
+    chats: Reach = "all"
+
+    def sees(self, device: DeviceId | None) -> bool:
+        """Tell whether the number *device* (None: what is about no number) is among those seen."""
+        return self.devices is None or device in self.devices
+
+    def reads(self, who: UserId, device: DeviceId | None, team: UUID | None, assignee: UserId | None) -> bool:
+        """Tell whether *who* reads a chat of *device* that is in the queue of *team* and answered by *assignee*."""
+        mine = self.chats == "all" or assignee == who or (self.chats == "team" and team in self.teams)
+        return mine and self.sees(device)
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +95,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     access: Access = Access()
 
     def sees(self, device: DeviceId) -> bool:
-        """Tell whether this caller sees the number *device* and its chats."""
-        return self.access.devices is None or device in self.access.devices
+        """Tell whether this caller sees the number *device*; which of its chats, `reads` tells."""
+        return self.access.sees(device)
+
+    def reads(self, device: DeviceId | None, team: UUID | None, assignee: UserId | None) -> bool:
+        """Tell whether this caller reads a chat of *device* that is in the queue of *team* and answered by *assignee*."""
+        return self.access.reads(self.id, device, team, assignee)
 
     def allows(self, scope: Scope) -> bool:
         """Tell whether this caller may do what *scope* is about; a person's role decides the rest."""

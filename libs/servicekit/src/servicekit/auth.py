@@ -42,7 +42,7 @@ VERSION_SECONDS = 15 * 60.0
 #: What whoever has no entry in the bucket ACCESS sees: all of the account.
 UNLIMITED = Access()
 #: What whoever has an entry that cannot be read sees.
-NOTHING = Access(devices=frozenset())
+NOTHING = Access(devices=frozenset(), chats="own")
 
 _access = msgspec.json.Decoder(Access)
 
