@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 from auth import limits
 from contracts import buckets, ids
-from contracts.principal import Access
+from contracts.principal import Access, Reach
 from servicekit.bus import Bus, BusAway
 from servicekit.db import Database
 from servicekit.testing import eventually
@@ -19,9 +19,9 @@ async def seen(bus: Bus, user: dict[str, Any]) -> Access | None:
     return None if entry is None else msgspec.json.decode(entry.value, type=Access)
 
 
-def access(devices: list[str] | None = None, teams: list[str] | None = None) -> Access:
+def access(devices: list[str] | None = None, teams: list[str] | None = None, chats: Reach = "all") -> Access:
     numbers = None if devices is None else frozenset(ids.parse(ids.DEVICE, device) for device in devices)
-    return Access(devices=numbers, teams=frozenset(ids.parse(ids.TEAM, team) for team in teams or []))  # type: ignore[arg-type]
+    return Access(devices=numbers, teams=frozenset(ids.parse(ids.TEAM, team) for team in teams or []), chats=chats)  # type: ignore[arg-type]
 
 
 async def test_what_an_agent_sees_reaches_the_bus_and_leaves_it_when_it_is_all(call: Caller, bus: Bus) -> None:
@@ -129,3 +129,56 @@ async def test_a_bus_that_was_away_learns_it_later_and_one_that_lost_it_again(ca
     await bucket.put(id, b"nonsense")
     await limits.restore(bucket, system)
     assert await seen(bus, beto) == access([ONE])
+
+
+async def test_which_chats_an_agent_sees_is_set_apart_from_its_numbers_and_reaches_the_bus(call: Caller, bus: Bus) -> None:
+    owner = await an_owner(call)
+    team = (await owner("POST", "/api/teams", {"name": "Ventas"})).body["id"]
+    beto = await let_in(owner, "beto@example.com", chats="team", teams=[team])
+    assert (beto["chats"], beto["teams"], beto["devices"]) == ("team", [team], None)
+    await eventually(lambda: _is(bus, beto, access(None, [team], "team")), timeout=5)
+    path = f"/api/users/{beto['id']}"
+    assert (await owner("PATCH", path, {"devices": [ONE]})).body["chats"] == "team"
+    changed = (await owner("PATCH", path, {"chats": "own"})).body
+    assert (changed["chats"], changed["devices"]) == ("own", [ONE])
+    await eventually(lambda: _is(bus, beto, access([ONE], [team], "own")), timeout=5)
+    await owner("PATCH", path, {"chats": "all", "devices": None, "teams": []})
+    await eventually(lambda: _is(bus, beto, None), timeout=5)
+    assert (await owner("PATCH", path, {"chats": "some"})).status == 422
+
+
+async def test_an_invitation_says_which_chats_its_guest_will_see(call: Caller, bus: Bus) -> None:
+    owner = await an_owner(call)
+    team = (await owner("POST", "/api/teams", {"name": "Ventas"})).body["id"]
+    invited = (await owner("POST", "/api/invitations", {"chats": "team", "teams": [team]})).body
+    assert invited["chats"] == "team"
+    guest = await call.register("beto@example.com", invitation=invited["url"].partition("code=")[2])
+    assert guest.body["user"]["chats"] == "team"
+    await eventually(lambda: _is(bus, guest.body["user"], access(None, [team], "team")), timeout=5)
+
+
+async def test_who_sees_the_chats_of_a_team_lets_nobody_see_more_and_takes_nobodys_place(call: Caller, bus: Bus) -> None:
+    owner = await an_owner(call)
+    mine, other = [(await owner("POST", "/api/teams", {"name": name})).body["id"] for name in ("Ventas", "Soporte")]
+    beto = await let_in(owner, "beto@example.com", "admin", chats="team", teams=[mine])
+    caro = await let_in(owner, "caro@example.com")
+    await eventually(lambda: _is(bus, beto, access(None, [mine], "team")), timeout=5)
+    admin = await signed_in(call, "beto@example.com")
+    for method, path, body in (
+        ("PATCH", f"/api/users/{caro['id']}", {"chats": "all"}),
+        ("PATCH", f"/api/users/{caro['id']}", {"password": "another horse battery"}),
+        ("PATCH", f"/api/users/{caro['id']}", {"teams": [other]}),
+        ("PATCH", f"/api/users/{beto['id']}", {"teams": [mine, other]}),
+        ("PATCH", f"/api/teams/{other}", {"members": [beto["id"]]}),
+        ("POST", "/api/users", {"email": "dani@example.com", "name": "D"}),
+        ("POST", "/api/users", {"email": "dani@example.com", "name": "D", "chats": "team", "teams": [other]}),
+        ("POST", "/api/keys", {"name": "D", "scopes": ["read"]}),
+        ("POST", "/api/invitations", {"chats": "all"}),
+    ):
+        refused = await admin(method, path, body)
+        assert (refused.status, refused.code) == (403, "sees-less"), (path, body)
+    refused = await admin("PATCH", f"/api/users/{beto['id']}", {"chats": "own"})
+    assert (refused.status, refused.code) == (409, "own-standing")
+    changed = await admin("PATCH", f"/api/users/{caro['id']}", {"chats": "team", "teams": [mine]})
+    assert (changed.status, changed.body["chats"], changed.body["teams"]) == (200, "team", [mine])
+    assert (await admin("PATCH", f"/api/users/{caro['id']}", {"password": "another horse battery"})).status == 200

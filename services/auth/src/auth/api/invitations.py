@@ -44,7 +44,8 @@ async def list_invitations(admin: Admin, parts: WithParts, cursor: Cursor = None
 async def invite(body: NewInvitation, admin: Admin, doer: Doer, parts: WithParts, idem: Idempotent) -> Response:
     """Make a link that lets one person in. It is in this answer, and in a mail where there is an address and a mail server."""
     domain.may_make(admin, body.role)
-    domain.may_show(admin, body.devices)
+    domain.may_show(admin, body.devices, body.chats)
+    domain.may_join(admin, body.teams)
     now = datetime.now(UTC)
     code = tokens.random()
     invitation = Invitation(
@@ -54,6 +55,7 @@ async def invite(body: NewInvitation, admin: Admin, doer: Doer, parts: WithParts
         role=body.role,
         teams=tuple(body.teams),
         devices=None if body.devices is None else tuple(body.devices),
+        chats=body.chats,
         created_by=admin.id,
         created_at=now,
         expires_at=now + timedelta(days=body.days),

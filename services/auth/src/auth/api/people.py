@@ -5,7 +5,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from contracts.ids import DeviceId, TenantId, UserId
-from contracts.principal import Access
+from contracts.principal import Access, Reach
 from servicekit.bus import BusAway
 from servicekit.db import Tx
 
@@ -15,15 +15,16 @@ from auth.domain import TeamMissing, User
 from auth.store.access import SEES_ALL
 
 
-async def place(tx: Tx, user: User, devices: Collection[DeviceId] | None, teams: Collection[UUID]) -> Access:
-    """Somebody new sees *devices* and is in *teams*, as far as those are still there."""
+async def place(tx: Tx, user: User, devices: Collection[DeviceId] | None, chats: Reach, teams: Collection[UUID]) -> Access:
+    """Somebody new sees *devices* and those *chats*, and is in *teams*, as far as those are still there."""
     gone = await store.teams.missing(tx, user.tenant, teams) if teams else set()
     joined = frozenset(teams) - gone
-    if devices is None and not joined:
+    seen = Access(devices=None if devices is None else frozenset(devices), teams=joined, chats=chats)
+    if seen == SEES_ALL:
         return SEES_ALL
     await store.teams.put(tx, user.tenant, user.id, joined)
-    await store.access.limit(tx, user.tenant, user.id, devices)
-    return Access(devices=None if devices is None else frozenset(devices), teams=joined)
+    await store.access.limit(tx, user.tenant, user.id, devices, chats)
+    return seen
 
 
 async def demand_teams(tx: Tx, tenant: TenantId, teams: Collection[UUID]) -> None:

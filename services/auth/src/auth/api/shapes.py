@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from contracts.edge import PublicAccountId, PublicDeviceId, PublicInvitationId, PublicKeyId, PublicTeamId, PublicUserId
 from contracts.events.auth import Limits
-from contracts.principal import Access, Role, Scope
+from contracts.principal import Access, Reach, Role, Scope
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from servicekit.http import Body
 
@@ -20,6 +20,10 @@ Client = Annotated[
 
 
 Devices = Annotated[list[PublicDeviceId] | None, Field(max_length=1000, description="the numbers that are seen; null: all of them")]
+Chats = Annotated[
+    Reach,
+    Field(description="which chats of those numbers are seen: all, those in the queue of one's teams and those one answers, or one's own"),
+]
 Teams = Annotated[list[PublicTeamId], Field(max_length=100)]
 
 
@@ -62,6 +66,7 @@ class UserOut(BaseModel):
     active: bool
     created_at: datetime
     devices: Devices = None
+    chats: Chats = "all"
     teams: Teams = Field(default_factory=list)
 
     @classmethod
@@ -76,6 +81,7 @@ class UserOut(BaseModel):
             active=user.active,
             created_at=user.created_at,
             devices=None if access.devices is None else sorted(access.devices),
+            chats=access.chats,
             teams=sorted(access.teams),
         )
 
@@ -123,6 +129,7 @@ class NewUser(Body):
     role: Role = Role.AGENT
     password: Annotated[Secret | None, Field(repr=False, json_schema_extra={"format": "password"})] = None
     devices: Devices = None
+    chats: Chats = "all"
     teams: Teams = Field(default_factory=list)
 
 
@@ -134,6 +141,7 @@ class UserChange(Body):
     name: Name | None = None
     password: Annotated[Secret | None, Field(repr=False, json_schema_extra={"format": "password"})] = None
     devices: Devices = None
+    chats: Chats | None = None
     teams: Teams | None = None
 
 
@@ -285,6 +293,7 @@ class NewInvitation(Body):
     role: Role = Role.AGENT
     teams: Teams = Field(default_factory=list)
     devices: Devices = None
+    chats: Chats = "all"
     days: Annotated[int, Field(ge=1, le=30, description="how long it is good")] = 7
 
 
@@ -296,6 +305,7 @@ class InvitationOut(BaseModel):
     role: Role
     teams: Teams
     devices: Devices
+    chats: Chats
     created_at: datetime
     expires_at: datetime
 
@@ -308,6 +318,7 @@ class InvitationOut(BaseModel):
             role=invitation.role,
             teams=list(invitation.teams),
             devices=None if invitation.devices is None else list(invitation.devices),
+            chats=invitation.chats,
             created_at=invitation.created_at,
             expires_at=invitation.expires_at,
         )

@@ -136,7 +136,7 @@ async def _join(body: Register, code: bytes, tenant: TenantId, request: Request,
         )
         await store.users.add(tx, user)
         await store.invitations.use(tx, invitation, user.id, now)
-        seen = await people.place(tx, user, invitation.devices, invitation.teams)
+        seen = await people.place(tx, user, invitation.devices, invitation.chats, invitation.teams)
         joined = UserCreated(user=user.id, name=user.name, role=user.role, invitation=invitation.id)
         await outbox.add(tx, wrap(tenant, joined))
         session, refresh = await sessions.open(tx, parts, user, body.session, sessions.origin(request), now)

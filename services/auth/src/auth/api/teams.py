@@ -16,11 +16,11 @@ from servicekit.http import Admin, Caller, Cursor, Limit, Page, problems
 from servicekit.http.bodies import PAGE
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 
-from auth import store
+from auth import domain, store
 from auth.api.callers import Doer
 from auth.api.parts import WithParts
 from auth.api.shapes import NewTeam, TeamChange, TeamOut
-from auth.domain import Team, TeamMissing, TeamNameTaken, UserMissing
+from auth.domain import SeesLess, Team, TeamMissing, TeamNameTaken, UserMissing
 
 _VIEW = "teams"
 
@@ -61,7 +61,7 @@ async def read_team(id: PublicTeamId, caller: Caller, parts: WithParts) -> TeamO
         return TeamOut.of(await store.teams.find(tx, caller.tenant, id))
 
 
-@router.patch("/{id}", responses=problems(TeamMissing, TeamNameTaken, UserMissing))
+@router.patch("/{id}", responses=problems(TeamMissing, TeamNameTaken, UserMissing, SeesLess))
 async def change_team(id: PublicTeamId, body: TeamChange, admin: Admin, doer: Doer, parts: WithParts) -> TeamOut:
     """Give a team another name or other members."""
     async with parts.db.transaction(admin.tenant) as tx:
@@ -70,6 +70,8 @@ async def change_team(id: PublicTeamId, body: TeamChange, admin: Admin, doer: Do
         team = replace(before, name=body.name or before.name, members=members)
         if team != before:
             await _demand_people(tx, admin.tenant, members)
+            if not set(members) <= set(before.members):
+                domain.may_join(admin, [id])
             await store.teams.save(tx, team)
             await store.access.touch(tx, admin.tenant, set(before.members) ^ set(members))
             await outbox.add(tx, wrap(admin.tenant, TeamChanged(team=id, name=team.name, members=members, actor=doer)))

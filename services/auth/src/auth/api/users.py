@@ -86,7 +86,8 @@ async def list_users(caller: Caller, parts: WithParts, cursor: Cursor = None, li
 async def create_user(body: NewUser, admin: Admin, doer: Doer, parts: WithParts, idem: Idempotent) -> Response:
     """Let a person into the account."""
     domain.may_make(admin, body.role)
-    domain.may_show(admin, body.devices)
+    domain.may_show(admin, body.devices, body.chats)
+    domain.may_join(admin, body.teams)
     # the body holds a password: its plain hash, kept beside the key, could be guessed offline
     idem.fingerprint = hmac.digest(parts.refresh_key, idem.fingerprint, "sha256")
     hashed = await _hashed(parts, body.password, body.email, body.name)
@@ -106,7 +107,7 @@ async def create_user(body: NewUser, admin: Admin, doer: Doer, parts: WithParts,
         account.make_room(await store.users.active(tx, admin.tenant))
         await people.demand_teams(tx, admin.tenant, body.teams)
         await store.users.add(tx, user)
-        seen = await people.place(tx, user, body.devices, body.teams)
+        seen = await people.place(tx, user, body.devices, body.chats, body.teams)
         await outbox.add(tx, wrap(admin.tenant, UserCreated(user=user.id, name=user.name, role=user.role, actor=doer)))
         answer = await idem.finish(tx, 201, UserOut.of(user, seen).model_dump_json().encode())
     await people.tell(parts, user.id, seen)
@@ -141,11 +142,11 @@ async def change_user(id: PublicUserId, body: UserChange, admin: Admin, doer: Do
 
     Access tokens from before a new role, standing or password are dead within seconds; what they see changes as soon.
     """
-    sees_other = "devices" in body.model_fields_set
-    if sees_other:
-        domain.may_show(admin, body.devices)
-        if id == admin.id:
-            raise OwnStanding("Ask another owner or admin of the account.")
+    numbers = "devices" in body.model_fields_set
+    sees_other = numbers or body.chats is not None
+    domain.may_show(admin, body.devices if numbers else (), body.chats or "own")
+    if sees_other and id == admin.id:
+        raise OwnStanding("Ask another owner or admin of the account.")
     hashed = await _hashed(parts, body.password, body.name or "")
     now = datetime.now(UTC)
     async with parts.db.transaction(admin.tenant) as tx:
@@ -156,12 +157,17 @@ async def change_user(id: PublicUserId, body: UserChange, admin: Admin, doer: Do
             raise LastOwner("Make somebody else an owner first.")
         if user.active and not before.active:
             account.make_room(await store.users.active(tx, admin.tenant))
+        was = (await store.access.of(tx, admin.tenant, [id])).get(id, SEES_ALL)
+        if hashed is not None:
+            # with the password comes all that they see
+            domain.may_show(admin, was.devices, was.chats)
         if body.teams is not None:
+            domain.may_join(admin, set(body.teams) - was.teams)
             await people.demand_teams(tx, admin.tenant, body.teams)
             await store.teams.put(tx, admin.tenant, id, set(body.teams))
             await store.access.touch(tx, admin.tenant, [id])
         if sees_other:
-            await store.access.limit(tx, admin.tenant, id, body.devices)
+            await store.access.limit(tx, admin.tenant, id, body.devices if numbers else was.devices, body.chats or was.chats)
         if user != before:
             await store.users.save(tx, user)
         if user != before or sees_other or body.teams is not None:

@@ -1,7 +1,7 @@
 """What an account, a user, a key, a session are, and what may be done with them. Pure."""
 
 from auth.domain.keys import OVERLAP_MAX, TOKEN_LIFETIME, USE_NOTED_EVERY, ApiKey
-from auth.domain.people import Account, Invitation, Registration, Team, User, may_make, may_show
+from auth.domain.people import Account, Invitation, Registration, Team, User, may_join, may_make, may_show
 from auth.domain.problems import (
     AccountMissing,
     AccountSuspended,
@@ -90,6 +90,7 @@ __all__ = [
     "currency",
     "email",
     "hold",
+    "may_join",
     "may_make",
     "may_show",
     "name",

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from contracts.events.auth import Limits
 from contracts.ids import DeviceId, TenantId, UserId
-from contracts.principal import RANK, Principal, Role
+from contracts.principal import RANK, REACH, Principal, Reach, Role
 
 from auth.domain.problems import AccountSuspended, LimitReached, OwnStanding, RoleTooHigh, SeesLess
 
@@ -78,6 +78,7 @@ class Invitation:
     Attributes:
         email: Whom it lets in; None: whoever has the link.
         devices: The numbers that they will see; None: all.
+        chats: Which of their chats they will see.
         used_by: Who came by it.
     """
 
@@ -93,6 +94,7 @@ class Invitation:
     used_at: datetime | None = None
     used_by: UserId | None = None
     revoked_at: datetime | None = None
+    chats: Reach = "all"
 
     def lets_in(self, email: str, now: datetime) -> bool:
         """Tell whether who has this address may come by it."""
@@ -164,11 +166,20 @@ class User:
         return self.active and self.role is Role.OWNER
 
 
-def may_show(by: Principal, devices: Collection[DeviceId] | None) -> None:
-    """Let *by* have somebody see these numbers (None: all).  Raises: SeesLess."""
+def may_show(by: Principal, devices: Collection[DeviceId] | None, chats: Reach = "all") -> None:
+    """Let *by* have somebody see these numbers (None: all) and of their chats those.  Raises: SeesLess."""
     own = by.access.devices
     if own is not None and (devices is None or not own.issuperset(devices)):
         raise SeesLess("Name numbers that you see yourself.")
+    if REACH[chats] > REACH[by.access.chats]:
+        raise SeesLess("Name chats that you see yourself.")
+
+
+def may_join(by: Principal, teams: Collection[UUID]) -> None:
+    """Let *by* have somebody join these teams, whose chats they may see by it.  Raises: SeesLess."""
+    own = by.access
+    if own.chats != "all" and not (own.teams if own.chats == "team" else frozenset()).issuperset(teams):
+        raise SeesLess("Name teams whose chats you see yourself.")
 
 
 def may_make(by: Principal, role: Role) -> None:

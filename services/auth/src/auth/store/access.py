@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.ids import DeviceId, TenantId, UserId
-from contracts.principal import Access
+from contracts.principal import Access, Reach
 from servicekit.db import Tx
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -27,11 +27,11 @@ class Seen:
     untold: bool
 
 
-async def limit(tx: Tx, tenant: TenantId, id: UUID, devices: Collection[DeviceId] | None) -> None:
-    """Somebody sees these numbers and no other, or all of them; it leaves for the bus."""
+async def limit(tx: Tx, tenant: TenantId, id: UUID, devices: Collection[DeviceId] | None, chats: Reach = "all") -> None:
+    """Somebody sees these numbers and no other, or all of them, and of their chats those; it leaves for the bus."""
     values = None if devices is None else sorted(devices)
-    fresh = insert(access).values(tenant=tenant, id=id, devices=values, revision=1, told=0)
-    moved = {"devices": fresh.excluded.devices, "revision": access.c.revision + 1}
+    fresh = insert(access).values(tenant=tenant, id=id, devices=values, chats=chats, revision=1, told=0)
+    moved = {"devices": fresh.excluded.devices, "chats": fresh.excluded.chats, "revision": access.c.revision + 1}
     await tx.execute(fresh.on_conflict_do_update(index_elements=["tenant", "id"], set_=moved))
 
 
@@ -84,5 +84,5 @@ def _select() -> Select[Any]:
 
 def _seen(row: Any) -> Seen:
     devices = None if row.devices is None else frozenset(DeviceId(id) for id in row.devices)
-    what = Access(devices=devices, teams=frozenset(row.teams))
+    what = Access(devices=devices, teams=frozenset(row.teams), chats=row.chats)
     return Seen(TenantId(row.tenant), UserId(row.id), what, row.revision, row.told < row.revision)

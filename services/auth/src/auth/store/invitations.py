@@ -25,6 +25,7 @@ async def add(tx: Tx, invitation: Invitation, code: bytes) -> None:
             role=invitation.role.value,
             teams=list(invitation.teams),
             devices=None if invitation.devices is None else list(invitation.devices),
+            chats=invitation.chats,
             created_by=invitation.created_by,
             created_at=invitation.created_at,
             expires_at=invitation.expires_at,

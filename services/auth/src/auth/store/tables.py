@@ -141,6 +141,7 @@ access = sa.Table(
     sa.Column("tenant", UUID, primary_key=True),
     sa.Column("id", UUID, primary_key=True),
     sa.Column("devices", ARRAY(UUID)),
+    sa.Column("chats", sa.Text),
     sa.Column("revision", sa.Integer),
     sa.Column("told", sa.Integer),
 )
@@ -154,6 +155,7 @@ account_invitations = sa.Table(
     sa.Column("role", sa.Text),
     sa.Column("teams", ARRAY(UUID)),
     sa.Column("devices", ARRAY(UUID)),
+    sa.Column("chats", sa.Text),
     sa.Column("created_by", UUID),
     sa.Column("created_at", _AT),
     sa.Column("expires_at", _AT),
