@@ -5,7 +5,7 @@ import json
 import pytest
 from contracts import ids
 from contracts.envelope import Audience
-from contracts.ids import DeviceId, TenantId
+from contracts.ids import DeviceId, TenantId, UserId
 from contracts.principal import Access, Principal, Role
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +15,8 @@ from realtime.hub import Happened, Hub, Ring, View, may_see, on_wire, view_of
 
 TENANTS = [TenantId(ids.new()) for _ in range(2)]
 DEVICES = [DeviceId(ids.new()) for _ in range(2)]
+TEAMS = [ids.new() for _ in range(2)]
+PEOPLE = [UserId(ids.new()) for _ in range(2)]
 #: What somebody may see: all, one number or the other, none.
 SEEN = st.sampled_from([None, frozenset(DEVICES[:1]), frozenset(DEVICES[1:]), frozenset()])
 
@@ -216,9 +218,33 @@ def test_who_sees_some_numbers_only_is_told_of_these_alone(role):
             assert not may_see(view, audience, frame)
 
 
+@pytest.mark.parametrize("role", list(Role))
+@given(
+    access=st.builds(
+        Access,
+        devices=st.none() | st.frozensets(st.sampled_from(DEVICES)),
+        teams=st.frozensets(st.sampled_from(TEAMS)),
+        chats=st.sampled_from(["all", "team", "own"]),
+    ),
+    audience=st.builds(
+        Audience,
+        device=st.none() | st.sampled_from(DEVICES),
+        team=st.none() | st.sampled_from(TEAMS),
+        assignee=st.none() | st.sampled_from(PEOPLE),
+    ),
+)
+def test_a_socket_is_told_of_the_chats_that_its_caller_reads_and_of_the_numbers_that_it_sees(role, access, audience):
+    caller = Principal(id=PEOPLE[0], tenant=TENANTS[0], role=role, access=access)
+    view = view_of(caller)
+    assert may_see(view, audience, "new_message") is caller.reads(audience.device, audience.team, audience.assignee)
+    assert may_see(view, audience, "device_status") is caller.sees(audience.device)
+
+
 def test_an_epoch_says_whether_somebody_sees_what_it_saw_before():
     views = [View(manager=False, devices=devices) for devices in (None, frozenset(), frozenset(DEVICES), frozenset(DEVICES[:1]))]
     assert frames.mark("e", views[0]) == "e"
+    views += [View(manager=False, chats="own", who=who) for who in PEOPLE]
+    views += [View(manager=False, chats="team", teams=frozenset(TEAMS[:n]), who=PEOPLE[0]) for n in (0, 1, 2)]
     assert len({frames.mark("e", view) for view in views}) == len(views)
     assert frames.mark("e", View(manager=True, devices=frozenset(reversed(DEVICES)))) == frames.mark("e", views[2])
 

@@ -4,9 +4,9 @@ Every socket of a tenant with the same `View` gets the same bytes. A frame names
 client that sees another number there than its last one knows that something is missing and resumes. What a socket is told:
 every event that it may see, once, in order of the sequence — or `resync`, never a part without saying so.
 
-Who sees some numbers only is told what is about one of them, and nothing that is about no number. When that changes, a
-socket moves to its new view and is told to fetch anew; its epoch bears a mark of what it sees, so that who comes back after
-a change is told the same.
+Who sees some numbers only is told what is about one of them, and nothing that is about no number; who sees some chats only,
+nothing of the others, whose team and assignee the event names as of its commit. When that changes, a socket moves to its new
+view and is told to fetch anew; its epoch bears a mark of what it sees, so that who comes back after a change is told the same.
 """
 
 import hashlib
@@ -14,14 +14,17 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 import msgspec
 from contracts.envelope import Audience
-from contracts.ids import DeviceId, TenantId
-from contracts.principal import Principal, Role
+from contracts.ids import DeviceId, TenantId, UserId
+from contracts.principal import Access, Principal, Reach, Role
 
 #: Frames for those who manage numbers.
 MANAGERS = frozenset({"qr_code"})
+#: Frames about a number and no chat: for who sees the number, whichever of its chats. Any other is taken to be about a chat.
+NUMBERS = frozenset({"device_status", "device_deleted", "qr_code"})
 #: About no number: for who sees all of the account.
 ANY = Audience()
 
@@ -31,27 +34,47 @@ class View(NamedTuple):
 
     Attributes:
         devices: The numbers that it sees; None: all.
+        chats: Which of their chats.
+        teams: With ``team``: in whose queues.
+        who: With ``team`` and ``own``: whose chats.
     """
 
     manager: bool
     devices: frozenset[DeviceId] | None = None
+    chats: Reach = "all"
+    teams: frozenset[UUID] = frozenset()
+    who: UserId | None = None
 
 
 def view_of(principal: Principal) -> View:
     """Give the view of *principal*."""
-    return View(manager=principal.may(Role.ADMIN), devices=principal.access.devices)
+    access = principal.access
+    return View(
+        manager=principal.may(Role.ADMIN),
+        devices=access.devices,
+        chats=access.chats,
+        teams=access.teams if access.chats == "team" else frozenset(),
+        who=None if access.chats == "all" else principal.id,
+    )
 
 
 def may_see(view: View, audience: Audience, frame: str) -> bool:
     """Tell whether a frame about something of *audience* is for *view*."""
-    return (view.manager or frame not in MANAGERS) and (view.devices is None or audience.device in view.devices)
+    if frame in MANAGERS and not view.manager:
+        return False
+    if view.who is None or frame in NUMBERS:
+        return view.devices is None or audience.device in view.devices
+    access = Access(devices=view.devices, teams=view.teams, chats=view.chats)
+    return access.reads(view.who, audience.device, audience.team, audience.assignee)
 
 
 def mark(epoch: str, view: View) -> str:
     """Name *epoch* as *view* knows it: as it is for who sees all, otherwise with a mark of what it sees."""
-    if view.devices is None:
+    if view.devices is None and view.who is None:
         return epoch
-    return f"{epoch}.{hashlib.sha256(b''.join(sorted(device.bytes for device in view.devices))).hexdigest()[:12]}"
+    devices = None if view.devices is None else sorted(view.devices)
+    seen = msgspec.json.encode([devices, view.chats, sorted(view.teams), view.who])
+    return f"{epoch}.{hashlib.sha256(seen).hexdigest()[:12]}"
 
 
 class Outlet(Protocol):
