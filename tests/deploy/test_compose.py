@@ -6,25 +6,13 @@ from pathlib import Path
 import compose_spec
 import pytest
 import yaml
-from auth.settings import AuthSettings
-from conversations.settings import ConversationsSettings
-from device_worker.settings import ApiSettings, WorkerSettings
-from gateway.settings import GatewaySettings
-from realtime.settings import RealtimeSettings
-from servicekit.settings import Settings
+
+from .processes import PROCESSES
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
 
-PROCESSES: dict[str, type[Settings]] = {
-    "auth": AuthSettings,
-    "devices": ApiSettings,
-    "worker": WorkerSettings,
-    "conversations": ConversationsSettings,
-    "realtime": RealtimeSettings,
-    "gateway": GatewaySettings,
-}
 FROM_IMAGE = set(re.findall(r"\b(CLARIN_\w+)=", DOCKERFILE))
 
 

@@ -22,7 +22,9 @@ from clarin.report import shown
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Clarin on one machine: every server and every service, without Docker.")
 admin = typer.Typer(no_args_is_help=True, help="The installation's owner.")
 dlq = typer.Typer(no_args_is_help=True, help="Messages that no consumer could handle.")
+secrets = typer.Typer(no_args_is_help=True, help="The secrets of an installation in containers.")
 app.add_typer(admin, name="admin")
+app.add_typer(secrets, name="secrets")
 app.add_typer(dlq, name="dlq")
 
 Data = Annotated[Path, typer.Option("--data", envvar="CLARIN_HOME", help="The folder of everything that is kept.")]
@@ -159,6 +161,49 @@ def admin_create(
     given = {"email": email, "name": name, "account": account, "time-zone": time_zone, "locale": locale, "currency": currency}
     words = [*process.command, "admin", "create", *(word for key, value in given.items() for word in (f"--{key}", value))]
     os.execve(sys.executable, words, dict(process.environment))  # noqa: S606
+
+
+@secrets.command("fill")
+def secrets_fill(
+    file: Annotated[Path, typer.Argument(help="The file to write; what has a value in it stays.")] = Path(".env"),
+    compose: Annotated[Path, typer.Option(exists=True, dir_okay=False)] = Path("docker-compose.yml"),
+    example: Annotated[Path, typer.Option(exists=True, dir_okay=False)] = Path(".env.example"),
+) -> None:
+    """Write .env with a fresh secret wherever one is needed and none stands; run it again after an update, for the new ones."""
+    from clarin import secrets as values
+
+    text = (file if file.exists() else example).read_text()
+    whole = values.filled(text, values.demanded(compose.read_text()))
+    values.write(file, whole)
+    count = sum(1 for name, value in values.read(whole).items() if value and not values.read(text).get(name))
+    console.print(
+        f"{file} has {count} new secrets. Keep a copy of it where the backups are: without it they cannot be read.", soft_wrap=True
+    )
+
+
+@secrets.command("kubernetes")
+def secrets_kubernetes(
+    folder: Annotated[Path, typer.Argument(help="The overlay, such as deploy/k8s/overlays/small.", exists=True, file_okay=False)],
+    postgres: Annotated[str, typer.Option(help="host:port of PostgreSQL.")] = "postgres.servers:5432",
+    nats: Annotated[str, typer.Option(help="host:port of NATS.")] = "nats.servers:4222",
+    valkey: Annotated[str, typer.Option(help="host:port of Valkey.")] = "valkey.servers:6379",
+    env: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="What `clarin secrets fill` wrote.")] = Path(".env"),
+    compose: Annotated[Path, typer.Option(exists=True, dir_okay=False)] = Path("docker-compose.yml"),
+) -> None:
+    """Write one env file for each process into the overlay's secrets/, for its secretGenerator."""
+    from clarin import secrets as values
+
+    hosts = {"postgres:5432": postgres, "nats:4222": nats, "valkey:6379": valkey}
+    try:
+        given = values.environments(compose.read_text(), values.read(env.read_text()), hosts)
+    except values.Missing as missing:
+        console.print(f"{missing} `clarin secrets fill {env}` makes one.", soft_wrap=True)
+        raise typer.Exit(1) from None
+    plain = values.plain(folder.parents[1] / "base" / "config.yaml")
+    for name, pairs in given.items():
+        lines = "".join(f"{key}={text}\n" for key, text in pairs.items() if key not in plain)
+        values.write(folder / "secrets" / f"{name}.env", lines)
+    console.print(f"{folder / 'secrets'} has one file for each of {len(given)} processes. It is not for the repository.", soft_wrap=True)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
