@@ -26,6 +26,12 @@ EVERY: dict[str, Access] = {
     "gateway": Access(),
     "auth": Access(durables=((subjects.EVENTS, "auth-activity"),)),
     "devices": Access(process="device-worker", durables=((subjects.COMMANDS, "devices-orders"),)),
-    "conversations": Access(durables=((subjects.EVENTS, "conversations-whatsapp"),)),
+    "conversations": Access(
+        durables=(
+            (subjects.EVENTS, "conversations-whatsapp"),
+            (subjects.EVENTS, "conversations-people"),
+            (subjects.COMMANDS, "conversations-orders"),
+        )
+    ),
     "realtime": Access(reads_events=True, listens=("eph.>",)),
 }

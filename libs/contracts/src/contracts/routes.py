@@ -18,6 +18,10 @@ PREFIXES: dict[str, str] = {
     "/api/chats": "conversations",
     "/api/messages": "conversations",
     "/api/contacts": "conversations",
+    "/api/tags": "conversations",
+    "/api/replies": "conversations",
+    "/api/hours": "conversations",
+    "/api/assignment": "conversations",
     "/ws": "realtime",
 }
 

@@ -41,8 +41,10 @@ class ChatState(msgspec.Struct, frozen=True, kw_only=True):
         assignee_id: ``usr_…``: who answers it.
         team_id: ``tem_…``: whose queue it is in.
         tags: ``tag_…`` each.
+        pinned: By whoever asks; in an event, which is for everybody, always False.
         unread: Messages of the other side since somebody last looked.
-        waiting_since: The customer's first message that nobody answered yet, UTC; None while nobody waits.
+        waiting_since: The customer's first message that nobody (a bot is nobody) answered yet, UTC; None while nobody waits.
+        first_response_at: When a person first answered since the chat began, or began again after it was closed, UTC.
         revision: Grows by one with each change of this chat: a lower one than the last seen is old news.
     """
 
@@ -60,6 +62,28 @@ class ChatState(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     unread: int = 0
     waiting_since: datetime | None = None
+    first_response_at: datetime | None = None
+
+
+class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that is to be sent later.
+
+    Attributes:
+        id: ``sch_…``
+        author_id: ``usr_…`` or ``key_…``: who wrote it.
+        message_id: ``msg_…``: with ``sent``, what became of it.
+        reason: With ``failed``: a stable code.
+    """
+
+    id: str
+    chat_id: str
+    author_id: str
+    text: str
+    send_at: datetime
+    state: Literal["waiting", "sent", "cancelled", "failed"]
+    quoted_id: str | None = None
+    message_id: str | None = None
+    reason: str | None = None
 
 
 class MediaView(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +108,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         origin: What made a message of ours; None for a customer's.
         at: When WhatsApp (or, while queued, Clarin) says it was sent, UTC.
         reason: With ``failed`` and ``unknown``: a stable code.
+        resend_of: ``msg_…``: the message that failed, in whose place this one was sent.
     """
 
     id: str
@@ -101,3 +126,4 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     media: MediaView | None = None
     quoted_id: str | None = None
     reason: str | None = None
+    resend_of: str | None = None

@@ -6,7 +6,8 @@ import msgspec
 
 AddressKind = Literal["pn", "lid", "group", "status", "channel", "username"]
 
-#: What a message is. ``unsupported`` is shown honestly as such; ``undecryptable`` is replaced when its retry arrives.
+#: What a message is. ``unsupported`` is shown honestly as such; ``undecryptable`` is replaced when its retry arrives;
+#: a ``note`` is written beside a chat and WhatsApp never gets it.
 MessageKind = Literal[
     "text",
     "image",
@@ -22,6 +23,7 @@ MessageKind = Literal[
     "delete",
     "unsupported",
     "undecryptable",
+    "note",
 ]
 
 ReceiptStatus = Literal["delivered", "read", "played"]

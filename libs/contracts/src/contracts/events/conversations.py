@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Literal
 
 from contracts.envelope import Body, event
+from contracts.hours import Assigned
 from contracts.principal import Actor
-from contracts.views import ChatState, Message, MessageStatus
+from contracts.views import ChatState, Message, MessageStatus, Scheduled
 
 
 @event("conversations.message.received", 1, public=True, frame="new_message", webhook="message.received")
@@ -60,11 +61,16 @@ class MessageAdvanced(Body, frozen=True, kw_only=True):
 
 @event("conversations.chat.read", 1, public=True, frame="chat_read", webhook="chat.read")
 class ChatRead(Body, frozen=True, kw_only=True):
-    """Nothing in the chat up to *at* is unread any more."""
+    """Nothing in the chat up to *at* is unread any more.
+
+    Attributes:
+        user_id: ``usr_…``: who looked; None where it was the number's own phone or a program.
+    """
 
     id: str
     unread: int
     at: datetime
+    user_id: str | None = None
 
 
 @event("conversations.chat.created", 1, public=True, frame="chat_created", webhook="chat.created")
@@ -121,3 +127,63 @@ class ContactChanged(Body, frozen=True, kw_only=True):
     name: str | None
     phone: str | None
     merged: str | None = None
+
+
+@event("conversations.note.added", 1, public=True, frame="new_note", webhook="note.added")
+class NoteAdded(Message, Body, frozen=True, kw_only=True):
+    """Somebody wrote something beside a chat that the customer never gets.
+
+    Attributes:
+        mentions: ``usr_…``: who is meant by it.
+    """
+
+    mentions: tuple[str, ...] = ()
+
+
+@event("conversations.user.mentioned", 1, public=True, frame="mentioned", webhook="user.mentioned")
+class UserMentioned(Body, frozen=True, kw_only=True):
+    """A note names somebody, who sees the chat: one for each.
+
+    Attributes:
+        user_id: ``usr_…``: who is named.
+        author_id: ``usr_…`` or ``key_…``: who wrote it; None for a rule.
+        message_id: ``msg_…``: the note.
+    """
+
+    user_id: str
+    chat_id: str
+    message_id: str
+    author_id: str | None
+    text: str
+    at: datetime
+
+
+@event("conversations.schedule.changed", 1, public=True, frame="schedule_changed", webhook="schedule.changed")
+class ScheduleChanged(Scheduled, Body, frozen=True, kw_only=True):
+    """A message that is to be sent later was written, changed, cancelled, sent, or could not be sent."""
+
+
+@event("conversations.tag.changed", 1, public=True, frame="tag_changed", webhook="tag.changed")
+class TagChanged(Body, frozen=True, kw_only=True):
+    """A tag has this name and colour; with *deleted* it is no more, and nothing bears it.
+
+    Attributes:
+        color: ``#rrggbb``.
+    """
+
+    id: str
+    name: str
+    color: str
+    deleted: bool = False
+
+
+@event("conversations.hours.changed", 1)
+class HoursChanged(Body, frozen=True, kw_only=True):
+    """The account's service hours are now these, all of them.
+
+    Attributes:
+        revision: Grows by one with each change: a lower one than the last seen is old news.
+    """
+
+    sets: tuple[Assigned, ...]
+    revision: int

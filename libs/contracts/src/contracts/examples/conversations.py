@@ -1,9 +1,28 @@
 """What conversations tells, and what it is told to do."""
 
+from datetime import date
+
+from contracts import ids
 from contracts.commands import ChangeChat, WriteMessage
 from contracts.envelope import Body
 from contracts.events import conversations
-from contracts.examples.things import ACTOR, AT, CHAT, CHAT_ID, CONTACT_ID, DEVICE_ID, MESSAGE_ID, TAG, TAG_ID, TEAM_ID, USER, USER_ID
+from contracts.examples.things import (
+    ACTOR,
+    AT,
+    CHAT,
+    CHAT_ID,
+    CONTACT_ID,
+    DEVICE,
+    DEVICE_ID,
+    MESSAGE,
+    MESSAGE_ID,
+    TAG,
+    TAG_ID,
+    TEAM_ID,
+    USER,
+    USER_ID,
+)
+from contracts.hours import Assigned, Holiday, Hours, Weekly
 from contracts.ids import ChatId
 from contracts.views import MediaView, MessageStatus
 
@@ -88,6 +107,40 @@ BODIES: tuple[Body, ...] = (
     ),
     conversations.ContactCreated(id=CONTACT_ID, name="Luis", phone="5215550001111"),
     conversations.ContactChanged(id=CONTACT_ID, name="Luis", phone="5215550001111", merged=CONTACT_ID),
+    conversations.NoteAdded(
+        id=MESSAGE_ID,
+        chat_id=CHAT_ID,
+        device_id=DEVICE_ID,
+        contact_id=CONTACT_ID,
+        author_id=USER_ID,
+        origin="user",
+        from_me=True,
+        kind="note",
+        status=MessageStatus.SENT,
+        at=AT,
+        text="@Ana, ¿nos queda en azul?",
+        mentions=(USER_ID,),
+    ),
+    conversations.UserMentioned(
+        user_id=USER_ID, chat_id=CHAT_ID, message_id=MESSAGE_ID, author_id=USER_ID, text="@Ana, ¿nos queda en azul?", at=AT
+    ),
+    conversations.ScheduleChanged(
+        id=ids.public(ids.SCHEDULED, MESSAGE), chat_id=CHAT_ID, author_id=USER_ID, text="¿Te llegó?", send_at=AT, state="waiting"
+    ),
+    conversations.TagChanged(id=TAG_ID, name="VIP", color="#7048e8"),
+    conversations.HoursChanged(
+        sets=(
+            Assigned(
+                hours=Hours(
+                    time_zone="America/Santiago",
+                    weekly=(Weekly(day=0, opens="09:00", closes="18:00"),),
+                    holidays=(Holiday(date=date(2026, 12, 25), name="Navidad"),),
+                ),
+                devices=(DEVICE,),
+            ),
+        ),
+        revision=1,
+    ),
     WriteMessage(chat=ChatId(CHAT), origin="bot", text="¡Hola! Enseguida te atendemos.", unless_answered_since=AT),
     ChangeChat(chat=ChatId(CHAT), origin="automation", assignee=USER, add_tags=(TAG,)),
 )
