@@ -1,51 +1,16 @@
-"""The installation's encryption key and what it guards: the keys that access tokens are signed with. No I/O."""
+"""What the installation's encryption key guards: the keys that access tokens are signed with. No I/O."""
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from servicekit.auth import jwk
+from servicekit.vault import Vault, WrongEncryptionKey
 
-_NONCE = 12
-
-
-class WrongEncryptionKey(ValueError):
-    """What stands in the database was sealed with another key than CLARIN_ENCRYPTION_KEY."""
-
-
-class Vault:
-    """Seals small secrets with AES-256-GCM and derives keys of its own for other uses."""
-
-    def __init__(self, key: bytes, previous: bytes | None = None) -> None:
-        """Use *key*, 32 bytes; what was sealed with *previous* can still be opened."""
-        self._key = key
-        self._cipher = AESGCM(key)
-        self._openers = [self._cipher] if previous is None else [self._cipher, AESGCM(previous)]
-
-    def seal(self, secret: bytes, *, what: str) -> bytes:
-        """Encrypt *secret* as *what*, which it can only be opened as."""
-        nonce = os.urandom(_NONCE)
-        return nonce + self._cipher.encrypt(nonce, secret, what.encode())
-
-    def open(self, sealed: bytes, *, what: str) -> bytes:
-        """Decrypt.  Raises: WrongEncryptionKey: another key, another *what*, or altered."""
-        for cipher in self._openers:
-            with suppress(InvalidTag):
-                return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], what.encode())
-        raise WrongEncryptionKey("A secret cannot be opened: CLARIN_ENCRYPTION_KEY is not the one it was sealed with.")
-
-    def derive(self, use: str) -> bytes:
-        """Derive the 32-byte key for *use*."""
-        return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"clarin auth {use}".encode()).derive(self._key)
+__all__ = ["Keyring", "SealedKey", "Vault", "WrongEncryptionKey", "make"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

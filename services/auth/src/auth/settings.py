@@ -1,18 +1,15 @@
 """What the auth service reads from its environment."""
 
-import base64
-import binascii
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 from servicekit.settings import Settings, WithBus, WithCursors, WithDatabase, WithHttp, WithRedis
+from servicekit.vault import WithVault
 
 from auth.domain import Registration
-from auth.keys import Vault
 
 _PRODUCTION_COST = 10
 
@@ -30,52 +27,8 @@ class Operator(WithDatabase):
         return value
 
 
-def _bytes(value: str) -> bytes:
-    try:
-        raw = base64.b64decode(value, altchars=b"-_" if "-" in value or "_" in value else None, validate=True)
-    except binascii.Error:
-        raise ValueError("not base64") from None
-    if len(raw) != 32:
-        raise ValueError("not 32 bytes")
-    return raw
-
-
-class Sealing(WithDatabase):
-    """What the operator's commands about keys need.
-
-    Attributes:
-        encryption_key_previous: Opens what was sealed before the encryption key was changed.
-    """
-
-    encryption_key: str = Field(
-        repr=False, description="32 random bytes in base64, the same in every replica, kept as long as the database"
-    )
-    encryption_key_previous: str | None = Field(None, repr=False, description="32 bytes in base64: the key before this one")
-
-    @field_validator("encryption_key", "encryption_key_previous")
-    @classmethod
-    def _is_32_bytes(cls, value: str | None) -> str | None:
-        return None if value is None else base64.b64encode(_bytes(value)).decode()
-
-    @field_validator("encryption_key")
-    @classmethod
-    def _key_is_random_in_production(cls, value: str, info: ValidationInfo) -> str:
-        raw = base64.b64decode(value)
-        steps = {(after - before) % 256 for before, after in pairwise(raw)}
-        readable = all(0x20 <= byte < 0x7F for byte in raw)
-        if info.data.get("env") == "production" and (len(steps) < 8 or readable or len(set(raw)) < 16):
-            raise ValueError("not random")
-        return value
-
-    @property
-    def key(self) -> bytes:
-        """Give the encryption key's bytes."""
-        return base64.b64decode(self.encryption_key)
-
-    @property
-    def vault(self) -> Vault:
-        """Make what seals and opens."""
-        return Vault(self.key, None if self.encryption_key_previous is None else base64.b64decode(self.encryption_key_previous))
+class Sealing(WithVault, WithDatabase):
+    """What the operator's commands about keys need."""
 
 
 class WithMail(Settings):
