@@ -3,6 +3,7 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -216,3 +217,27 @@ async def test_a_failed_part_is_known_to_who_runs_the_service():
     async with Service("shop").running(start) as process:
         await process.stopping.wait()
     assert isinstance(process.failure, BackgroundEnded)
+
+
+async def test_a_part_that_is_told_ahead_ends_before_the_others_hear_of_it():
+    order = []
+
+    async def first(stopping):
+        await stopping.wait()
+        await asyncio.sleep(0)
+        order.append(("first", other_told.is_set()))
+
+    other_told = asyncio.Event()
+
+    async def other(stopping):
+        await stopping.wait()
+        other_told.set()
+        order.append(("other", True))
+
+    async def start(service):
+        service.background("other", other)
+        service.background("first", first, ahead=timedelta(seconds=10))
+
+    async with Service("shop").running(start):
+        pass
+    assert order == [("first", False), ("other", True)]

@@ -9,8 +9,8 @@
         service.background("relay", Relay(…).run)
         service.serve(create_app(…), settings.http_host, settings.http_port)
 
-At the end: not ready any more → HTTP takes nothing new and finishes what it has → background parts stop → what was entered is
-closed, last first. A background part that fails, or ends before it was told to, ends the process: something else starts it anew.
+At the end: not ready any more → parts that were given time *ahead* stop, while all else goes on → HTTP takes nothing new and
+finishes what it has → background parts stop → what was entered is closed, last first. A background part that fails, or ends before it was told to, ends the process: something else starts it anew.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -57,6 +58,7 @@ class Service:
         self.registry = REGISTRY
         self._stack = AsyncExitStack()
         self._background: dict[asyncio.Task[None], str] = {}
+        self._ahead: dict[asyncio.Task[None], timedelta] = {}
         self._servers: dict[asyncio.Task[None], _Server] = {}
         self._failure: BaseException | None = None
         self._halt = asyncio.Event()  # what background parts wait for: set only when HTTP has finished
@@ -65,14 +67,21 @@ class Service:
         """Open *cm* now; it is closed at the end, after everything that was opened later."""
         return await self._stack.enter_async_context(cm)
 
-    def background(self, name: str, run: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-        """Run a part until the end: *run* gets the event at whose setting it must soon return, and not before."""
+    def background(self, name: str, run: Callable[[asyncio.Event], Awaitable[None]], *, ahead: timedelta | None = None) -> None:
+        """Run a part until the end: *run* gets the event at whose setting it must soon return, and not before.
+
+        Args:
+            ahead: It is told before all others, which go on until it has returned, or so long.
+        """
 
         async def part() -> None:
-            await run(self._halt)
+            await run(self._halt if ahead is None else self.stopping)
 
         task = asyncio.create_task(part(), name=name)
-        self._background[task] = name
+        if ahead is None:
+            self._background[task] = name
+        else:
+            self._ahead[task] = ahead
         task.add_done_callback(self._ended)
 
     def serve(self, app: Any, host: str, port: int) -> int:
@@ -125,6 +134,7 @@ class Service:
     async def _stop(self) -> None:
         self.health.stopping = True
         self.stopping.set()
+        await asyncio.gather(*(self._finish([task], patience.total_seconds()) for task, patience in self._ahead.items()))
         for server in self._servers.values():
             server.should_exit = True
         await self._finish(list(self._servers), HTTP_SECONDS + 1.0)
