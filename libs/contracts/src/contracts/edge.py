@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from contracts import ids
-from contracts.ids import ChatId, ContactId, DeviceId, MessageId, TenantId, UserId
+from contracts.ids import ChatId, ContactId, DeviceId, LeadId, MessageId, PipelineId, StageId, TenantId, UserId
 
 
 def _edge(prefix: str) -> tuple[Any, ...]:
@@ -39,3 +39,14 @@ PublicTagId = Annotated[UUID, *_edge(ids.TAG)]
 PublicReplyId = Annotated[UUID, *_edge(ids.REPLY)]
 PublicScheduledId = Annotated[UUID, *_edge(ids.SCHEDULED)]
 PublicHoursId = Annotated[UUID, *_edge(ids.HOURS)]
+PublicPipelineId = Annotated[PipelineId, *_edge(ids.PIPELINE)]
+PublicStageId = Annotated[StageId, *_edge(ids.STAGE)]
+PublicLeadId = Annotated[LeadId, *_edge(ids.LEAD)]
+PublicTaskId = Annotated[UUID, *_edge(ids.TASK)]
+PublicNoteId = Annotated[UUID, *_edge(ids.NOTE)]
+PublicRuleId = Annotated[UUID, *_edge(ids.RULE)]
+PublicWebhookId = Annotated[UUID, *_edge(ids.WEBHOOK)]
+PublicEventId = Annotated[UUID, *_edge(ids.EVENT)]
+PublicDeliveryId = Annotated[UUID, *_edge(ids.DELIVERY)]
+PublicAttemptId = Annotated[UUID, *_edge(ids.ATTEMPT)]
+PublicReplayId = Annotated[UUID, *_edge(ids.REPLAY)]

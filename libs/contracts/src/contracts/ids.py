@@ -16,6 +16,9 @@ DeviceId = NewType("DeviceId", UUID)
 ContactId = NewType("ContactId", UUID)
 ChatId = NewType("ChatId", UUID)
 MessageId = NewType("MessageId", UUID)
+PipelineId = NewType("PipelineId", UUID)
+StageId = NewType("StageId", UUID)
+LeadId = NewType("LeadId", UUID)
 
 ACCOUNT = "acc"
 USER = "usr"
@@ -36,8 +39,13 @@ PIPELINE = "pip"
 STAGE = "stg"
 LEAD = "led"
 TASK = "tsk"
+NOTE = "not"
+RULE = "rul"
 WEBHOOK = "whk"
 EVENT = "evt"
+DELIVERY = "dlv"
+ATTEMPT = "att"
+REPLAY = "rpl"
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUE = {character: number for number, character in enumerate(_ALPHABET)}
