@@ -10,7 +10,8 @@
         service.serve(create_app(…), settings.http_host, settings.http_port)
 
 At the end: not ready any more → parts that were given time *ahead* stop, while all else goes on → HTTP takes nothing new and
-finishes what it has → background parts stop → what was entered is closed, last first. A background part that fails, or ends before it was told to, ends the process: something else starts it anew.
+finishes what it has → background parts stop → what was entered is closed, last first. A background part that fails, or ends
+before it was told to, ends the process: something else starts it anew.
 """
 
 import asyncio
