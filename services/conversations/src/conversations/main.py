@@ -8,7 +8,7 @@ from servicekit.outbox import Relay
 from servicekit.run import Service, service
 
 from conversations import api, timers
-from conversations.consumers import whatsapp
+from conversations.consumers import accounts, whatsapp
 from conversations.settings import ConversationsSettings
 
 SCHEMA = "conversations"
@@ -25,6 +25,7 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
     process.background("relay", Relay(system, bus, schema=SCHEMA).run)
     durable = whatsapp.consumer(db, batch=settings.consumer_batch, concurrency=settings.consumer_concurrency)
     process.background(whatsapp.DURABLE, bus.consumer(durable))
+    process.background(accounts.DURABLE, bus.consumer(accounts.consumer(db)))
     process.background("sweep", timers.sweep(system, pending_receipts=settings.pending_receipts))
     process.serve(
         create_app(

@@ -26,6 +26,7 @@ from starlette.responses import Response
 from conversations import store
 from conversations.api.shapes import Db, OnBus, Settings
 from conversations.domain import phones
+from conversations.domain.allowance import AccountSuspended, MessageLimit
 from conversations.domain.errors import ChatMissing, DeviceMissing, DeviceOwnerAway, MessageMissing, PhoneInvalid
 from conversations.domain.messages import LONGEST_TEXT
 from conversations.store import chats, devices, identities, reading, writing
@@ -61,7 +62,7 @@ class Send(Body):
     "/send",
     status_code=202,
     responses=answer(Message, status=202, description="It waits to be sent; events tell what becomes of it.")
-    | problems(ChatMissing, DeviceMissing, PhoneInvalid, InFlight, Mismatch, DeviceOwnerAway),
+    | problems(ChatMissing, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit, InFlight, Mismatch, DeviceOwnerAway),
 )
 @needs(Scope.SEND)
 async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus, settings: Settings) -> Response:

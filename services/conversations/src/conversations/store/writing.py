@@ -13,7 +13,7 @@ from contracts.ids import MessageId, UserId
 from contracts.views import MessageStatus
 
 from conversations.domain.identities import address_of
-from conversations.store import messages
+from conversations.store import accounts, messages
 from conversations.store.chats import Held
 from conversations.store.messages import Row, fields
 
@@ -52,6 +52,9 @@ async def queue(
 
     Args:
         by_key: The author is an API key.
+
+    Raises:
+        AccountSuspended, MessageLimit: The account may not write it (now).
     """
     row = Row(
         tenant=chat.tenant,
@@ -67,6 +70,7 @@ async def queue(
         author=author,
         by_key=by_key,
     )
+    await accounts.spend(c, chat.tenant, at)
     await messages.insert(c, [row])
     await c.execute(
         """

@@ -1,0 +1,38 @@
+"""What an account may do, as auth says, and how many messages each wrote on which of its days."""
+
+from alembic import op
+from servicekit.migrations import tables
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("set local lock_timeout = '3s'")
+    op.execute("""
+        create table accounts (
+            tenant uuid not null,
+            time_zone text not null,
+            suspended boolean not null default false,
+            messages_per_day integer,
+            revision bigint not null,
+            primary key (tenant)
+        )
+    """)
+    op.execute("""
+        create table message_days (
+            tenant uuid not null,
+            day date not null,
+            written bigint not null,
+            primary key (tenant, day)
+        )
+    """)
+    for table in ("accounts", "message_days"):
+        tables.tenant_rls(op, table)
+        op.execute(f"alter policy tenant on {table} using (({tables.TENANT}) is true) with check (({tables.TENANT}) is true)")
+
+
+def downgrade() -> None:
+    raise NotImplementedError("Going back means restoring a backup.")
