@@ -17,26 +17,24 @@ from contracts.errors import Conflict, NotFound
 from contracts.events.devices import DeviceChanged, DeviceState
 from contracts.ids import DeviceId, TenantId
 
-BY_USER = "by-user"
-QR_EXPIRED = "qr-expired"
-PASSKEY_REQUIRED = "passkey-required"
-PAIRING_FAILED = "pairing-failed"
-CLIENT_OUTDATED = "client-outdated"
-CONNECTION_LOST = "connection-lost"
-RESTARTED = "restarted"
-STORE_AWAY = "store-away"
-JOURNAL_FULL = "journal-full"
-LOGGING_OUT = "logging-out"
-UNLINKED = "unlinked-on-phone"
-CREDENTIALS_MISSING = "credentials-missing"
-OPENED_ELSEWHERE = "opened-elsewhere"
-REFUSED = "refused"
-
-CONNECT = "connect"
-SCAN_AGAIN = "scan-again"
-WAIT = "wait"
-USE_PHONE_CODE = "use-the-phone"
-UPDATE = "update-clarin"
+from device_worker.domain.reasons import (
+    BY_USER,
+    CLIENT_OUTDATED,
+    CODE_SHOWN,
+    CONNECT,
+    LOGGING_OUT,
+    OPENED_ELSEWHERE,
+    PASSKEY_REQUIRED,
+    QR_REFRESHED,
+    QR_SHOWN,
+    SCAN_AGAIN,
+    SCAN_QR,
+    TYPE_CODE,
+    UPDATE,
+    USE_PHONE_CODE,
+    WAIT,
+)
+from device_worker.domain.settings import UNSET, DeviceSettings
 
 #: What the user can do about a pairing that ended, by its reason.
 _AFTER_PAIRING = {PASSKEY_REQUIRED: USE_PHONE_CODE, CLIENT_OUTDATED: UPDATE}
@@ -91,6 +89,8 @@ class Device:
         until: The end of a temporary ban, UTC.
         jid: Under which WhatsApp knows this linked device (``5215…:7@s.whatsapp.net``); None while it is not linked.
         phone: Digits; stays after a logout, so that a chat's number is still known.
+        linked_at: When this phone number was linked here for the first time: how young it is.
+        proxy: The address of the proxy that its session goes through, sealed; None: straight.
         revision: Grows by one with each change.
     """
 
@@ -108,6 +108,9 @@ class Device:
     jid: str | None = None
     phone: str | None = None
     lid: str | None = None
+    linked_at: datetime | None = None
+    settings: DeviceSettings = UNSET
+    proxy: bytes | None = None
 
     def event(self) -> DeviceChanged:
         """Tell how it stands."""
@@ -129,6 +132,10 @@ class Device:
     def rename(self, name: str, at: datetime) -> Self:
         """Give it another name."""
         return self._moved(at, name=name)
+
+    def configure(self, settings: DeviceSettings, proxy: bytes | None, at: datetime) -> Self:
+        """Have it work by other settings."""
+        return self._moved(at, settings=settings, proxy=proxy)
 
     def connect(self, at: datetime) -> Self:
         """Want a session; one that is not linked starts to pair.  Raises: LoggingOut."""
@@ -177,7 +184,20 @@ class Device:
         if self.jid is not None:
             return self
         state = DeviceState.CONNECTING if self.wanted is Wanted.CONNECTED else DeviceState.DISCONNECTED
-        return self._stands(at, state, jid=jid, phone=phone or self.phone, lid=lid or self.lid)
+        same = self.linked_at is not None and phone in (None, self.phone)
+        return self._stands(at, state, jid=jid, phone=phone or self.phone, lid=lid or self.lid, linked_at=self.linked_at if same else at)
+
+    def qr_shown(self, at: datetime) -> Self:
+        """There is a QR to scan; the later ones of the same pairing are told once, as a refreshed one."""
+        if self.state is not DeviceState.PAIRING or self.reason in (CODE_SHOWN, QR_REFRESHED):
+            return self
+        return self._stands(at, self.state, QR_REFRESHED if self.reason == QR_SHOWN else QR_SHOWN, SCAN_QR)
+
+    def code_shown(self, at: datetime) -> Self:
+        """There is a code to type on the phone."""
+        if self.state is not DeviceState.PAIRING:
+            return self
+        return self._stands(at, self.state, CODE_SHOWN, TYPE_CODE)
 
     def pairing_ended(self, at: datetime, reason: str) -> Self:
         """Nobody scanned, or it went wrong; the user may try again."""

@@ -296,11 +296,3 @@ def _quality(parameter: str) -> float:
         return float(parameter.removeprefix("q="))
     except ValueError:
         return 0.0
-
-
-router = APIRouter(tags=["devices"])
-router.include_router(routes, prefix="/api/devices")
-
-#: The same under the name that other systems use; documented once.
-alias = APIRouter(tags=["devices"], include_in_schema=False)
-alias.include_router(routes, prefix="/api/whatsapp")

@@ -1,0 +1,31 @@
+"""What this service is about, without any I/O: devices and their standing, how fast a number may send, its settings."""
+
+from device_worker.domain import governor, reasons
+from device_worker.domain.devices import (
+    AlreadyLinked,
+    Device,
+    DeviceMissing,
+    LoggingOut,
+    PairingCodeNotAvailable,
+    QrNotAvailable,
+    Wanted,
+)
+from device_worker.domain.reasons import *  # noqa: F403  (`domain.QR_EXPIRED` reads better than where it is kept)
+from device_worker.domain.settings import DeviceSettings, Pace, Quiet, Receive, Stage
+
+__all__ = [
+    "AlreadyLinked",
+    "Device",
+    "DeviceMissing",
+    "DeviceSettings",
+    "LoggingOut",
+    "Pace",
+    "PairingCodeNotAvailable",
+    "QrNotAvailable",
+    "Quiet",
+    "Receive",
+    "Stage",
+    "Wanted",
+    "governor",
+    "reasons",
+]
