@@ -54,6 +54,12 @@ def test_an_envelope_reads_back_as_it_was_written(example):
     assert ".".join(part for part in (subject.service, subject.entity, subject.happened) if part) == example.type
 
 
+def test_a_public_fact_says_who_did_it_and_not_from_which_address():
+    told = {e.data.topic.public: e.data.actor for e in examples.envelopes() if getattr(e.data, "actor", None) is not None}
+    assert told[False].address is not None
+    assert told[True] == msgspec.structs.replace(told[False], address=None)
+
+
 def test_a_public_event_is_complete_for_its_readers():
     for body in REGISTRY.values():
         if body.topic.public:

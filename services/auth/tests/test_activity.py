@@ -2,12 +2,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from auth.domain.activity import BODIES, deed
 from contracts import examples, ids
 from contracts.envelope import wrap
 from contracts.events import conversations, devices
 from contracts.ids import TenantId
+from contracts.principal import Actor
 from contracts.views import MessageStatus
 from servicekit.bus import Bus
 from servicekit.testing import eventually
@@ -26,13 +28,24 @@ def a_device(**changes: Any) -> devices.DeviceChanged:
 def test_every_fact_of_the_durable_has_an_example_that_becomes_a_line_or_is_left_out_on_purpose():
     lines = {type(envelope.data): deed(envelope) for envelope in examples.envelopes() if isinstance(envelope.data, BODIES)}
     assert set(lines) == set(BODIES)
-    assert all(line is not None and line.target for line in lines.values())
+    assert all(line.target for line in lines.values() if line is not None)
+    unsaid = {type(e.data) for e in examples.envelopes() if type(e.data) in lines and lines[type(e.data)] is None}
+    assert all(getattr(e.data, "actor", None) is None for e in examples.envelopes() if type(e.data) in unsaid)
+
+
+def test_every_fact_that_names_who_did_it_becomes_a_line_of_theirs():
+    told = [e for e in examples.envelopes() if getattr(e.data, "actor", None) is not None]
+    assert {"evt"} == {e.data.topic.kind for e in told}
+    for one in told:
+        line = deed(one)
+        assert line is not None, one.type
+        assert (line.actor, line.actor_kind) == (one.data.actor.id, one.data.actor.kind), one.type
 
 
 @pytest.mark.parametrize(
     ("state", "revision", "kind"),
     [
-        (devices.DeviceState.NEW, 1, "device.added"),
+        (devices.DeviceState.NEW, 1, None),
         (devices.DeviceState.BANNED, 7, "device.banned"),
         (devices.DeviceState.LOGGED_OUT, 7, "device.logged_out"),
         (devices.DeviceState.CONNECTED, 7, None),
@@ -44,7 +57,40 @@ def test_a_session_that_comes_and_goes_is_no_news(state: devices.DeviceState, re
     assert (line and line.kind) == kind
 
 
-def a_message(author: str) -> conversations.MessageQueued:
+@pytest.mark.parametrize(
+    ("order", "kind"),
+    [
+        ("add", "added"),
+        ("rename", "renamed"),
+        ("connect", "connect"),
+        ("disconnect", "disconnect"),
+        ("logout", "logout"),
+        ("delete", "deleted"),
+    ],
+)
+@pytest.mark.parametrize("doer", ["user", "key"])
+def test_what_somebody_orders_of_a_number_is_a_line_of_theirs(order: str, kind: str, doer: Any):
+    actor = Actor(id=ids.new(), kind=doer, address="192.0.2.7")
+    line = deed(wrap(TenantId(ids.new()), devices.DeviceOrdered(id=DEVICE, name="Ventas", order=order, actor=actor)))
+    assert line is not None
+    assert (line.kind, line.actor, line.actor_kind, line.address) == (f"device.{kind}", actor.id, doer, "192.0.2.7")
+    assert line.target == DEVICE
+
+
+@pytest.mark.parametrize("reason", ["by-user", "logging-out"])
+def test_a_standing_that_was_ordered_is_not_told_twice(reason: str):
+    assert deed(wrap(TenantId(ids.new()), a_device(state=devices.DeviceState.LOGGED_OUT, revision=4, reason=reason))) is None
+
+
+@pytest.mark.parametrize("origin", ["bot", "automation", "schedule"])
+def test_a_message_that_a_rule_wrote_is_a_line_of_the_rule(origin: Any):
+    message = msgspec.structs.replace(a_message(None), origin=origin)
+    line = deed(wrap(TenantId(ids.new()), message))
+    assert line is not None
+    assert (line.actor, line.actor_kind) == (None, origin)
+
+
+def a_message(author: str | None) -> conversations.MessageQueued:
     return conversations.MessageQueued(
         id=ids.public(ids.MESSAGE, ids.new()),
         chat_id=ids.public(ids.CHAT, ids.new()),
@@ -56,6 +102,10 @@ def a_message(author: str) -> conversations.MessageQueued:
         at=AT,
         text="Hola",
     )
+
+
+def an_order(user: str) -> devices.DeviceOrdered:
+    return devices.DeviceOrdered(id=DEVICE, name="Ventas", order="add", actor=Actor(id=ids.parse(ids.USER, user)))
 
 
 async def lines(caller: Caller, query: str = "") -> list[dict[str, Any]]:
@@ -71,7 +121,7 @@ async def test_who_did_what_is_on_record_once_the_latest_first(call: Caller, bus
     beto = await let_in(owner, "beto@example.com")
     me = (await owner("GET", "/api/auth/me")).body["user"]
     tenant = TenantId(ids.parse(ids.ACCOUNT, me["account_id"]))
-    message, added = wrap(tenant, a_message(beto["id"])), wrap(tenant, a_device())
+    message, added = wrap(tenant, a_message(beto["id"])), wrap(tenant, an_order(beto["id"]))
     await bus.publish(message, added, wrap(tenant, a_device(state=devices.DeviceState.CONNECTED, revision=2)))
 
     async def complete() -> bool:
@@ -82,9 +132,11 @@ async def test_who_did_what_is_on_record_once_the_latest_first(call: Caller, bus
     assert set(found) == {"account.registered", "user.created", "session.opened", "message.queued", "device.added"}
     made = found["user.created"]
     assert (made["target"], made["address"]) in ((beto["id"], "192.0.2.7"), (me["id"], None))
-    (by_beto,) = await lines(owner, f"&actor={beto['id']}")
-    assert by_beto["actor"] == {"kind": "user", "id": beto["id"], "name": "beto"}
-    assert (by_beto["kind"], by_beto["target"]) == ("message.queued", message.data.id)
+    by_beto = await lines(owner, f"&actor={beto['id']}")
+    assert {(line["kind"], line["target"]) for line in by_beto} == {("message.queued", message.data.id), ("device.added", DEVICE)}
+    assert all(line["actor"] == {"kind": "user", "id": beto["id"], "name": "beto"} for line in by_beto)
+    assert [line["kind"] for line in await lines(owner, f"&target={DEVICE}")] == ["device.added"]
+    assert await lines(owner, "&actor=bot") == []
     by_me = await lines(owner, f"&actor={me['id']}")
     assert [line["kind"] for line in by_me] == ["user.created", "session.opened"]
     assert all(line["address"] == "192.0.2.7" for line in by_me)
@@ -109,11 +161,12 @@ async def test_a_fact_that_comes_twice_is_one_line_and_no_line_is_ever_changed(c
 
     owner = await an_owner(call)
     tenant = TenantId(ids.parse(ids.ACCOUNT, (await owner("GET", "/api/account")).body["id"]))
-    fact = wrap(tenant, a_device())
+    fact = wrap(tenant, msgspec.structs.replace(a_message(None), origin="bot"))
     handle = consumers.activity(db).handle
     for _ in range(2):
         await handle([fact, fact])
-    assert len(await lines(owner, "&kind=device.added")) == 1
+    (line,) = await lines(owner, "&actor=bot")
+    assert line["actor"] == {"kind": "bot", "id": None, "name": None}
     service = await asyncpg.connect(settings.database_url)
     try:
         for statement in ("update activity set kind = 'x'", "delete from activity"):

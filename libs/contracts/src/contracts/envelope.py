@@ -19,6 +19,7 @@ import msgspec
 
 from contracts import ids
 from contracts.ids import DeviceId, TenantId, UserId
+from contracts.principal import Actor
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,12 +142,15 @@ def wrap(
     audience: Audience | None = None,
     trace: str | None = None,
 ) -> Envelope[B]:
-    """Put *body* into an envelope.
+    """Put *body* into an envelope. A public one does not say from which address its actor came: integrators need not know.
 
     Args:
         id: For an order: derived from what caused it, so that a repeat is the same order. Else left out.
         occurred_at: UTC; now by default.
     """
+    actor = getattr(body, "actor", None)
+    if body.topic.public and isinstance(actor, Actor) and actor.address is not None:
+        body = msgspec.structs.replace(body, actor=msgspec.structs.replace(actor, address=None))
     return Envelope(
         id=id or body.identity() or ids.new(),
         type=body.topic.type,

@@ -34,7 +34,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         id: The user's, or the API key's.
-        address: The IP address that the request came from.
+        address: The IP address that the request came from; a public fact leaves it out.
     """
 
     id: UUID

@@ -12,6 +12,7 @@ from uuid import UUID
 from contracts import ids
 from contracts.envelope import Body, event
 from contracts.ids import DeviceId, MessageId
+from contracts.principal import Actor
 from contracts.whatsapp import Address, Media, MessageKind, Quoted, ReceiptStatus
 
 
@@ -59,6 +60,21 @@ class DeviceDeleted(Body, frozen=True, kw_only=True):
     """A number is gone from the account; its chats stay."""
 
     id: str
+
+
+@event("devices.device.ordered", 1)
+class DeviceOrdered(Body, frozen=True, kw_only=True):
+    """Somebody wants something of a number; what becomes of it, `DeviceChanged` and `DeviceDeleted` tell.
+
+    Attributes:
+        id: ``dev_…``
+        order: Such as ``add``, ``rename``, ``connect``, ``disconnect``, ``logout``, ``delete``.
+    """
+
+    id: str
+    name: str
+    order: str
+    actor: Actor
 
 
 @event("devices.message.observed", 1)

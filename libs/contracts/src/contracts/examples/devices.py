@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from contracts.commands import MarkRead, SendMessage
 from contracts.envelope import Body
 from contracts.events import devices
-from contracts.examples.things import AT, CUSTOMER, DEVICE, DEVICE_ID, LID, MESSAGE
+from contracts.examples.things import ACTOR, AT, CUSTOMER, DEVICE, DEVICE_ID, LID, MESSAGE
 from contracts.whatsapp import Media, Quoted
 
 BODIES: tuple[Body, ...] = (
@@ -21,6 +21,7 @@ BODIES: tuple[Body, ...] = (
         lid="104200000009999",
     ),
     devices.DeviceDeleted(id=DEVICE_ID),
+    devices.DeviceOrdered(id=DEVICE_ID, name="Ventas", order="connect", actor=ACTOR),
     devices.MessageObserved(
         device=DEVICE,
         chat=CUSTOMER,

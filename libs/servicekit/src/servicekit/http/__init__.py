@@ -7,7 +7,7 @@ service.serve(app, settings.http_host, settings.http_port)
 from servicekit.http.answers import Json, answer
 from servicekit.http.app import create_app
 from servicekit.http.bodies import Body, Cursor, Limit, LongText, Name, Page, Text
-from servicekit.http.callers import Admin, Caller, Owner, needs, requires
+from servicekit.http.callers import Admin, Caller, Doer, Owner, needs, requires
 from servicekit.http.problems import problems
 from servicekit.http.state import state
 
@@ -16,6 +16,7 @@ __all__ = [
     "Body",
     "Caller",
     "Cursor",
+    "Doer",
     "Json",
     "Limit",
     "LongText",

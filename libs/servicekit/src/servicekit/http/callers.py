@@ -8,11 +8,12 @@ reading and `SETTINGS` for all else, so that what is forgotten is refused to key
     async def send(body: Send, caller: Caller) -> Response: ...
 """
 
+import ipaddress
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from contracts.errors import Forbidden
-from contracts.principal import Principal, Role, Scope
+from contracts.principal import Actor, Principal, Role, Scope
 from fastapi import Depends, Request
 from structlog.contextvars import bind_contextvars
 
@@ -72,7 +73,21 @@ def requires(role: Role) -> Any:
     return Depends(Requires(role))
 
 
+def address(request: Request) -> str | None:
+    """Read who is behind the gateway, which sets X-Real-Ip itself and lets nobody else do so."""
+    try:
+        return str(ipaddress.ip_address(request.headers.get("X-Real-Ip", "")))
+    except ValueError:
+        return None
+
+
+async def _actor(request: Request, principal: Annotated[Principal, Depends(caller)]) -> Actor:
+    return Actor(id=principal.id, kind=principal.kind, address=address(request))
+
+
 #: Anyone who is signed in.
 Caller = Annotated[Principal, Depends(caller)]
+#: Who does it, as facts name them.
+Doer = Annotated[Actor, Depends(_actor)]
 Admin = Annotated[Principal, requires(Role.ADMIN)]
 Owner = Annotated[Principal, requires(Role.OWNER)]

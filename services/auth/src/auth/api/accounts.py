@@ -12,11 +12,11 @@ from contracts.principal import Actor
 from fastapi import APIRouter
 from servicekit import cursors, outbox
 from servicekit.db import Tx
-from servicekit.http import Admin, Caller, Cursor, Limit, Page, problems
+from servicekit.http import Admin, Caller, Cursor, Doer, Limit, Page, problems
 from servicekit.http.bodies import PAGE
 
 from auth import store
-from auth.api.callers import Doer, Installer
+from auth.api.callers import Installer
 from auth.api.parts import WithParts
 from auth.api.shapes import AccountChange, AccountProfile, AccountStanding, StandingChange
 from auth.domain import Account, AccountMissing, OwnersOfTheInstallationOnly, OwnStanding

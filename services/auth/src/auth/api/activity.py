@@ -15,9 +15,11 @@ from servicekit.http.bodies import PAGE
 from auth import store
 from auth.api.parts import WithParts
 from auth.api.shapes import ActorOut, DeedOut
+from auth.domain.activity import Doer
 from auth.store.activity import Filter, Line
 
 _PREFIX = {"user": ids.USER, "key": ids.KEY}
+_PARTS: dict[str, Doer] = {"bot": "bot", "automation": "automation", "schedule": "schedule"}
 
 router = APIRouter(prefix="/api/activity", tags=["activity"])
 
@@ -26,7 +28,10 @@ router = APIRouter(prefix="/api/activity", tags=["activity"])
 async def list_activity(
     admin: Admin,
     parts: WithParts,
-    actor: Annotated[str | None, Query(max_length=40, description="usr_… or key_…: what this one did")] = None,
+    actor: Annotated[
+        str | None, Query(max_length=40, description="usr_… or key_…, or bot, automation, schedule: what this one did")
+    ] = None,
+    target: Annotated[str | None, Query(max_length=60, pattern=r"^[A-Za-z0-9_-]+$", description="the id of what it was done to")] = None,
     kind: Annotated[str | None, Query(pattern=r"^[a-z_.-]{1,60}$", description="such as user.created, or user for all of them")] = None,
     after: Annotated[AwareDatetime | None, Query(description="from then on")] = None,
     before: Annotated[AwareDatetime | None, Query(description="until just before then")] = None,
@@ -34,7 +39,8 @@ async def list_activity(
     limit: Limit = PAGE,
 ) -> Page[DeedOut]:
     """List what was done in the account, the latest first."""
-    wanted = Filter(actor=_actor(actor), kind=kind, after=after, before=before)
+    part = _PARTS.get(actor or "")
+    wanted = Filter(actor=None if part else _actor(actor), actor_kind=part, target=target, kind=kind, after=after, before=before)
     view = f"activity?{wanted}"
     beyond = cursors.decode(admin.tenant, view, cursor, tuple[datetime, UUID]) if cursor else None
     async with parts.db.transaction(admin.tenant) as tx:
@@ -58,6 +64,7 @@ def _actor(text: str | None) -> UUID | None:
 def _shown(line: Line) -> DeedOut:
     deed = line.deed
     actor = None
-    if deed.actor is not None and deed.actor_kind is not None:
-        actor = ActorOut(kind=deed.actor_kind, id=ids.public(_PREFIX[deed.actor_kind], deed.actor), name=line.actor_name)
+    if deed.actor_kind is not None:
+        id = None if deed.actor is None else ids.public(_PREFIX[deed.actor_kind], deed.actor)
+        actor = ActorOut(kind=deed.actor_kind, id=id, name=line.actor_name)
     return DeedOut(id=str(deed.id), at=deed.at, actor=actor, kind=deed.kind, target=deed.target, address=deed.address)

@@ -1,25 +1,12 @@
 """Who does it, beyond what every service asks."""
 
-import ipaddress
 from typing import Annotated
 
-from contracts.principal import Actor, Principal
-from fastapi import Depends, Request
+from contracts.principal import Principal
+from fastapi import Depends
 from servicekit.http import Admin, Caller
 
 from auth.domain import OwnersOfTheInstallationOnly, PersonsOnly
-
-
-def address(request: Request) -> str | None:
-    """Read who is behind the gateway, which sets X-Real-Ip itself and lets nobody else do so."""
-    try:
-        return str(ipaddress.ip_address(request.headers.get("X-Real-Ip", "")))
-    except ValueError:
-        return None
-
-
-async def _actor(request: Request, caller: Caller) -> Actor:
-    return Actor(id=caller.id, kind=caller.kind, address=address(request))
 
 
 async def _person(caller: Caller) -> Principal:
@@ -38,8 +25,6 @@ async def _installer(caller: Caller) -> Principal:
     return caller
 
 
-#: Who does it, as facts name them.
-Doer = Annotated[Actor, Depends(_actor)]
 #: A caller that is no API key.  Raises: PersonsOnly.
 Person = Annotated[Principal, Depends(_person)]
 #: An admin or owner that is no API key: a key that could make keys would outlive its own end.  Raises: PersonsOnly.

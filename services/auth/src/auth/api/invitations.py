@@ -9,13 +9,12 @@ from contracts.envelope import wrap
 from contracts.events.auth import InvitationCreated, InvitationRevoked
 from fastapi import APIRouter, Response
 from servicekit import cursors, outbox
-from servicekit.http import Admin, Cursor, Limit, Page, problems
+from servicekit.http import Admin, Cursor, Doer, Limit, Page, problems
 from servicekit.http.bodies import PAGE
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 
 from auth import domain, letters, store, tokens
 from auth.api import people, secrets
-from auth.api.callers import Doer
 from auth.api.parts import WithParts
 from auth.api.shapes import InvitationOut, InvitationShown, NewInvitation
 from auth.domain import Invitation, InvitationMissing, LimitReached, RoleTooHigh, SecretGone, SeesLess, TeamMissing

@@ -14,13 +14,13 @@ from contracts.ids import UserId
 from contracts.principal import Role
 from fastapi import APIRouter, Response
 from servicekit import cursors, outbox
-from servicekit.http import Cursor, Limit, Page, problems
+from servicekit.http import Cursor, Doer, Limit, Page, problems
 from servicekit.http.bodies import PAGE
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 
 from auth import domain, store, tokens
 from auth.api import secrets
-from auth.api.callers import Doer, PersonInCharge
+from auth.api.callers import PersonInCharge
 from auth.api.parts import WithParts
 from auth.api.shapes import KeyChange, KeyOut, KeyRotation, KeyShown, NewKey
 from auth.domain import ApiKey, KeyMissing, PersonsOnly, RoleTooHigh, SecretGone, SeesLess

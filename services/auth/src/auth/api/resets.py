@@ -8,10 +8,10 @@ from contracts.events.auth import PasswordChanged
 from fastapi import APIRouter, Request, Response
 from servicekit import outbox
 from servicekit.http import problems
+from servicekit.http.callers import address
 
 from auth import domain, letters, store, tokens
 from auth.api import sessions
-from auth.api.callers import address
 from auth.api.parts import WithParts
 from auth.api.shapes import PasswordForgotten, PasswordReset
 from auth.domain import Busy, PasswordTooLong, ResetInvalid, WeakPassword

@@ -12,10 +12,10 @@ from fastapi import Request, Response
 from servicekit import outbox
 from servicekit.auth import sign
 from servicekit.db import Tx
+from servicekit.http.callers import address
 
 from auth import store, tokens
 from auth.api import cookies
-from auth.api.callers import address
 from auth.api.parts import Parts
 from auth.api.shapes import AccountOut, SignedIn, UserOut
 from auth.domain import Account, Session, User

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from servicekit.http import Body
 
 from auth import domain
+from auth.domain.activity import Doer
 
 Email = Annotated[str, AfterValidator(domain.email), Field(examples=["ana@example.com"])]
 Name = Annotated[str, AfterValidator(domain.name), Field(examples=["Ana Gómez"])]
@@ -399,10 +400,10 @@ class StandingChange(Body):
 
 
 class ActorOut(BaseModel):
-    """Who did it: a person or an API key, with the name that they have now."""
+    """Who did it: a person or an API key, with the name that they have now, or a part of Clarin that follows rules."""
 
-    kind: Literal["user", "key"]
-    id: Annotated[str, Field(examples=["usr_01JD3V6Q5J8R2Y0T4W7X9Z1B3C"])]
+    kind: Doer
+    id: Annotated[str | None, Field(examples=["usr_01JD3V6Q5J8R2Y0T4W7X9Z1B3C"], description="of a person or a key")]
     name: str | None
 
 

@@ -12,12 +12,11 @@ from contracts.ids import TenantId, UserId
 from fastapi import APIRouter, Response
 from servicekit import cursors, outbox
 from servicekit.db import Tx
-from servicekit.http import Admin, Caller, Cursor, Limit, Page, problems
+from servicekit.http import Admin, Caller, Cursor, Doer, Limit, Page, problems
 from servicekit.http.bodies import PAGE
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 
 from auth import domain, store
-from auth.api.callers import Doer
 from auth.api.parts import WithParts
 from auth.api.shapes import NewTeam, TeamChange, TeamOut
 from auth.domain import SeesLess, Team, TeamMissing, TeamNameTaken, UserMissing

@@ -15,13 +15,13 @@ from contracts.principal import Principal
 from fastapi import APIRouter, Response
 from pydantic import BeforeValidator
 from servicekit import cursors, outbox
-from servicekit.http import Admin, Caller, Cursor, Limit, Page, problems
+from servicekit.http import Admin, Caller, Cursor, Doer, Limit, Page, problems
 from servicekit.http.bodies import PAGE
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 
 from auth import domain, store, tokens
 from auth.api import people, sessions
-from auth.api.callers import Doer, Person
+from auth.api.callers import Person
 from auth.api.parts import Parts, WithParts
 from auth.api.shapes import AccountOut, Me, NewUser, PasswordChange, SessionOut, UserChange, UserOut
 from auth.domain import (

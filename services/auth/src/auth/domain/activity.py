@@ -5,44 +5,47 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from contracts import ids
-from contracts.envelope import Body, Envelope
+from contracts.envelope import REGISTRY, Body, Envelope
 from contracts.events import auth, conversations, devices
 from contracts.ids import TenantId
 from contracts.principal import Actor
+from contracts.views import Origin
 
 #: A session that comes and goes by itself is no news; these are.
 _STATES = {
-    devices.DeviceState.PAIRING,
     devices.DeviceState.LOGGED_OUT,
     devices.DeviceState.BANNED,
     devices.DeviceState.REPLACED,
     devices.DeviceState.FAILED,
 }
 
-#: What the durable is about.
-BODIES: tuple[type[Body], ...] = (
+#: Reasons of a state that somebody ordered: the order has a line of its own.
+_ORDERED = {"by-user", "logging-out"}
+
+#: Facts that name no actor, and are somebody's doing or worth knowing of all the same.
+_BESIDES: tuple[type[Body], ...] = (
     auth.AccountRegistered,
-    auth.AccountChanged,
-    auth.UserCreated,
-    auth.UserChanged,
-    auth.PasswordChanged,
     auth.SessionOpened,
     auth.SessionRefused,
     auth.SessionClosed,
-    auth.KeyCreated,
-    auth.KeyChanged,
-    auth.KeyRotated,
-    auth.KeyRevoked,
-    auth.TeamCreated,
-    auth.TeamChanged,
-    auth.TeamDeleted,
-    auth.InvitationCreated,
-    auth.InvitationRevoked,
     devices.DeviceChanged,
-    devices.DeviceDeleted,
     conversations.MessageQueued,
 )
+
+#: What the durable is about: besides those every fact that names who did it, whoever tells it.
+BODIES: tuple[type[Body], ...] = _BESIDES + tuple(
+    body
+    for body in REGISTRY.values()
+    if body.topic.kind == "evt" and body not in _BESIDES and any(field.name == "actor" for field in msgspec.structs.fields(body))
+)
+
+#: What is ordered of a number, in the words of the other lines.
+_ORDERS = {"add": "added", "rename": "renamed", "delete": "deleted"}
+
+#: Who did it: a person, a program with a key, or a part of Clarin that follows rules.
+Doer = Literal["user", "key", "bot", "automation", "schedule"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,7 @@ class Deed:
     Attributes:
         id: The fact's.
         kind: What happened, such as ``user.created``.
-        actor: The user's or the key's id; None where nobody did it.
+        actor: The user's or the key's id; None where nobody who has one did it.
         target: The public id of what it was done to.
     """
 
@@ -60,7 +63,7 @@ class Deed:
     tenant: TenantId
     at: datetime
     kind: str
-    actor_kind: Literal["user", "key"] | None = None
+    actor_kind: Doer | None = None
     actor: UUID | None = None
     target: str | None = None
     address: str | None = None
@@ -72,6 +75,7 @@ def deed(envelope: Envelope[Any]) -> Deed | None:
     kind = f"{body.topic.entity}.{body.topic.happened}"
     actor: Actor | None = getattr(body, "actor", None)
     address: str | None = getattr(body, "address", None)
+    doer: Doer | None = None
     match body:
         case auth.AccountRegistered() | auth.AccountChanged():
             target = ids.public(ids.ACCOUNT, envelope.tenant)
@@ -94,21 +98,25 @@ def deed(envelope: Envelope[Any]) -> Deed | None:
         case auth.InvitationCreated() | auth.InvitationRevoked():
             target = ids.public(ids.INVITATION, body.invitation)
         case devices.DeviceChanged():
-            if body.revision > 1 and body.state not in _STATES:
+            if body.state not in _STATES or body.reason in _ORDERED:
                 return None
-            target, kind = body.id, "device.added" if body.revision == 1 else f"device.{body.state.value}"
-        case devices.DeviceDeleted():
-            target = body.id
+            target, kind = body.id, f"device.{body.state.value}"
+        case devices.DeviceOrdered():
+            target, kind = body.id, f"device.{_ORDERS.get(body.order, body.order)}"
         case conversations.MessageQueued():
-            target, actor = body.id, _author(body.author_id)
+            target, actor, doer = body.id, _author(body.author_id), _origin(body.origin)
+        case conversations.ChatAssigned():
+            target, doer = body.id, "automation" if body.way != "manual" else None
         case _:
-            return None
+            if actor is None:
+                return None
+            target = getattr(body, "id", None) or getattr(body, "chat_id", None) or ids.public(ids.ACCOUNT, envelope.tenant)
     return Deed(
         id=envelope.id,
         tenant=envelope.tenant,
         at=envelope.occurred_at,
         kind=kind,
-        actor_kind=actor.kind if actor else None,
+        actor_kind=actor.kind if actor else doer,
         actor=actor.id if actor else None,
         target=target,
         address=(actor.address if actor else None) or address,
@@ -121,3 +129,7 @@ def _author(text: str | None) -> Actor | None:
         if text is not None and text.startswith(prefix + "_"):
             return Actor(id=ids.parse(prefix, text), kind=kind)
     return None
+
+
+def _origin(origin: Origin | None) -> Doer | None:
+    return origin if origin in ("bot", "automation", "schedule") else None

@@ -10,7 +10,7 @@ from contracts.ids import TenantId
 from servicekit.db import Tx, raw
 from sqlalchemy import delete, func, or_, select, tuple_
 
-from auth.domain.activity import Deed
+from auth.domain.activity import Deed, Doer
 from auth.store.tables import activity, api_keys, users
 
 
@@ -27,6 +27,8 @@ class Filter:
     """Which lines are wanted; *kind* is a whole kind or its beginning up to a dot."""
 
     actor: UUID | None = None
+    actor_kind: Doer | None = None
+    target: str | None = None
     kind: str | None = None
     after: datetime | None = None
     before: datetime | None = None
@@ -58,6 +60,10 @@ async def page(tx: Tx, tenant: TenantId, wanted: Filter, *, beyond: tuple[dateti
     statement = select(activity, name).select_from(joined).where(activity.c.tenant == tenant)
     if wanted.actor is not None:
         statement = statement.where(activity.c.actor == wanted.actor)
+    if wanted.actor_kind is not None:
+        statement = statement.where(activity.c.actor_kind == wanted.actor_kind)
+    if wanted.target is not None:
+        statement = statement.where(activity.c.target == wanted.target)
     if wanted.kind is not None:
         begins = func.starts_with(activity.c.kind, wanted.kind + ".")
         statement = statement.where(or_(activity.c.kind == wanted.kind, begins))
