@@ -1,0 +1,5 @@
+"""``python -m webhooks``: the service."""
+
+from webhooks.main import main
+
+main()
