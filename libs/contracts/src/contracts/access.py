@@ -35,4 +35,5 @@ EVERY: dict[str, Access] = {
         )
     ),
     "realtime": Access(reads_events=True, listens=("eph.>",)),
+    "bot": Access(durables=((subjects.EVENTS, "bot-events"),)),
 }

@@ -157,8 +157,9 @@ class MessageUnsent(Body, frozen=True, kw_only=True):
 
     Attributes:
         outcome: ``failed`` is final; ``unknown`` is settled by a later receipt or by a person; ``waiting`` tells why it is still here.
-        reason: A stable code, such as ``not-on-whatsapp``, ``expired``, ``worker-lost``.
+        reason: A stable code, such as ``not-on-whatsapp``, ``expired``, ``worker-lost``; of what waits ``new-contacts``, ``quiet-hours``, ….
         attempt: Grows with each outcome of the same message.
+        until: Of what waits: when it is looked at again, as far as that is known.
     """
 
     message: MessageId
@@ -167,6 +168,7 @@ class MessageUnsent(Body, frozen=True, kw_only=True):
     reason: str
     at: datetime
     attempt: int = 1
+    until: datetime | None = None
 
     def identity(self) -> UUID:
         """Derive the id: one per attempt and outcome."""

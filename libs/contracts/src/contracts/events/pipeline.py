@@ -37,9 +37,11 @@ class LeadMoved(Lead, Body, frozen=True, kw_only=True):
 
     Attributes:
         from_stage_id: ``stg_…``: the stage that it was in.
+        evened: Its neighbours have new ranks too: whoever sorts by ranks fetches the stage anew.
     """
 
     from_stage_id: str
+    evened: bool = False
     way: Way = "manual"
     rules: tuple[str, ...] = ()
     actor: Actor | None = None

@@ -1,0 +1,1 @@
+"""What the bot says and when it is silent: pure rules, no I/O."""
