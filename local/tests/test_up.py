@@ -1,5 +1,6 @@
 """The whole system as a user starts it, on one data folder: the tests here follow each other."""
 
+import asyncio
 import json
 import os
 import signal
@@ -70,6 +71,14 @@ def test_it_says_what_runs_where_once_all_is_ready(system, folder):
     assert answers(f"{ready['url']}/health/ready")
     assert ready["postgres"].startswith("postgresql://postgres:")
     assert stat.S_IMODE((folder / "ready.json").stat().st_mode) == 0o600
+
+
+def test_a_link_that_is_handed_on_leads_to_the_panel_as_it_runs(system):
+    async def invited():
+        async with system.owner() as client:
+            return await client.post("/api/invitations", {"role": "agent"}, key="one")
+
+    assert asyncio.run(invited())["url"].startswith(f"{system.ready['url']}/invite?code=")
 
 
 def test_status_shows_every_process_and_no_password(system, folder):

@@ -91,6 +91,12 @@ plain("keysListKeys", role=Role.ADMIN)
 plain("authForgot", body={"email": "quien-sea@example.com"}, token=False)
 
 
+@valid("authPreviewInvitation")
+async def _(world: World) -> Valid:
+    shown = await world.owner.post("/api/invitations", {"role": "agent"}, key=secrets.token_hex(8))
+    return Valid(query={"code": shown["url"].partition("code=")[2]}, token=False)
+
+
 @valid("authRegister")
 async def _(world: World) -> Valid:
     body = {"email": new_email(world), "password": PASSWORD, "name": f"Luis {world.mark}", "account": f"Otra {world.mark}"}

@@ -50,7 +50,7 @@ AUTH = Kind(
     database="auth",
     bus="auth",
     redis=True,
-    given=("CLARIN_CURSOR_SECRET", "CLARIN_ENCRYPTION_KEY", "CLARIN_MAIL_DIR"),
+    given=("CLARIN_CURSOR_SECRET", "CLARIN_ENCRYPTION_KEY", "CLARIN_MAIL_DIR", "CLARIN_PUBLIC_URL"),
 )
 DEVICES = Kind(
     name="devices",
@@ -116,12 +116,13 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where the servers are."""
+    """Where the servers are, and the panel."""
 
     postgres_port: int
     nats_port: int
     redis_url: str = field(repr=False)
     sim_url: str | None = None
+    public_url: str | None = None
 
     @classmethod
     def of(cls, running: Running) -> Self:
@@ -197,6 +198,9 @@ def _shared(folder: Folder, at: Addresses) -> dict[str, str]:
     }
     if at.sim_url:
         shared["CLARIN_SIM_URL"] = at.sim_url
+    if at.public_url:
+        # What links in mails begin with, where the shell names no other.
+        shared["CLARIN_PUBLIC_URL"] = os.environ.get("CLARIN_PUBLIC_URL", at.public_url)
     if (PANEL / "index.html").exists():
         shared["CLARIN_PANEL_DIR"] = str(PANEL)
     return shared

@@ -109,6 +109,9 @@ class Up:
             return demo.Credentials.of(self.folder)
 
     def _processes(self, at: Addresses) -> Iterable[Process]:
+        port = self.options.port or self.folder.port(GATEWAY.name)
+        host = "127.0.0.1" if self.options.host in ("0.0.0.0", "::") else self.options.host
+        at = replace(at, public_url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
         for kind in KINDS:
             public = kind is GATEWAY
             yield processes.process(
@@ -116,7 +119,7 @@ class Up:
                 self.folder,
                 at,
                 name=kind.name,
-                port=(self.options.port or self.folder.port(kind.name)) if public else self.folder.port(kind.name),
+                port=port if public else self.folder.port(kind.name),
                 host=self.options.host if public else "127.0.0.1",
             )
         for number in range(1, self.options.workers + 1):

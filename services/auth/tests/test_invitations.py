@@ -27,6 +27,27 @@ async def join(call: Caller, code: str, email: str = "beto@example.com", **chang
     return await call("POST", "/api/auth/register", body)
 
 
+async def preview(call: Caller, code: str) -> Answer:
+    return await call("GET", f"/api/auth/invitation?code={code}")
+
+
+async def test_who_has_the_link_is_told_where_it_leads_before_they_join(call: Caller) -> None:
+    owner = await an_owner(call)
+    code = await invited(owner, role="admin", email="beto@example.com")
+    shown = await preview(call, code)
+    assert shown.status == 200
+    told = {"account": "Panadería Sol", "locale": "es", "role": "admin", "email": "beto@example.com", "state": "open"}
+    assert shown.body == told | {"expires_at": shown.body["expires_at"]}
+    assert shown.headers["Cache-Control"] == "no-store"
+    (listed,) = (await owner("GET", "/api/invitations")).body["items"]
+    assert (await owner("DELETE", f"/api/invitations/{listed['id']}")).status == 204
+    assert (await preview(call, code)).body["state"] == "revoked"
+    for wrong in (code[:-2] + "AA", "x"):
+        refused = await preview(call, wrong)
+        assert (refused.status, refused.code) == (404, "invitation-not-found")
+    assert (await call("GET", "/api/auth/invitation")).status == 422
+
+
 async def test_who_has_the_link_joins_the_account_as_it_says_once(
     started: Callable[..., Awaitable[Caller]], told: list[Envelope[Any]]
 ) -> None:
@@ -43,6 +64,7 @@ async def test_who_has_the_link_joins_the_account_as_it_says_once(
     me = (await owner("GET", "/api/auth/me")).body
     assert (joined.status, joined.body["user"]["role"], joined.body["account"]) == (201, "admin", me["account"])
     assert (joined.body["user"]["devices"], joined.body["user"]["teams"]) == ([DEVICE], [team])
+    assert (await preview(call, code)).body["state"] == "used"
     again = await join(call, code, "caro@example.com")
     assert (again.status, again.code) == (403, "invitation-invalid")
     assert (await owner("GET", "/api/invitations")).body["items"] == []

@@ -22,6 +22,8 @@ PREFIXES: dict[str, str] = {
     "/api/replies": "conversations",
     "/api/hours": "conversations",
     "/api/assignment": "conversations",
+    "/api/presence": "realtime",
+    "/api/stream": "realtime",
     "/ws": "realtime",
 }
 
@@ -34,6 +36,7 @@ ANONYMOUS: frozenset[str] = frozenset(
         "/api/auth/logout",
         "/api/auth/password/forgot",
         "/api/auth/password/reset",
+        "/api/auth/invitation",
         "/.well-known/jwks.json",
         "/ws",
     }

@@ -17,6 +17,7 @@ ROUTERS = (
     people,
     teams.router,
     invitations.router,
+    invitations.preview,
     keys.router,
     accounts.router,
     activity.router,

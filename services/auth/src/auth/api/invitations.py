@@ -1,13 +1,14 @@
 """Links that let somebody into the account."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 from contracts import ids
 from contracts.edge import PublicInvitationId
 from contracts.envelope import wrap
 from contracts.events.auth import InvitationCreated, InvitationRevoked
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from servicekit import cursors, outbox
 from servicekit.http import Admin, Cursor, Doer, Limit, Page, problems
 from servicekit.http.bodies import PAGE
@@ -16,12 +17,14 @@ from servicekit.idempotency import Idempotent, InFlight, Mismatch
 from auth import domain, letters, store, tokens
 from auth.api import people, secrets
 from auth.api.parts import WithParts
-from auth.api.shapes import InvitationOut, InvitationShown, NewInvitation
+from auth.api.shapes import InvitationOut, InvitationPreview, InvitationShown, NewInvitation
 from auth.domain import Invitation, InvitationMissing, LimitReached, RoleTooHigh, SecretGone, SeesLess, TeamMissing
 
 _VIEW = "invitations"
 
 router = APIRouter(prefix="/api/invitations", tags=["invitations"])
+#: For who has a link and no account yet.
+preview = APIRouter(prefix="/api/auth", tags=["auth"])
 
 
 @router.get("", responses=problems(cursors.BadCursor))
@@ -76,6 +79,32 @@ async def invite(body: NewInvitation, admin: Admin, doer: Doer, parts: WithParts
         answer = await secrets.finish(tx, idem, parts.vault, 201, shown.model_dump_json().encode())
     parts.mailed.set()
     return answer
+
+
+@preview.get("/invitation", responses=problems(InvitationMissing))
+async def preview_invitation(
+    code: Annotated[str, Query(min_length=1, max_length=200, description="what the link ends with")], parts: WithParts, response: Response
+) -> InvitationPreview:
+    """Tell who has the link into which account it leads, and whether it still does. It joins with `POST /api/auth/register`."""
+    hashed = tokens.hashed(code)
+    async with parts.system.system() as system:
+        tenant = await store.invitations.account_of(system, hashed)
+    if tenant is None:
+        raise InvitationMissing("Nobody was invited with this code.")
+    async with parts.db.transaction(tenant) as tx:
+        found = await store.invitations.find(tx, tenant, hashed)
+        account = await store.users.account(tx, tenant)
+    if found is None:
+        raise InvitationMissing("Nobody was invited with this code.")
+    response.headers["Cache-Control"] = "no-store"
+    return InvitationPreview(
+        account=account.name,
+        locale=account.locale,
+        role=found.role,
+        email=found.email,
+        state=found.stands(datetime.now(UTC)),
+        expires_at=found.expires_at,
+    )
 
 
 @router.delete("/{id}", status_code=204, response_class=Response, responses=problems(InvitationMissing))

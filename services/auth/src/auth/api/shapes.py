@@ -325,6 +325,17 @@ class InvitationOut(BaseModel):
         )
 
 
+class InvitationPreview(BaseModel):
+    """What who has the link is told before they join."""
+
+    account: Annotated[str, Field(description="the name of the account that it leads into")]
+    locale: str
+    role: Role
+    email: Annotated[str | None, Field(description="whom it lets in; null: whoever has the link")]
+    state: Literal["open", "used", "revoked", "expired"]
+    expires_at: datetime
+
+
 class InvitationShown(InvitationOut):
     """An invitation with its link, which is shown this once."""
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from contracts.events.auth import Limits
@@ -96,11 +96,17 @@ class Invitation:
     revoked_at: datetime | None = None
     chats: Reach = "all"
 
+    def stands(self, now: datetime) -> Literal["open", "used", "revoked", "expired"]:
+        """Tell whether somebody may still come by it, and if not, why."""
+        if self.used_at is not None:
+            return "used"
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at <= now else "open"
+
     def lets_in(self, email: str, now: datetime) -> bool:
         """Tell whether who has this address may come by it."""
-        if self.used_at is not None or self.revoked_at is not None or self.expires_at <= now:
-            return False
-        return self.email in (None, email)
+        return self.stands(now) == "open" and self.email in (None, email)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,13 @@ async def account_of(system: Tx, code: bytes) -> TenantId | None:
     return None if found is None else TenantId(found)
 
 
+async def find(tx: Tx, tenant: TenantId, code: bytes) -> Invitation | None:
+    """Read the invitation with this code, whatever became of it."""
+    statement = select(account_invitations).where(account_invitations.c.tenant == tenant, account_invitations.c.code_hash == code)
+    row = (await tx.execute(statement)).mappings().one_or_none()
+    return None if row is None else _invitation(row)
+
+
 async def lock(tx: Tx, tenant: TenantId, code: bytes) -> Invitation | None:
     """Read the invitation with this code and hold its row."""
     statement = select(account_invitations).where(account_invitations.c.tenant == tenant, account_invitations.c.code_hash == code)
