@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from realtime.callers import Door
 from realtime.domain import Limits
 from realtime.feed import Feed
+from realtime.presence import Pace, Presence
 from realtime.sockets import Counters, Server
 from redis.asyncio import Redis
 from servicekit.auth import Verifier
@@ -41,22 +42,27 @@ class Replica:
         await self.serving
 
 
-async def run_replica(stack: AsyncExitStack, bus_url: str, redis_url: str, *, history: int = 1000, **changes: Any) -> Replica:
+async def run_replica(
+    stack: AsyncExitStack, bus_url: str, redis_url: str, *, history: int = 1000, pace: Pace | None = None, **changes: Any
+) -> Replica:
     bus = await stack.enter_async_context(Bus.open(bus_url, name="realtime"))
     verifier = await stack.enter_async_context(Verifier.open(bus))
     redis = await stack.enter_async_context(Redis.from_url(redis_url))
     feed = Feed(bus, history=history, size=changes.pop("size", 10_000_000), limit=changes.pop("limit", 100))
     limits = replace(Limits(drain_s=0.2, tick_s=0.05), **changes)
-    server = Server(feed=feed, door=Door(verifier, redis), limits=limits, counters=Counters(CollectorRegistry()))
+    presence = Presence(bus, lambda: feed.hub, feed.chats, pace or Pace())
+    server = Server(feed=feed, door=Door(verifier, redis), presence=presence, limits=limits, counters=Counters(CollectorRegistry()))
     stopping = asyncio.Event()
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     following = asyncio.create_task(feed.run(stopping))
+    being = asyncio.create_task(presence.run(stopping))
     serving = asyncio.create_task(server.serve("127.0.0.1", 0, stopping, ready=listening))
     replica = Replica(await listening, feed, server, stopping, serving)
 
     async def end() -> None:
         await replica.stop()
         await following
+        await being
 
     stack.push_async_callback(end)
     await asyncio.wait_for(feed.ready.wait(), 10)

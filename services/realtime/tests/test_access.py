@@ -158,7 +158,7 @@ async def test_a_change_while_somebody_catches_up_ends_what_was_chosen_before_it
     await bus.publish(*(envelope.wrap(tenant, long, audience=Audience(device=device)) for _ in range(250)))
     await reached(replica, bus)
     back = await connect(replica, f"token={agent.token}&since={client.last}&epoch={client.epoch}", hello=False, max_queue=1)
-    await eventually(lambda: any(socket._full for socket in replica.server.sockets))
+    await eventually(lambda: any(socket.full for socket in replica.server.sockets))
     await limited(agent)
     await eventually(lambda: not replica.server.door.by_token(agent.token).principal.sees(device))
     await back.hello()

@@ -1,6 +1,7 @@
 """Whatever happens in whatever order: every client has all that it may see, once, in order, or knows that it has not."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from contracts import ids
@@ -10,30 +11,52 @@ from contracts.principal import Access, Principal, Role
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from realtime import hub as frames
-from realtime.hub import Happened, Hub, Ring, View, may_see, on_wire, view_of
+from realtime import frames
+from realtime.frames import About, Happened, View, Wire, allowed, may_see, on_wire, view_of
+from realtime.hub import Hub, Ring
 
 TENANTS = [TenantId(ids.new()) for _ in range(2)]
 DEVICES = [DeviceId(ids.new()) for _ in range(2)]
 TEAMS = [ids.new() for _ in range(2)]
 PEOPLE = [UserId(ids.new()) for _ in range(2)]
-#: What somebody may see: all, one number or the other, none.
-SEEN = st.sampled_from([None, frozenset(DEVICES[:1]), frozenset(DEVICES[1:]), frozenset()])
+TEAMS = [ids.new() for _ in range(2)]
+PEOPLE = [UserId(ids.new()) for _ in range(2)]
+#: What somebody may see: which numbers, and which of their chats.
+SEEN = st.builds(
+    lambda devices, chats, teams: Access(devices=devices, chats=chats, teams=teams),
+    st.sampled_from([None, None, frozenset(DEVICES[:1]), frozenset()]),
+    st.sampled_from(["all", "team", "own"]),
+    st.sampled_from([frozenset(), frozenset(TEAMS[:1])]),
+)
+
+
+def a_view(access, user=PEOPLE[0], role=Role.AGENT):
+    return view_of(Principal(id=user, tenant=TENANTS[0], role=role, access=access))
 
 
 def a_happened(seq, tenant=TENANTS[0], **changes):
     return Happened(**{"seq": seq, "tenant": tenant, "audience": Audience(), "frame": "new_message", "data": b'{"n":%d}' % seq, **changes})
 
 
+def read_all(message):
+    """Read one or more frames of a WebSocket."""
+    found = []
+    while message:
+        assert message[0] == 0x81
+        size, start = message[1], 2
+        if size == 126:
+            size, start = int.from_bytes(message[2:4], "big"), 4
+        elif size == 127:
+            size, start = int.from_bytes(message[2:10], "big"), 10
+        assert len(message) >= start + size
+        found.append(json.loads(message[start : start + size]))
+        message = message[start + size :]
+    return found
+
+
 def read(message):
-    assert message[0] == 0x81
-    size, start = message[1], 2
-    if size == 126:
-        size, start = int.from_bytes(message[2:4], "big"), 4
-    elif size == 127:
-        size, start = int.from_bytes(message[2:10], "big"), 10
-    assert len(message) == start + size
-    return json.loads(message[start:])
+    (frame,) = read_all(message)
+    return frame
 
 
 class Client:
@@ -46,7 +69,10 @@ class Client:
         self.resynced = 0
 
     def send(self, message):
-        frame = read(message)
+        for frame in read_all(message):
+            self.take(frame)
+
+    def take(self, frame):
         if frame["event"] == "resync":
             self.resynced += 1
             self.got.clear()
@@ -74,21 +100,35 @@ class Sockets(RuleBasedStateMachine):
         tenant=st.sampled_from(TENANTS),
         frame=st.sampled_from(["new_message", "qr_code"]),
         gap=st.integers(1, 3),
-        device=st.sampled_from([None, *DEVICES]),
+        audience=st.builds(
+            lambda device, team, assignee: Audience(device=device, team=team, assignee=assignee),
+            st.sampled_from([None, *DEVICES]),
+            st.sampled_from([None, *TEAMS]),
+            st.sampled_from([None, *PEOPLE]),
+        ),
+        former=st.sampled_from([None, Audience(device=DEVICES[0], assignee=PEOPLE[0])]),
     )
-    def happens(self, tenant, frame, gap, device):
+    def happens(self, tenant, frame, gap, audience, former):
         seq = (self.stream[-1].seq if self.stream else 0) + gap
-        self.stream.append(a_happened(seq, tenant, frame=frame, audience=Audience(device=device)))
+        self.stream.append(a_happened(seq, tenant, frame=frame, audience=audience, former=former))
 
-    @rule(number=st.sampled_from([0, 1]), steps=st.integers(1, 6))
-    def a_replica_hears(self, number, steps):
+    @rule(number=st.sampled_from([0, 1]), steps=st.integers(1, 6), flushed=st.booleans())
+    def a_replica_hears(self, number, steps, flushed):
         hub = self.hubs[number]
         for happened in [one for one in self.stream if one.seq > hub.position][:steps]:
             hub.publish(happened)
+        if flushed:
+            hub.flush()
 
-    @rule(tenant=st.sampled_from(TENANTS), manager=st.booleans(), seen=SEEN, number=st.sampled_from([0, 1]))
-    def comes(self, tenant, manager, seen, number):
-        client = Client(tenant, View(manager, seen), self.hubs[number].position)
+    @rule(
+        tenant=st.sampled_from(TENANTS),
+        role=st.sampled_from(list(Role)),
+        seen=SEEN,
+        user=st.sampled_from(PEOPLE),
+        number=st.sampled_from([0, 1]),
+    )
+    def comes(self, tenant, role, seen, user, number):
+        client = Client(tenant, a_view(seen, user, role), self.hubs[number].position)
         client.since = client.last
         self.clients.append(client)
         self._join(client, number, client.last)
@@ -102,12 +142,12 @@ class Sockets(RuleBasedStateMachine):
 
     @rule(data=st.data(), seen=SEEN)
     def is_let_see_something_else(self, data, seen):
-        if connected := [client for client in self.clients if client.connected and client.view.devices != seen]:
+        if connected := [client for client in self.clients if client.connected and client.view != a_view(seen)]:
             client = data.draw(st.sampled_from(connected))
             hub = self.hubs[self.at[client]]
             hub.leave(client, client.tenant, client.view)
-            client.view = client.view._replace(devices=seen)
-            client.send(frames.resync("e", hub.position, "access"))
+            client.view = a_view(seen)
+            client.send(frames.lost("e", hub.position, "access"))
             client.since = client.last
             self._join(client, self.at[client], client.last)
 
@@ -118,7 +158,7 @@ class Sockets(RuleBasedStateMachine):
             hub = self.hubs[number]
             missed = hub.after(client.tenant, client.view, client.last)
             if missed is None:
-                client.send(frames.resync("e", hub.position, "too-old"))
+                client.send(frames.lost("e", hub.position, "too-old"))
                 client.since = client.last
             else:
                 last = client.last
@@ -134,13 +174,15 @@ class Sockets(RuleBasedStateMachine):
 
     @invariant()
     def every_connected_client_has_all_that_its_replica_heard(self):
+        for hub in self.hubs:
+            hub.flush()
         for client in self.clients:
             if client.connected:
                 position = max(self.hubs[self.at[client]].position, client.last)
                 due = [
                     one.seq
                     for one in self.stream
-                    if client.since < one.seq <= position and one.tenant == client.tenant and may_see(client.view, one.audience, one.frame)
+                    if client.since < one.seq <= position and one.tenant == client.tenant and may_see(client.view, one)
                 ]
                 assert client.got == due
 
@@ -169,6 +211,7 @@ def test_who_comes_from_a_replica_that_was_ahead_hears_nothing_twice():
     hub.join(ahead, ahead.tenant, ahead.view, 2)
     for seq in (1, 2, 3):
         hub.publish(a_happened(seq))
+    hub.flush()
     assert (ahead.got, level.got) == ([3], [1, 2, 3])
 
 
@@ -184,9 +227,16 @@ def test_sockets_with_one_view_share_one_frame():
     for keeper in keepers:
         hub.join(keeper, TENANTS[0], View(manager=True), 0)
     hub.publish(a_happened(1))
+    assert len(got) == 3  # the first of each is written for who stands there
     hub.publish(a_happened(2))
+    hub.publish(a_happened(3))
+    assert len(got) == 3
+    hub.flush()
     assert len({id(message) for message in got[:3]}) == 1
     assert len({id(message) for message in got[3:]}) == 1
+    assert [frame["seq"] for frame in read_all(got[3])] == [2, 3]
+    hub.flush()
+    assert len(got) == 6
 
 
 def test_another_tenant_hears_nothing():
@@ -195,58 +245,92 @@ def test_another_tenant_hears_nothing():
     hub.join(mine, mine.tenant, mine.view, 0)
     hub.join(theirs, theirs.tenant, theirs.view, 0)
     assert hub.publish(a_happened(1, TENANTS[0])) == 1
-    assert hub.shout(TENANTS[0], "typing", b"{}") == 1
+    assert hub.shout(TENANTS[0], "typing", lambda view: b"{}") == 1
+    assert hub.shout(TENANTS[0], "typing", lambda view: None) == 0
     assert (mine.got, theirs.got) == ([1], [])
     assert hub.after(TENANTS[1], theirs.view, 0) == []
 
 
 @pytest.mark.parametrize(("role", "sees"), [(Role.OWNER, True), (Role.ADMIN, True), (Role.AGENT, False)])
 def test_only_who_manages_numbers_sees_their_codes(role, sees):
-    view = view_of(Principal(id=ids.new(), tenant=TENANTS[0], role=role))
-    assert may_see(view, Audience(), "qr_code") is sees
-    assert may_see(view, Audience(), "new_message")
+    view = a_view(Access(), role=role)
+    assert allowed(view, "qr_code", About.NUMBER, Audience()) is sees
+    assert may_see(view, a_happened(1))
 
 
 @pytest.mark.parametrize("role", list(Role))
 def test_who_sees_some_numbers_only_is_told_of_these_alone(role):
-    access = Access(devices=frozenset(DEVICES[:1]))
-    view = view_of(Principal(id=ids.new(), tenant=TENANTS[0], role=role, access=access))
-    assert may_see(view, Audience(device=DEVICES[0]), "new_message")
-    assert may_see(view, Audience(device=DEVICES[0]), "qr_code") is (role is not Role.AGENT)
+    view = a_view(Access(devices=frozenset(DEVICES[:1])), role=role)
+    assert may_see(view, a_happened(1, audience=Audience(device=DEVICES[0])))
+    assert allowed(view, "qr_code", About.NUMBER, Audience(device=DEVICES[0])) is (role is not Role.AGENT)
     for audience in (Audience(device=DEVICES[1]), Audience()):
-        for frame in ("new_message", "device_status", "qr_code"):
-            assert not may_see(view, audience, frame)
+        for about in About:
+            assert not may_see(view, a_happened(1, audience=audience, about=about))
 
 
-@pytest.mark.parametrize("role", list(Role))
-@given(
-    access=st.builds(
-        Access,
-        devices=st.none() | st.frozensets(st.sampled_from(DEVICES)),
-        teams=st.frozensets(st.sampled_from(TEAMS)),
-        chats=st.sampled_from(["all", "team", "own"]),
-    ),
-    audience=st.builds(
-        Audience,
-        device=st.none() | st.sampled_from(DEVICES),
-        team=st.none() | st.sampled_from(TEAMS),
-        assignee=st.none() | st.sampled_from(PEOPLE),
-    ),
-)
-def test_a_socket_is_told_of_the_chats_that_its_caller_reads_and_of_the_numbers_that_it_sees(role, access, audience):
-    caller = Principal(id=PEOPLE[0], tenant=TENANTS[0], role=role, access=access)
-    view = view_of(caller)
-    assert may_see(view, audience, "new_message") is caller.reads(audience.device, audience.team, audience.assignee)
-    assert may_see(view, audience, "device_status") is caller.sees(audience.device)
+@pytest.mark.parametrize(("chats", "reads"), [("all", "nobodys team other mine"), ("team", "team mine"), ("own", "mine")])
+def test_who_sees_some_chats_only_is_told_of_these_and_of_numbers(chats, reads):
+    view = a_view(Access(chats=chats, teams=frozenset(TEAMS[:1])))
+    audiences = {
+        "nobodys": Audience(device=DEVICES[0]),
+        "team": Audience(device=DEVICES[0], team=TEAMS[0], assignee=PEOPLE[1]),
+        "other": Audience(device=DEVICES[0], team=TEAMS[1], assignee=PEOPLE[1]),
+        "mine": Audience(device=DEVICES[0], team=TEAMS[1], assignee=PEOPLE[0]),
+    }
+    assert " ".join(name for name, audience in audiences.items() if may_see(view, a_happened(1, audience=audience))) == reads
+    assert may_see(view, a_happened(1, audience=audiences["nobodys"], about=About.NUMBER, frame="device_status"))
+    assert allowed(view, "typing", About.CHAT, None) is (chats == "all")
+
+
+def test_who_loses_a_chat_is_told_of_it_once_more():
+    taken = a_happened(1, frame="chat_assigned", audience=Audience(device=DEVICES[0], assignee=PEOPLE[1]))
+    view = a_view(Access(chats="own"))
+    assert not may_see(view, taken)
+    assert may_see(view, replace(taken, former=Audience(device=DEVICES[0], assignee=PEOPLE[0])))
+    elsewhere = a_view(Access(chats="own", devices=frozenset(DEVICES[1:])))
+    assert not may_see(elsewhere, replace(taken, former=Audience(device=DEVICES[0], assignee=PEOPLE[0])))
 
 
 def test_an_epoch_says_whether_somebody_sees_what_it_saw_before():
-    views = [View(manager=False, devices=devices) for devices in (None, frozenset(), frozenset(DEVICES), frozenset(DEVICES[:1]))]
+    some = [Access(devices=devices) for devices in (frozenset(), frozenset(DEVICES), frozenset(DEVICES[:1]))]
+    views = [a_view(access) for access in (Access(), *some, Access(chats="own"), Access(chats="team"))]
+    views += [a_view(Access(chats="own"), PEOPLE[1]), a_view(Access(chats="team", teams=frozenset(TEAMS)))]
     assert frames.mark("e", views[0]) == "e"
-    views += [View(manager=False, chats="own", who=who) for who in PEOPLE]
-    views += [View(manager=False, chats="team", teams=frozenset(TEAMS[:n]), who=PEOPLE[0]) for n in (0, 1, 2)]
     assert len({frames.mark("e", view) for view in views}) == len(views)
-    assert frames.mark("e", View(manager=True, devices=frozenset(reversed(DEVICES)))) == frames.mark("e", views[2])
+    same = a_view(Access(devices=frozenset(reversed(DEVICES)), teams=frozenset(TEAMS)), PEOPLE[1], Role.OWNER)
+    assert frames.mark("e", same) == frames.mark("e", views[2])
+
+
+def test_people_who_see_the_same_share_a_view_whatever_their_teams_are():
+    assert a_view(Access(teams=frozenset(TEAMS))) == a_view(Access(), PEOPLE[1])
+    assert a_view(Access(chats="own", teams=frozenset(TEAMS))) == a_view(Access(chats="own"))
+    assert a_view(Access(chats="own")) != a_view(Access(chats="own"), PEOPLE[1])
+
+
+def test_a_stream_of_events_is_told_the_same_with_the_place_to_go_on_from():
+    hub = Hub("e", Ring(0, events=10, size=1000))
+    got = []
+
+    class Keeper:
+        def send(self, message):
+            got.append(message)
+
+    hub.join(Keeper(), TENANTS[0], View(manager=True), 0, Wire.STREAM)
+    hub.publish(a_happened(7))
+    hub.shout(TENANTS[0], "typing", lambda view: b"{}")
+    hub.lose(100, "f")
+    hub.publish(a_happened(101))
+    hub.flush()
+    text = b"".join(got).decode()
+    assert text.endswith("\n\n")
+    places, bodies = [], []
+    for block in text.removesuffix("\n\n").split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.split("\n"))
+        places.append(lines.get("id"))
+        bodies.append(json.loads(lines["data"]))
+    assert places == ["e:7", None, "f:100", "f:101"]
+    assert [body.get("seq") for body in bodies] == [7, None, 100, 101]
+    assert bodies[-1]["prev"] == 100
 
 
 def test_a_gap_in_the_stream_is_told_to_everybody_and_the_chain_goes_on():
@@ -257,6 +341,7 @@ def test_a_gap_in_the_stream_is_told_to_everybody_and_the_chain_goes_on():
     hub.lose(100, "f")
     assert (client.resynced, client.last) == (1, 100)
     hub.publish(a_happened(101))
+    hub.flush()
     assert client.got == [101]
     assert hub.after(client.tenant, client.view, 1) is None
 

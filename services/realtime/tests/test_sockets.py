@@ -212,7 +212,7 @@ async def test_a_slow_socket_is_closed_and_misses_nothing_when_it_is_back(start,
 
 
 def slow_is_open(replica):
-    return sum(socket._open for socket in replica.server.sockets) == 2
+    return sum(socket._told for socket in replica.server.sockets) == 2
 
 
 async def test_a_ticket_is_good_once(replica, connect, signed_in, redis_url, bus):
@@ -257,7 +257,7 @@ async def test_a_fresh_token_keeps_the_socket_open(replica, bus, connect, signed
     await client.socket.send(json.dumps({"type": "auth", "token": fresh.token}))
     assert (await client.next())["data"]["expires_at"] > datetime.now(UTC).timestamp() + 60
     (socket,) = replica.server.sockets
-    assert socket._caller.expires > datetime.now(UTC).timestamp() + 60
+    assert socket.session.caller.expires > datetime.now(UTC).timestamp() + 60
 
 
 async def test_another_persons_token_does_not(replica, connect, signed_in):

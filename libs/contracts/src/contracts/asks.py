@@ -1,13 +1,20 @@
 """Questions that one service answers to others over the bus (`subjects.ask`); question and answer are msgspec JSON."""
 
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 
 from contracts import subjects
+from contracts.envelope import Audience
+from contracts.ids import ChatId, TenantId
 
 #: Asks auth what an API key is good for: `KeyPresented` → `KeyExchanged`.
 KEY = subjects.ask("auth", "key")
+
+
+#: Asks conversations whose chats these are: `ChatsNamed` → `ChatsKnown`.
+CHATS = subjects.ask("conversations", "chats")
 
 
 class KeyPresented(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,3 +40,16 @@ class KeyExchanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     token: str | None = None
     expires_in: int = 0
     error: Literal["key-invalid", "key-expired", "account-suspended"] | None = None
+
+
+class ChatsNamed(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody wants to know who may see these chats of *tenant*; at most 100."""
+
+    tenant: TenantId
+    chats: tuple[ChatId, ...]
+
+
+class ChatsKnown(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may see each of them; one that is not there is not in it."""
+
+    chats: dict[UUID, Audience]

@@ -42,4 +42,20 @@ class Typing(Ephemeral, frozen=True, kw_only=True):
     device_id: str | None = None
 
 
-EVERY: tuple[type[Ephemeral], ...] = (QrShown, Typing)
+class AgentTyping(Ephemeral, frozen=True, kw_only=True):
+    """A user of the account writes to a customer, or has stopped (``state``: composing, paused).
+
+    Attributes:
+        user_id: ``usr_…``
+    """
+
+    service = "realtime"
+    what = "typing"
+    frame = "agent_typing"
+
+    chat_id: str
+    user_id: str
+    state: str
+
+
+EVERY: tuple[type[Ephemeral], ...] = (QrShown, Typing, AgentTyping)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from contracts.errors import Invalid, NotFound, Unauthenticated, Unavailable
+from contracts.errors import Invalid, NotFound, Problem, Unauthenticated, Unavailable
 from contracts.principal import Principal
 
 
@@ -29,6 +29,7 @@ class Limits:
         message_bytes: What a client may say at once; an access token fits.
         messages: How many times a client may speak in one second.
         opening_s: From the connection to the first frame.
+        comment_s: Between two comments that keep a stream of events alive: what stands between waits 30 s at most.
         closing_s: From our close to the client's.
         drain_s: Over how long the closes are spread when the process ends.
     """
@@ -38,6 +39,7 @@ class Limits:
     messages: int = 20
     sockets: int = 20_000
     ping_s: float = 25
+    comment_s: float = 15
     idle_s: float = 60
     opening_s: float = 10
     closing_s: float = 5
@@ -71,6 +73,13 @@ class AnotherCaller(Unauthenticated):
 
 class NoSuchPath(NotFound):
     """Nothing is here."""
+
+
+class WrongMethod(Problem):
+    """This method is not allowed here."""
+
+    status = 405
+    code = "method-not-allowed"
 
 
 class BadPlace(Invalid):

@@ -12,20 +12,33 @@ from contracts import events as _declared  # noqa: F401  importing them declares
 from contracts import ids, subjects
 from contracts.envelope import REGISTRY, Audience
 from contracts.ephemeral import EVERY as EPHEMERALS
-from contracts.ids import DeviceId, TenantId
+from contracts.ids import DeviceId, TenantId, UserId
 from servicekit.bus import Bus, BusAway, Fact, Ordered
 
-from realtime.hub import Happened, Hub, Ring
+from realtime.chats import Chats
+from realtime.frames import About, Happened, View, allowed
+from realtime.hub import Hub, Ring
 
-#: The frame of each event that becomes one, by its subject without the tenant.
-FRAMES: dict[str, str] = {
-    subjects.every(body).removesuffix(".*"): body.topic.frame for body in REGISTRY.values() if body.topic.public and body.topic.frame
+#: Whose facts are about chats, or about what stands on one: who reads the chat is told. Of all others: who sees the number.
+_OF_CHATS = frozenset({"conversations", "pipeline"})
+
+#: The frame of each event that becomes one, with what decides who may see it, by its subject without the tenant.
+FRAMES: dict[str, tuple[str, About]] = {
+    subjects.every(body).removesuffix(".*"): (body.topic.frame, About.CHAT if body.topic.service in _OF_CHATS else About.NUMBER)
+    for body in REGISTRY.values()
+    if body.topic.public and body.topic.frame
 }
 _EPHEMERAL_FRAMES = {(body.service, body.what): body.frame for body in EPHEMERALS}
+
+#: Told as well to who could see the chat until then.
+_ASSIGNED = "chat_assigned"
 
 #: Sockets that catch up from the stream at a time: each is a consumer of the server's.
 _CATCHING_UP = 16
 _CATCH_UP_S = 10.0
+
+#: Events that are told before the sockets may write.
+_BURST = 64
 
 log = structlog.get_logger()
 
@@ -34,6 +47,14 @@ class _Shouted(msgspec.Struct, frozen=True):
     """As much of an ephemeral as decides who hears it."""
 
     device_id: str | None = None
+    chat_id: str | None = None
+
+
+class _Moved(msgspec.Struct, frozen=True):
+    """As much of an assignment as says who had the chat before."""
+
+    previous_id: str | None = None
+    previous_team_id: str | None = None
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -45,6 +66,7 @@ class _Told(msgspec.Struct, frozen=True):
 
 _told = msgspec.json.Decoder(_Told)
 _shouted = msgspec.json.Decoder(_Shouted)
+_moved = msgspec.json.Decoder(_Moved)
 
 
 def filters(tenant: TenantId | None = None) -> list[str]:
@@ -55,23 +77,31 @@ def filters(tenant: TenantId | None = None) -> list[str]:
 def read(sequence: int, subject: str, payload: bytes) -> Happened | None:
     """Read an event that becomes a frame; None for anything else, and for what cannot be read, which is logged."""
     stem, _, tenant = subject.rpartition(".")
-    frame = FRAMES.get(stem)
-    if frame is None:
+    kind = FRAMES.get(stem)
+    if kind is None:
         return None
+    frame, about = kind
     try:
         told = _told.decode(payload)
-        return Happened(sequence, TenantId(UUID(tenant)), told.audience, frame, bytes(told.data))
+        data = bytes(told.data)
+        former = _former(data, told.audience) if frame == _ASSIGNED else None
+        return Happened(sequence, TenantId(UUID(tenant)), told.audience, frame, data, about, former)
     except (msgspec.DecodeError, ValueError):
         log.error("event cannot be read", subject=subject, sequence=sequence)
         return None
 
 
-def audience_of(payload: bytes) -> Audience:
-    """Tell which number an ephemeral is about; where it does not say, only who sees all of the account hears it."""
+def _former(data: bytes, audience: Audience) -> Audience:
+    moved = _moved.decode(data)
+    assignee = UserId(ids.parse(ids.USER, moved.previous_id)) if moved.previous_id else None
+    team = ids.parse(ids.TEAM, moved.previous_team_id) if moved.previous_team_id else None
+    return Audience(device=audience.device, team=team, assignee=assignee)
+
+
+def _device(text: str | None) -> Audience:
     try:
-        device = _shouted.decode(payload).device_id
-        return Audience() if device is None else Audience(device=DeviceId(ids.parse(ids.DEVICE, device)))
-    except (msgspec.DecodeError, ValueError):
+        return Audience() if text is None else Audience(device=DeviceId(ids.parse(ids.DEVICE, text)))
+    except ValueError:
         return Audience()
 
 
@@ -85,10 +115,12 @@ class Feed:
 
     Attributes:
         ready: Set once the history is in memory.
+        chats: Whose the chats are that somebody has open.
     """
 
     def __init__(self, bus: Bus, *, history: int, size: int, limit: int, observe: Callable[[float], None] = lambda _: None) -> None:
         """Keep *history* events of at most *size* bytes; let a socket catch up on *limit* from the stream; *observe* delays."""
+        self.chats = Chats(bus)
         self._bus = bus
         self._history = history
         self._size = size
@@ -96,6 +128,8 @@ class Feed:
         self._observe = observe
         self._catching_up = asyncio.Semaphore(_CATCHING_UP)
         self._last = 0
+        self._flushing = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
         self.hub = Hub("", Ring(0, events=history, size=size))
 
@@ -136,8 +170,14 @@ class Feed:
 
     async def _read(self, ordered: Ordered) -> None:
         left = ordered.pending
+        burst = 0
         async for fact in ordered:
             self._on_fact(fact, ordered.created)
+            burst += 1
+            if burst >= _BURST:  # what waits for the sockets is bounded only if they get their turn
+                burst = 0
+                self._flush()
+                await asyncio.sleep(0)
             if not self.ready.is_set():
                 left -= 1
                 if left <= 0 or fact.sequence >= self._last:
@@ -152,16 +192,58 @@ class Feed:
         if fact.gap:
             log.warning("events were missed", position=self.hub.position, sequence=fact.sequence)
             self.hub.lose(fact.sequence - 1, epoch_of(created))
+            self.chats.forget()
         happened = read(fact.sequence, fact.subject, fact.payload)
         if happened is not None:
-            self.hub.publish(happened)
+            if self.hub.publish(happened) and not self._flushing:
+                self._flushing = True
+                asyncio.get_running_loop().call_soon(self._flush)
+            if happened.about is About.CHAT:
+                self.chats.note(happened.tenant, happened.data, happened.audience)
             if self.ready.is_set():
                 self._observe(time.time() - fact.at.timestamp())
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self.hub.flush()
 
     async def _on_ephemeral(self, subject: str, payload: bytes) -> None:
         match subject.split("."):
             case ["eph", service, what, tenant] if (service, what) in _EPHEMERAL_FRAMES:
-                self.hub.shout(TenantId(UUID(tenant)), _EPHEMERAL_FRAMES[service, what], payload, audience_of(payload))
+                self._shout(TenantId(UUID(tenant)), _EPHEMERAL_FRAMES[service, what], payload)
+
+    def _shout(self, tenant: TenantId, frame: str, payload: bytes) -> None:
+        """Tell what may be lost to who may see its chat, or its number; where it names neither, to who sees the whole account."""
+        views = self.hub.views(tenant)
+        if not views:
+            return
+        try:
+            shouted = _shouted.decode(payload)
+        except msgspec.DecodeError:
+            log.error("an ephemeral cannot be read", frame=frame)
+            return
+        number, chat = _device(shouted.device_id), shouted.chat_id
+        if chat is None or self.chats.of(tenant, chat) is not None or all(view.whole or (number.device and not view.who) for view in views):
+            self._tell(tenant, frame, payload, number, chat)
+        elif len(self._tasks) < _CATCHING_UP:  # what may be lost does not queue up
+            task = asyncio.get_running_loop().create_task(self._tell_later(tenant, frame, payload, number, chat))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _tell_later(self, tenant: TenantId, frame: str, payload: bytes, number: Audience, chat: str) -> None:
+        await self.chats.learn(tenant, [chat])
+        self._tell(tenant, frame, payload, number, chat)
+
+    def _tell(self, tenant: TenantId, frame: str, payload: bytes, number: Audience, chat: str | None) -> None:
+        known = None if chat is None else self.chats.of(tenant, chat)
+
+        def hears(view: View) -> bool:
+            if known is not None:
+                return allowed(view, frame, About.CHAT, known)
+            # Whose chat it is nobody could say: only who sees every chat of the number hears it.
+            return allowed(view, frame, About.NUMBER, number) and (chat is None or view.who is None)
+
+        self.hub.shout(tenant, frame, lambda view: payload if hears(view) else None)
 
     async def last_sequence(self) -> int:
         """Ask where the stream stands.  Raises: BusAway."""

@@ -1,6 +1,7 @@
 """Wiring of realtime."""
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 from contracts.errors import Unavailable
@@ -14,6 +15,7 @@ from servicekit.run import Service, service
 from realtime.callers import Door
 from realtime.domain import Limits
 from realtime.feed import Feed
+from realtime.presence import Presence
 from realtime.settings import RealtimeSettings
 from realtime.sockets import Counters, Server
 
@@ -29,24 +31,30 @@ async def start(settings: RealtimeSettings, process: Service) -> None:
     redis = await process.enter(Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2))
     delays = Histogram("clarin_realtime_delay_seconds", "From the stream to the sockets.", buckets=_DELAYS, registry=process.registry)
     feed = Feed(bus, history=settings.replay_events, size=settings.replay_bytes, limit=settings.replay_limit, observe=delays.observe)
+    presence = Presence(bus, lambda: feed.hub, feed.chats)
     limits = Limits(
-        queue_bytes=settings.socket_queue, sockets=settings.sockets_max, ping_s=settings.ping_seconds, idle_s=settings.idle_seconds
+        queue_bytes=settings.socket_queue,
+        sockets=settings.sockets_max,
+        ping_s=settings.ping_seconds,
+        idle_s=settings.idle_seconds,
+        drain_s=settings.drain_seconds,
     )
-    server = Server(feed=feed, door=Door(verifier, redis), limits=limits, counters=Counters(process.registry))
+    server = Server(feed=feed, door=Door(verifier, redis), presence=presence, limits=limits, counters=Counters(process.registry))
 
     async def caught_up() -> None:
         if not feed.ready.is_set():
             raise Unavailable("The history is still being read.")
 
-    async def serve(_: asyncio.Event) -> None:
-        # The port closes as soon as the process is told to stop: sockets need the time to go elsewhere.
-        await server.serve(settings.http_host, settings.http_port, process.stopping, ready=listening)
+    async def serve(stopping: asyncio.Event) -> None:
+        await server.serve(settings.http_host, settings.http_port, stopping, ready=listening)
 
     process.health.check("bus", bus.ping)
     process.health.check("history", caught_up)
     process.background("feed", feed.run)
+    process.background("presence", presence.run)
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    process.background("sockets", serve)
+    # Sockets need the time to go elsewhere, and meanwhile hear what happens.
+    process.background("sockets", serve, ahead=timedelta(seconds=settings.drain_seconds + 2))
     log.info("listening", host=settings.http_host, port=await listening)
     if settings.internal_port:
         internal = create_app(title="Clarin realtime", service=process, verifier=None, routers=[])

@@ -15,4 +15,5 @@ class RealtimeSettings(WithHttp, WithBus, WithRedis):
     socket_queue: int = Field(1024 * 1024, ge=16 * 1024, description="bytes that may wait for a slow socket")
     sockets_max: int = Field(20_000, ge=1, description="sockets that this process takes")
     ping_seconds: float = Field(25, gt=0, description="seconds between two pings")
+    drain_seconds: float = Field(3, gt=0, le=60, description="seconds over which sockets are sent elsewhere when the process ends")
     idle_seconds: float = Field(60, gt=0, description="seconds after which a silent socket is closed")
