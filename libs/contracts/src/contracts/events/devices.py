@@ -77,6 +77,29 @@ class DeviceOrdered(Body, frozen=True, kw_only=True):
     actor: Actor
 
 
+@event("devices.sending.paused", 1, public=True, frame="sending_paused", webhook="device.sending_paused")
+class SendingPaused(Body, frozen=True, kw_only=True):
+    """Nothing of a number is sent for a while; what is ordered waits. The end comes by itself.
+
+    Attributes:
+        id: ``dev_…``
+        reason: ``by-user``, or the code of a ban, such as ``sent-to-too-many-people``.
+    """
+
+    id: str
+    reason: str
+    until: datetime
+    at: datetime
+
+
+@event("devices.sending.resumed", 1, public=True, frame="sending_resumed", webhook="device.sending_resumed")
+class SendingResumed(Body, frozen=True, kw_only=True):
+    """Somebody has ended the pause of a number before its time."""
+
+    id: str
+    at: datetime
+
+
 @event("devices.message.observed", 1)
 class MessageObserved(Body, frozen=True, kw_only=True):
     """WhatsApp showed a message to a session: from a customer, or typed on the owner's own phone.
@@ -157,7 +180,7 @@ class MessageUnsent(Body, frozen=True, kw_only=True):
 
     Attributes:
         outcome: ``failed`` is final; ``unknown`` is settled by a later receipt or by a person; ``waiting`` tells why it is still here.
-        reason: A stable code, such as ``not-on-whatsapp``, ``expired``, ``worker-lost``; of what waits ``new-contacts``, ``quiet-hours``, ….
+        reason: A stable code, such as ``not-on-whatsapp``, ``expired``, ``worker-lost``; of what waits ``new-contacts``, ….
         attempt: Grows with each outcome of the same message.
         until: Of what waits: when it is looked at again, as far as that is known.
     """
