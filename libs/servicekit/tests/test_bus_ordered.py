@@ -1,4 +1,5 @@
 import asyncio
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from contracts import subjects
@@ -103,3 +104,18 @@ async def test_other_kinds_of_facts_are_left_out(bus: Bus):
         await bus.ping()
         assert not waiting.done()
         waiting.cancel()
+
+
+async def test_it_begins_at_a_time(bus: Bus):
+    await bus.publish(*some(4))
+    async with await bus.ordered("evt.>", 1) as facts:
+        third = (await take(facts, 4))[2]
+    async with await bus.ordered("evt.>", third.at) as facts:
+        found = await take(facts, facts.pending)
+    assert [fact.sequence for fact in found][-2:] == [3, 4]
+    assert all(fact.at >= third.at for fact in found)
+    assert not any(fact.gap for fact in found)
+    async with await bus.ordered("evt.>", datetime.now(UTC)) as facts:
+        assert facts.pending == 0
+        await bus.publish(wrap(TENANT, DeviceDeleted(id="later")))
+        assert [fact.sequence for fact in await take(facts, 1)] == [5]

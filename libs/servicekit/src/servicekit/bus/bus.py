@@ -160,8 +160,8 @@ class Bus:
 
         return run
 
-    async def ordered(self, filter: str | Sequence[str], start: int | None = None, *, stream: str = subjects.EVENTS) -> Ordered:
-        """Read a stream in order from sequence *start* on (None: what comes from now on), across reconnects.  Raises: BusAway.
+    async def ordered(self, filter: str | Sequence[str], start: int | datetime | None = None, *, stream: str = subjects.EVENTS) -> Ordered:
+        """Read a stream in order from sequence or time *start* on (None: what comes from now on), across reconnects.  Raises: BusAway.
 
         ``async for fact in await bus.ordered("evt.>", start)``; close it, or use it as a context.
         """

@@ -159,15 +159,19 @@ class Ordered:
         self._begun = False
         self._gap = False
         self._closed = False
+        self._since: datetime | None = None
         self.sequence = 0
         self.pending = 0
         self.created = ""
 
-    async def start(self, start: int | None) -> None:
+    async def start(self, start: int | datetime | None) -> None:
         """Stand before *start*, or behind the last one there is.  Raises: BusAway, BusRefused."""
         info = await self._connection.api(f"STREAM.INFO.{self._stream}")
         self.created = info["created"]
-        self.sequence = info["state"]["last_seq"] if start is None else start - 1
+        if isinstance(start, datetime):
+            self._since, self.sequence = start, max(0, info["state"]["first_seq"] - 1)
+        else:
+            self.sequence = info["state"]["last_seq"] if start is None else start - 1
         await self._begin(info)
 
     async def __aenter__(self) -> Self:
@@ -200,7 +204,7 @@ class Ordered:
                 continue
             if delivery.sequence <= self.sequence:
                 continue
-            self.sequence = delivery.sequence
+            self.sequence, self._since = delivery.sequence, None
             gap, self._gap = self._gap, False
             at = datetime.fromtimestamp(delivery.first_seen / 1e9, UTC)
             return Fact(delivery.sequence, delivery.subject, delivery.payload, at, delivery.headers, gap)
@@ -220,5 +224,10 @@ class Ordered:
             self.sequence, self._gap = state["last_seq"], True
         if state["first_seq"] > self.sequence + 1:
             self._gap = True
-        self.pending = await self._push.begin({"deliver_policy": "by_start_sequence", "opt_start_seq": self.sequence + 1})
+        if self._since is not None:
+            since = self._since.astimezone(UTC).isoformat()
+            policy: dict[str, Any] = {"deliver_policy": "by_start_time", "opt_start_time": since}
+        else:
+            policy = {"deliver_policy": "by_start_sequence", "opt_start_seq": self.sequence + 1}
+        self.pending = await self._push.begin(policy)
         self._begun = True
