@@ -28,7 +28,13 @@ SHARDS = Bucket(name="shards", ttl=timedelta(seconds=15), writer="device-worker"
 #: Every live device-worker, by its id.
 WORKERS = Bucket(name="workers", ttl=timedelta(seconds=15), writer="device-worker")
 
+#: What the installation's owner orders of the workers, by ``worker.<id>`` and ``shard.<number>``: it outlives them.
+PLACEMENT = Bucket(name="placement", writer="device-worker")
+
+#: Under one key, when the next session of the whole installation may connect.
+CONNECTS = Bucket(name="connects", ttl=timedelta(minutes=10), writer="device-worker")
+
 #: Who is there, by ``<tenant>.<user>.<replica of realtime>`` (bare UUIDs): `contracts.presence.Present`; read by the assigner.
 PRESENCE = Bucket(name="presence", ttl=timedelta(seconds=15), writer="realtime")
 
-EVERY: tuple[Bucket, ...] = (KEYS, VERSIONS, ACCESS, SHARDS, WORKERS, PRESENCE)
+EVERY: tuple[Bucket, ...] = (KEYS, VERSIONS, ACCESS, SHARDS, WORKERS, PLACEMENT, CONNECTS, PRESENCE)

@@ -7,12 +7,13 @@ import msgspec
 from contracts import subjects
 from contracts.commands import MarkRead, SendMessage
 from contracts.envelope import Envelope
+from contracts.events.auth import AccountChanged, AccountRegistered
 from contracts.ids import DeviceId, TenantId
 from servicekit.bus import Consumer
 from servicekit.db import Database
 
 from device_worker.domain import DeviceMissing
-from device_worker.store import devices, sends
+from device_worker.store import accounts, devices, sends
 
 #: The question whose answer is a device as it stands.
 DEVICE = subjects.ask("devices", "device")
@@ -33,6 +34,16 @@ def orders(db: Database) -> Consumer:
             await sends.insert(tx, envelopes)
 
     return Consumer(durable="devices-orders", stream=subjects.COMMANDS, bodies=(SendMessage, MarkRead), handle=handle, concurrency=4)
+
+
+def known_accounts(db: Database) -> Consumer:
+    """Know by whose clock each number's day begins. The revision of an account decides, not the order of arrival."""
+
+    async def handle(envelopes: Sequence[Envelope[Any]]) -> None:
+        async with db.transaction({envelope.tenant for envelope in envelopes}) as tx:
+            await accounts.learn(tx, [(envelope.tenant, envelope.data) for envelope in envelopes])
+
+    return Consumer(durable="devices-accounts", stream=subjects.EVENTS, bodies=(AccountRegistered, AccountChanged), handle=handle)
 
 
 def answer_device(db: Database) -> Callable[[bytes], Awaitable[bytes]]:

@@ -1,7 +1,8 @@
-"""Sending what is queued: one device after its own order, all devices beside each other."""
+"""Sending what is queued: one device after its own order and at its own pace, all devices beside each other."""
 
 import asyncio
 import contextlib
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -15,14 +16,16 @@ from contracts.ids import DeviceId
 from contracts.whatsapp import Address
 from prometheus_client import Counter, Gauge
 from servicekit.bus import BusAway
-from servicekit.db import Database, is_away, is_busy
+from servicekit.db import Database, Tx, is_away, is_busy
 
 from device_worker import convert
+from device_worker.domain import governor
+from device_worker.domain.reasons import PACED
 from device_worker.host.remote import Client, HostLost
 from device_worker.leases import Leases
 from device_worker.sessions import Sessions
 from device_worker.shards import shard_of
-from device_worker.store import fences
+from device_worker.store import fences, meters, peers
 from device_worker.store import sends as queue
 from device_worker.store.sends import Outcome, Send
 from device_worker.whatsapp import CallFailed, Meaning, NotRunning
@@ -35,8 +38,11 @@ _KNOWN_FOR = 86_400.0
 _KNOWN_NUMBERS = 20_000
 _FINISH_SECONDS = 2.0
 _PAUSE = 0.5
+#: A pause that is shorter is only the rhythm of sending.
+_WORTH_TELLING = timedelta(milliseconds=900)
 
 DONE = Counter("clarin_devices_sends", "Orders that ended, by outcome.", ["outcome"])
+HELD = Counter("clarin_devices_sends_held", "Chats that were made to wait, by reason.", ["reason"])
 DEPTH = Gauge("clarin_devices_sends_waiting", "Orders that wait in this worker's shards.")
 AGE = Gauge("clarin_devices_sends_oldest_seconds", "Age of the oldest of them.")
 
@@ -51,6 +57,21 @@ class Result:
     at: datetime | None = None
     alt: Address | None = None
     wait: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The chat of the first row waits; the next may go."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """Before *send* goes, somebody is seen typing."""
+
+    send: UUID
+    order: SendMessage
 
 
 class Numbers:
@@ -85,6 +106,7 @@ class Sends:
         self._doubtful: set[UUID] = set()
         self._shards: set[int] = set()
         self._timers: dict[UUID, asyncio.TimerHandle] = {}
+        self._typed: dict[UUID, UUID] = {}
 
     def gained(self, some: Iterable[int]) -> None:
         """Send for these shards."""
@@ -118,7 +140,9 @@ class Sends:
         if not self._shards:
             return
         async with self._system.system() as tx:
-            expired = await queue.expire(tx, self._shards, datetime.now(UTC))
+            at = datetime.now(UTC)
+            expired = await queue.expire(tx, self._shards, at)
+            await queue.explain_unconnected(tx, self._shards, at)
             waiting = await queue.waiting(tx, self._shards)
             depth, age = await queue.depth(tx, self._shards)
         if expired:
@@ -126,7 +150,8 @@ class Sends:
         DEPTH.set(depth)
         AGE.set(age)
         for device in waiting:
-            self.wake(device)
+            if device not in self._timers:  # what has a time to wait for is woken then, or by what changes it
+                self.wake(device)
 
     def _ended(self, device: UUID, task: asyncio.Task[None]) -> None:
         self._running.pop(device, None)
@@ -148,7 +173,7 @@ class Sends:
                 async with self._system.system() as tx:
                     if device in self._doubtful:
                         await queue.put_back(tx, shard, fence, device)
-                    taken = await queue.take(tx, shard, fence, device)
+                    step = await self._next(tx, shard, fence, device)
                 self._doubtful.discard(device)
             except fences.Fenced:
                 with contextlib.suppress(BusAway):
@@ -161,13 +186,60 @@ class Sends:
                 self._doubtful.add(device)
                 await asyncio.sleep(_PAUSE)
                 continue
-            if taken is None:
-                return
-            if isinstance(taken, datetime):
-                self._later(device, (taken - datetime.now(UTC)).total_seconds())
-                return
-            result = await self._send(taken)
-            await self._record(taken, fence, result)
+            match step:
+                case None:
+                    return
+                case datetime():
+                    self._later(device, (step - datetime.now(UTC)).total_seconds())
+                    return
+                case Send():
+                    self._typed.pop(device, None)
+                    await self._record(step, fence, await self._send(step))
+                case Typing():
+                    await self._type(device, step)
+                case Held():
+                    HELD.labels(step.reason).inc()
+
+    async def _next(self, tx: Tx, shard: int, fence: int, device: DeviceId) -> "Send | Held | Typing | datetime | None":
+        """Take the next row, or say what comes first.
+
+        Returns:
+            A time: nothing may go before it. None: nothing waits.
+        """
+        first = await queue.first(tx, shard, fence, device)
+        if first is None or first.send is None:
+            return None if first is None else first.next_at
+        send, at = first.send, datetime.now(UTC)
+        if not isinstance(send.order, SendMessage):
+            return await queue.mark(tx, send, fence)
+        if first.number.pace.enabled:
+            match governor.decide(first.meter, first.number, first.to, at, random.random()):  # noqa: S311
+                case governor.Hold(reason, until, chat=True):
+                    await queue.hold(tx, send, reason, until, at)
+                    return Held(reason)
+                case governor.Hold(reason, until):
+                    if reason != PACED or until - at > _WORTH_TELLING:
+                        await queue.explain(tx, send.tenant, device, reason, until if reason != PACED else None, at)
+                    return until
+                case governor.Go(meter):
+                    if first.number.pace.typing and send.order.text and self._typed.get(device) != send.id:
+                        return Typing(send.id, send.order)
+                    await meters.save(tx, send.tenant, device, meter)
+        if not first.to.known and not first.to.group and send.peer is not None:
+            await peers.wrote(tx, [((send.tenant, device, send.peer), None)])
+        return await queue.mark(tx, send, fence)
+
+    async def _type(self, device: DeviceId, typing: "Typing") -> None:
+        """Be seen typing for a while. The message is not marked meanwhile: it may be cancelled, or go from elsewhere."""
+        self._typed[device] = typing.send
+        session = self._sessions.connected(device)
+        client = session.client if session is not None else None
+        if client is None:
+            return
+        with contextlib.suppress(NotRunning, CallFailed, ValueError):
+            if (where := await self._where(client, typing.order)) is not None:
+                await client.typing(*where)
+                await asyncio.sleep(governor.typing_seconds(typing.order.text or "", random.random()))  # noqa: S311
 
     def _later(self, device: UUID, seconds: float) -> None:
         if device not in self._timers:
@@ -200,23 +272,27 @@ class Sends:
         if message is None:
             return Result("failed", "kind-not-supported")
         try:
-            user, server = convert.jid_parts(order.to)
+            found = await self._where(client, order)
         except ValueError:
             return Result("failed", "address-not-supported")
-        alt: Address | None = None
-        if order.to.kind == "pn":
-            found = self._numbers.find(user)
-            if found is None:
-                found = await client.on_whatsapp(user)
-                if found is None:
-                    return Result("failed", "not-on-whatsapp")
-                self._numbers.remember(user, found)
-            # WhatsApp knows some numbers by other digits than people dial, so its own answer is what is sent to.
-            user, server = found
-            alt = convert.parse_address(f"{user}@{server}")
+        if found is None:
+            return Result("failed", "not-on-whatsapp")
+        user, server = found
+        alt = convert.parse_address(f"{user}@{server}")
         sent = await client.send(user, server, message)
         at = datetime.fromtimestamp(sent.at, UTC) if sent.at > 0 else datetime.now(UTC)
         return Result("sent", wa_id=sent.wa_id, at=at, alt=alt if alt != order.to else None)
+
+    async def _where(self, client: Client, order: SendMessage) -> tuple[str, str] | None:
+        """Give the user and server that the order goes to; None: nobody is there.  Raises: ValueError: to such an address nothing goes."""
+        user, server = convert.jid_parts(order.to)
+        if order.to.kind != "pn":
+            return user, server
+        found = self._numbers.find(user)
+        if found is None and (found := await client.on_whatsapp(user)) is not None:
+            self._numbers.remember(user, found)
+        # WhatsApp knows some numbers by other digits than people dial, so its own answer is what is sent to.
+        return found
 
     async def _mark_read(self, client: Client, order: MarkRead) -> Result:
         chat = convert.jid_parts(order.chat)

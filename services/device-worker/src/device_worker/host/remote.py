@@ -128,6 +128,11 @@ class Host:
             raise NotRunning
         return Client(self._process, **session)
 
+    @property
+    def pid(self) -> int | None:
+        """The process, while there is one."""
+        return self._process.pid if self._process is not None and not self._process.gone else None
+
     async def close(self) -> None:
         """End the process in order; its journal is on the disk."""
         if self._process is not None:
@@ -200,6 +205,11 @@ class Process:
     def number(self) -> int:
         """Give a session a number that no other has."""
         return next(self._ids)
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
 
     def kill(self) -> None:
         """End it at once."""
@@ -327,11 +337,15 @@ class Client:
         found = await self._ask("on_whatsapp", phone)
         return None if found is None else (found[0], found[1])
 
+    async def typing(self, user: str, server: str) -> None:
+        """Be seen typing in a chat, until a message comes or some seconds have passed.  Raises: NotRunning, CallFailed."""
+        await self._ask("typing", user, server)
+
     async def logout(self) -> None:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
         await self._ask("logout")
 
-    async def _ask(self, what: Literal["disconnect", "stop", "mark_read", "on_whatsapp", "logout"], *arguments: Any) -> Any:
+    async def _ask(self, what: Literal["disconnect", "stop", "mark_read", "on_whatsapp", "typing", "logout"], *arguments: Any) -> Any:
         """Ask what does no harm when it is asked again: lost is as good as never heard."""
         try:
             return await self._process.ask(self._number, what, *arguments)

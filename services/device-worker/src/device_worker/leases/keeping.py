@@ -1,97 +1,88 @@
-"""Holding shards: the leases in the bus's bucket, kept by compare-and-set, given up in time.
-
-The accident to prevent is two workers with the same session. So a lease is renewed every 2 s and dies in the bucket after
-15; a worker whose oldest lease has not been renewed for 12 s ends itself, from a thread of its own, because the event loop
-may be what hangs. The age counts from before the request, on a clock that goes on while the machine sleeps. And what a
-worker writes for a shard carries the fencing token of its claim, which the database checks (`store.fences`).
-
-A restart does not wait for those 15 s. A worker keeps its name on its volume, and holds a lock there while it lives; who
-has the lock knows that the former process of that name is dead, and takes its leases back at once.
-"""
+"""The leases of this process: claimed, renewed, handed over, and the end of the process where they could not be."""
 
 import asyncio
-import contextlib
-import fcntl
 import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
+from typing import Protocol
 from uuid import UUID, uuid4
 
 import msgspec
 import structlog
 from contracts import buckets
+from prometheus_client import Gauge
 from servicekit.bus import Bus, BusAway, KeyMoved
-from servicekit.bus.keyvalue import Entry, KeyValue, Watch
+from servicekit.bus.keyvalue import KeyValue
 from servicekit.db import Database, is_away, is_busy
 from servicekit.timers import first
 
 from device_worker import shards
-from device_worker.shards import LeaseEntry, WorkerEntry
+from device_worker.leases.view import View, read_lease, worker_key
+from device_worker.shards import CAPACITY, LeaseEntry, Report, WorkerEntry
 from device_worker.store import fences
 
 RENEW_EVERY = 2.0
 RENEW_TIMEOUT = 1.5
-LIVES = 15.0
 ENDS_ITSELF_AT = 12.0
 _EX_FENCED = 70
 _SETTLE = 0.05
-_ON_ITS_WAY_OUT = 1.5
-VOLUME_PATIENCE = timedelta(seconds=30)
+#: After a claim that came too early: the bucket forgets a dead lease a little later than we do.
+_AGAIN_AFTER = 0.25
+#: So many sessions are under way from one worker to others at the same time; each is off the line for that long.
+_HANDED_AT_ONCE = 6
+_TAKEN_WITHIN = 1.0
+#: A worker that was full takes sessions again when so much of its room is free.
+_ROOM_AGAIN = 0.1
+
+UNOWNED = Gauge("clarin_devices_shards_unowned", "Shards that no worker has; more than 0 for a minute: there is no room left.")
+HELD = Gauge("clarin_devices_shards_held", "Shards of this worker.")
 
 log = structlog.get_logger()
 
-_lease = msgspec.json.Decoder(LeaseEntry)
-_worker = msgspec.json.Decoder(WorkerEntry)
+
+class Load(Protocol):
+    """What a worker carries, and how much more it can."""
+
+    @property
+    def capacity(self) -> int:
+        """How many sessions it may have."""
+
+    def room(self) -> int:
+        """Give how many more it may have."""
+
+    def sessions(self, shard: int) -> int:
+        """Give how many it has for *shard*."""
+
+    async def weigh(self, some: Collection[int]) -> Mapping[int, int]:
+        """Give how many sessions each of these shards would bring, none left out.  Raises: DatabaseAway, DatabaseBusy."""
+
+    def report(self) -> Report | None:
+        """Say how it is."""
 
 
-class VolumeTaken(Exception):
-    """Another living process has this worker's name and volume."""
+class Weightless:
+    """No load at all."""
 
+    capacity = CAPACITY
 
-def own_volume(folder: Path, name: str | None, *, patience: timedelta = VOLUME_PATIENCE) -> tuple[str, int]:
-    """Make sure that no other living process is this worker on this volume; give what it is called on the bus, and the lock to keep.
+    def room(self) -> int:
+        """There is as much as there may ever be."""
+        return self.capacity
 
-    The volume's own id is part of that: two processes that were given one name by mistake, on two volumes, are two
-    workers, and neither takes the other for dead. Without a *name* the first of ``worker-1``, ``worker-2``… is taken
-    whose lock is free.
+    def sessions(self, shard: int) -> int:
+        """There are none."""
+        return 0
 
-    Raises:
-        VolumeTaken: A living process has kept the name for longer than *patience*.
-    """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    started = time.monotonic()
-    until = started + patience.total_seconds()
-    number = 1
-    while time.monotonic() < until:
-        fd = os.open(folder / f"{name or f'worker-{number}'}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            if name is None and time.monotonic() - started >= _ON_ITS_WAY_OUT:
-                number += 1
-            else:  # a predecessor, or its host, may be on its way out
-                time.sleep(0.05)
-            continue
-        return f"{name or f'worker-{number}'}~{_volume_id(folder)}", fd
-    raise VolumeTaken(f"Another process is {name or 'every worker'} on this volume.")
+    async def weigh(self, some: Collection[int]) -> Mapping[int, int]:
+        """They bring nothing."""
+        return dict.fromkeys(some, 0)
 
-
-def _volume_id(folder: Path) -> str:
-    """Read the volume's id, which the first process there has made up."""
-    file = folder / "volume"
-    if not file.exists():
-        mine = folder / f"volume.{uuid4()}"
-        mine.write_text(uuid4().hex[:12])
-        with contextlib.suppress(FileExistsError):
-            os.link(mine, file)  # whole or not at all, and never over another's
-        mine.unlink()
-    return file.read_text()
+    def report(self) -> Report | None:
+        """There is nothing to say."""
+        return None
 
 
 @dataclass(slots=True)
@@ -114,7 +105,7 @@ class Leases:
         *,
         gained: Callable[[Mapping[int, int]], Awaitable[None]],
         lost: Callable[[Iterable[int]], Awaitable[None]],
-        full: Callable[[], bool] = lambda: False,
+        load: Load | None = None,
         clock: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         ends_itself_at: float = ENDS_ITSELF_AT,
         before_end: Callable[[], None] = lambda: None,
@@ -128,20 +119,29 @@ class Leases:
             before_end: Is called just before, from a thread: it ends what must not outlive this process.
         """
         self._bus, self._system = bus, system
-        self._gained, self._lost, self._full, self._clock = gained, lost, full, clock
-        self._me = WorkerEntry(worker=worker, incarnation=uuid4())
+        self._gained, self._lost, self._clock = gained, lost, clock
+        self._load: Load = load or Weightless()
+        self._me = WorkerEntry(worker=worker, incarnation=uuid4(), capacity=self._load.capacity)
         self._ends_itself_at, self._before_end = ends_itself_at, before_end
-        self.held: dict[int, Held] = {}
-        self._leases: dict[int, tuple[LeaseEntry, int, float]] = {}
-        self._workers: dict[str, tuple[WorkerEntry, float]] = {}
         self._look = asyncio.Event()
-        self._releasing: set[int] = set()
+        self.view = View(self.incarnation, clock, self._look.set)
+        self.held: dict[int, Held] = {}
+        self._leaving: list[int] = []
+        self._releasing: dict[int, int] = {}
+        self._handed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._too_heavy = 0
+        self._too_early = False
 
     @property
     def incarnation(self) -> UUID:
         """This very process."""
         return self._me.incarnation
+
+    @property
+    def others(self) -> list[WorkerEntry]:
+        """Every other living worker."""
+        return [entry for name, entry in self.view.workers.items() if name != self._me.worker]
 
     def fence(self, shard: int) -> int | None:
         """Give the fencing token of a shard; None when it is not ours."""
@@ -151,31 +151,39 @@ class Leases:
     async def confirm(self, shard: int) -> bool:
         """Ask the bucket whether the lease is ours right now.  Raises: BusAway."""
         entry = await self._shards.get(str(shard), timeout=RENEW_TIMEOUT)
-        return entry is not None and _lease.decode(entry.value).incarnation == self.incarnation
+        return entry is not None and read_lease(entry.value).incarnation == self.incarnation
+
+    def recycle(self) -> None:
+        """Say that this process is about to end because it has grown too large, so that no other does so meanwhile."""
+        self._me = msgspec.structs.replace(self._me, recycling=True)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Hold what is ours until *stopping*; then stop the sessions and give every lease away."""
+        """Hold what is ours until *stopping*; then hand everything over."""
         self._shards: KeyValue = await self._bus.bucket(buckets.SHARDS)
         self._registry: KeyValue = await self._bus.bucket(buckets.WORKERS)
         guard = threading.Thread(target=self._end_in_time, name="lease-guard", daemon=True)
         guard.start()
-        watches: list[Watch] = []
         try:
             await self._register()
-            watches = [await self._registry.watch(self._on_worker), await self._shards.watch(self._on_lease)]
+            await self.view.open(self._bus)
             renewing = asyncio.create_task(self._keep_renewing())
             try:
                 while not stopping.is_set():
                     self._look.clear()
                     await self._act()
-                    await first(self._look, stopping, timeout=RENEW_EVERY)
+                    await first(self._look, stopping, timeout=self._pause())
                     await asyncio.sleep(_SETTLE)  # changes come in crowds: look once at all of them
                 await self._drain()
             finally:
                 renewing.cancel()
         finally:
-            for watch in watches:
-                await watch.close()
+            await self.view.close()
+
+    def _pause(self) -> float:
+        """Give the seconds after which something may be different though nobody said so."""
+        if self._too_early:
+            return _AGAIN_AFTER
+        return max(0.0, min(RENEW_EVERY, self.view.next_end()))
 
     async def _keep_renewing(self) -> None:
         while True:
@@ -186,13 +194,13 @@ class Leases:
                 log.warning("leases.bus_away", shards=len(self.held))
             except Exception as error:
                 log.exception("leases.renewal_failed", error=type(error).__name__)  # the guard counts
-            self._look.set()
             await asyncio.sleep(max(0.1, RENEW_EVERY - (self._clock() - started)))
 
     async def _register(self) -> None:
-        me = msgspec.structs.replace(self._me, full=self._full())
-        self._me = me
-        await self._registry.put(_key(me.worker), msgspec.json.encode(me), timeout=RENEW_TIMEOUT)
+        room = self._load.room()
+        full = room <= 0 or (self._me.full and room < max(self._load.capacity * _ROOM_AGAIN, self._too_heavy))
+        self._me = msgspec.structs.replace(self._me, full=full, report=self._load.report())
+        await self._registry.put(worker_key(self._me.worker), msgspec.json.encode(self._me), timeout=RENEW_TIMEOUT)
 
     async def _renew(self, shard: int) -> None:
         held = self.held.get(shard)
@@ -213,7 +221,9 @@ class Leases:
             entry = await self._shards.get(str(shard), timeout=RENEW_TIMEOUT)
         except BusAway:
             return
-        if entry is not None and _lease.decode(entry.value).incarnation == self.incarnation:
+        if self.held.get(shard) is not held:
+            return  # given away while we asked
+        if entry is not None and read_lease(entry.value).incarnation == self.incarnation:
             held.revision = entry.revision
             return
         log.warning("leases.lost", shard=shard)
@@ -221,20 +231,45 @@ class Leases:
         await self._lost([shard])
 
     async def _act(self) -> None:
-        now = self._clock()
-        workers = {name: entry for name, (entry, heard) in self._workers.items() if now - heard < LIVES}
-        known = {shard: entry for shard, (entry, _, heard) in self._leases.items() if now - heard < LIVES}
-        plan = shards.plan(self._me, workers, known, self.held)
-        revisions = {shard: self._leases[shard][1] for shard in plan.take_back if shard not in self.held}
-        claims = [self._claim(shard, None) for shard in plan.claim]
+        plan = shards.plan(self._me, self.view.workers, self.view.leases, self.held, self.view.orders)
+        self._too_early = False
+        revisions = {shard: self.view.revision(shard) for shard in plan.take_back if shard not in self.held}
+        claims = [self._claim(shard, None) for shard in await self._fitting(plan.claim)]
         claims += [self._claim(shard, revision) for shard, revision in revisions.items()]
         await asyncio.gather(*claims)
         await self._let_in()
-        if release := [shard for shard in plan.release if shard not in self._releasing]:
-            self._releasing.update(release)
-            task = asyncio.create_task(self._release(release))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._leaving = [shard for shard in plan.release if shard not in self._releasing]
+        self._hand_over()
+        HELD.set(len(self.held))
+        UNOWNED.set(len(set(shards.EVERY) - self.view.leases.keys() - self.held.keys()))
+
+    async def _fitting(self, claim: Collection[int]) -> list[int]:
+        """Give those of *claim* for whose sessions there is room; with one for which there is none, this worker is full."""
+        if not claim:
+            return []
+        try:
+            weights = await self._load.weigh(claim)
+        except Exception as error:
+            if not (is_away(error) or is_busy(error)):
+                raise
+            log.warning("leases.database_away", shards=len(claim))
+            return []
+        room, taken, left = self._load.room(), [], []
+        for shard in claim:
+            if weights[shard] <= room:
+                room -= weights[shard]
+                taken.append(shard)
+            else:
+                left.append(shard)
+        if left:
+            self._too_heavy = min(weights[shard] for shard in left)
+            self._me = msgspec.structs.replace(self._me, full=True)
+            log.warning("leases.no_room", shards=len(left), capacity=self._load.capacity)
+            try:
+                await self._registry.put(worker_key(self._me.worker), msgspec.json.encode(self._me), timeout=RENEW_TIMEOUT)
+            except BusAway:
+                return taken  # said again with the next renewal
+        return taken
 
     async def _claim(self, shard: int, dead: int | None) -> None:
         """Take a shard that is free, or whose lease at the revision *dead* is of a dead process of our name."""
@@ -251,25 +286,27 @@ class Leases:
             return
         else:
             self.held[shard] = Held(revision, since)
+            self.view.forget(shard)
 
     async def _look_at(self, shard: int) -> None:
-        """Somebody was faster, or lives after all: remember who."""
+        """Somebody was faster, lives after all, or is dead and the bucket has not forgotten him yet: remember who."""
         try:
             entry = await self._shards.get(str(shard), timeout=RENEW_TIMEOUT)
         except BusAway:
             return
         if entry is None:
-            self._leases.pop(shard, None)
-            return
-        lease = _lease.decode(entry.value)
-        if lease.incarnation == self.incarnation:  # a claim of ours whose answer was lost
+            self.view.forget(shard)
+            self._too_early = True
+        elif read_lease(entry.value).incarnation == self.incarnation:  # a claim of ours whose answer was lost
             self.held[shard] = Held(entry.revision, self._clock() - RENEW_TIMEOUT)
+            self.view.forget(shard)
         else:
-            self._leases[shard] = (lease, entry.revision, self._clock())
+            self.view.found(shard, entry)
+            self._too_early = True
 
     async def _let_in(self) -> None:
         """Make the database know of new claims, and start their sessions."""
-        fresh = {shard: held.revision for shard, held in self.held.items() if held.fence is None}
+        fresh = {shard: held.revision for shard, held in self.held.items() if held.fence is None and shard not in self._releasing}
         if not fresh:
             return
         try:
@@ -301,62 +338,75 @@ class Leases:
             self.held.pop(shard, None)
             await self._lost([shard])
 
-    async def _release(self, some: list[int]) -> None:
+    def _hand_over(self) -> None:
+        """As many of the leaving shards as may be under way are; each that has arrived makes place for the next.
+
+        With nobody to take them there is nothing to wait for: all go at once.
+        """
+        takers = shards.candidates(self.others, self.view.orders)
+        self._leaving.sort(key=self._load.sessions, reverse=True)  # taken from the end: those without sessions keep nobody waiting
+        while self._leaving:
+            weight = self._load.sessions(self._leaving[-1])
+            under_way = sum(self._releasing.values())
+            if takers and under_way and under_way + weight > _HANDED_AT_ONCE:
+                return
+            shard = self._leaving.pop()
+            self._releasing[shard] = weight
+            task = asyncio.create_task(self._release(shard, waits=bool(takers and weight)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _release(self, shard: int, *, waits: bool) -> None:
         try:
-            await self._lost(some)
-            for shard in some:
-                held = self.held.pop(shard, None)
-                if held is not None:
-                    self._leases.pop(shard, None)
-                    await self._give_away(shard, held)
-            log.info("leases.released", shards=len(some))
+            await self._lost([shard])
+            held = self.held.pop(shard, None)
+            if held is not None:
+                taken = self.view.awaited(shard)
+                await self._give_away(shard, held)
+                if waits:
+                    await first(taken, timeout=_TAKEN_WITHIN)
         finally:
-            self._releasing.difference_update(some)
+            self._releasing.pop(shard, None)
+            self._handed.set()
+            self._hand_over()
 
     async def _give_away(self, shard: int, held: Held) -> None:
+        """Leave nothing under the shard's key. A renewal that was on its way has moved the entry on: then at its new revision."""
+        revision = held.revision
         try:
-            await self._shards.delete(str(shard), held.revision, timeout=RENEW_TIMEOUT)
-        except (KeyMoved, BusAway):
+            while True:
+                try:
+                    await self._shards.delete(str(shard), revision, timeout=RENEW_TIMEOUT)
+                    return
+                except KeyMoved:
+                    entry = await self._shards.get(str(shard), timeout=RENEW_TIMEOUT)
+                    if entry is None or entry.revision == revision or read_lease(entry.value).incarnation != self.incarnation:
+                        return
+                    revision = entry.revision
+        except BusAway:
             return  # it dies by itself
 
     async def _drain(self) -> None:
-        """Take nothing more, stop everything, hand over: the next owner need not wait for a lease to die."""
+        """Take nothing more and hand over, so that the next owners need not wait for leases to die."""
         self._me = msgspec.structs.replace(self._me, accepting=False)
+        log.info("leases.draining", shards=len(self.held), sessions=sum(map(self._load.sessions, self.held)))
+        try:
+            await self._register()
+        except BusAway:
+            log.warning("leases.bus_away", shards=len(self.held))
+        while self.held:
+            self._handed.clear()
+            self._leaving = [shard for shard in self.held if shard not in self._releasing]
+            self._hand_over()
+            await first(self._handed, self._look, timeout=1.0)
+            self._look.clear()
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        some = list(self.held)
-        self._releasing.update(some)
-        await self._lost(some)
-        held, self.held = self.held, {}
-        await asyncio.gather(*(self._give_away(shard, lease) for shard, lease in held.items()))
+        log.info("leases.drained")
         try:
-            await self._registry.delete(_key(self._me.worker), timeout=RENEW_TIMEOUT)
+            await self._registry.delete(worker_key(self._me.worker), timeout=RENEW_TIMEOUT)
         except BusAway:
             return
-
-    async def _on_lease(self, key: str, entry: Entry | None) -> None:
-        shard = int(key)
-        if entry is None:
-            self._leases.pop(shard, None)
-            self._look.set()
-            return
-        lease = _lease.decode(entry.value)
-        if lease.incarnation == self.incarnation:
-            self._leases.pop(shard, None)
-            return
-        if self._leases.get(shard, (None,))[0] != lease:
-            self._look.set()
-        self._leases[shard] = (lease, entry.revision, self._clock())
-
-    async def _on_worker(self, key: str, entry: Entry | None) -> None:
-        if entry is None:
-            self._workers = {name: known for name, known in self._workers.items() if _key(name) != key}
-            self._look.set()
-            return
-        worker = _worker.decode(entry.value)
-        if self._workers.get(worker.worker, (None,))[0] != worker:
-            self._look.set()
-        self._workers[worker.worker] = (worker, self._clock())
 
     def _value(self, held: Held | None) -> bytes:
         fence = held.fence if held is not None and held.fence is not None else 0
@@ -374,8 +424,3 @@ class Leases:
                 self._before_end()
                 os._exit(_EX_FENCED)
             time.sleep(0.25)
-
-
-def _key(worker: str) -> str:
-    """Write a worker's name as a key of the bucket."""
-    return worker.replace(".", "_").replace("~", "/")

@@ -26,6 +26,7 @@ async def start(settings: ApiSettings, process: Service) -> None:
     process.health.check("bus", bus.ping)
     process.background("relay", Relay(system, bus, schema=SCHEMA).run)
     process.background("orders", bus.consumer(consumers.orders(db)))
+    process.background("accounts", bus.consumer(consumers.known_accounts(db)))
     process.background("sweep", every(timedelta(hours=1), lambda: timers.sweep(system), name="sweep"))
     await bus.answer(consumers.DEVICE, consumers.answer_device(db), queue="devices")
     app = create_app(

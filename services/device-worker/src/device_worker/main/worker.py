@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import resource
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
@@ -18,15 +19,17 @@ from servicekit.run import Service
 from servicekit.timers import every
 
 from device_worker import domain, leases
+from device_worker.connects import Connects
 from device_worker.domain import Device
 from device_worker.host.remote import Hooks, Host
-from device_worker.journal import Pump, Reader
+from device_worker.journal import Pump, Reader, Record
 from device_worker.leases import Leases
 from device_worker.sends import Sends
-from device_worker.sessions import Inbound, Pause, Sessions, Tools
+from device_worker.sessions import Acquaintances, Activity, Inbound, Pause, SessionLoad, Sessions, Tools
 from device_worker.sessions.supervisor import POLL_SECONDS
 from device_worker.settings import WorkerSettings
 from device_worker.store import wakes
+from device_worker.vitals import LOSS_WINDOWS, MEASURE_EVERY, Limits, Vitals
 from device_worker.whatsapp import Store
 
 log = structlog.get_logger()
@@ -36,6 +39,7 @@ _NEARLY_FULL = 0.8
 _DRAINED = 0.2
 _JOURNAL_LOOK = timedelta(milliseconds=250)
 _SENDS_POLL = timedelta(seconds=1)
+_KEEP_ACTIVITY = timedelta(seconds=30)
 
 JOURNAL_DEPTH = Gauge("clarin_devices_journal_bytes", "Bytes in the journal that the bus does not have yet.")
 
@@ -99,8 +103,22 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         pump.take(journal)
         hold(domain.RESTARTED, False)
 
-    store = Store(settings.whatsapp_database_url, on_change=lambda there: hold(domain.STORE_AWAY, not there))
-    pump = Pump(settings.journal_folder, lambda records: inbound.publish(records))
+    def on_store(there: bool) -> None:
+        if not there:
+            LOSS_WINDOWS.labels(domain.STORE_AWAY).inc()
+        hold(domain.STORE_AWAY, not there)
+
+    def on_host_lost() -> None:
+        LOSS_WINDOWS.labels("host-died").inc()
+        hold(domain.RESTARTED, True)
+
+    store = Store(settings.whatsapp_database_url, on_change=on_store)
+
+    async def publish(records: Sequence[Record]) -> None:
+        activity.heard({record.device for record in records})
+        await inbound.publish(records)
+
+    pump = Pump(settings.journal_folder, publish)
     host = Host(
         store=settings.whatsapp_database_url,
         journal=settings.journal_folder,
@@ -109,12 +127,14 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         log_level=settings.log_level,
         worker=name,
         lock=lock,
-        hooks=Hooks(up=on_up, lost=lambda: hold(domain.RESTARTED, True), store_failed=store.suspect, appended=pump.wake),
+        hooks=Hooks(up=on_up, lost=on_host_lost, store_failed=store.suspect, appended=pump.wake),
     )
     hosting = asyncio.create_task(host.start())  # it loads the library while we connect
     system = await process.enter(Database.open(settings.system_database_url, application="devices-worker", pool=settings.database_pool))
     bus = await process.enter(Bus.open(settings.nats_url, name=f"devices-{name}"))
-    inbound = Inbound(bus, settings.data_dir / "unreadable", groups=settings.groups, history=settings.history_messages)
+    activity = Activity(system)
+    acquaintances = Acquaintances(system)
+    inbound = Inbound(bus, settings.data_dir / "unreadable", acquaintances, groups=settings.groups, history=settings.history_messages)
 
     async def gained(tokens: Mapping[int, int]) -> None:
         await sessions.gained(tokens)
@@ -125,7 +145,23 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         await sends.lost(gone)
         await sessions.lost(gone)
 
-    held = Leases(bus, system, name, gained=gained, lost=lost, full=lambda: len(sessions) >= settings.sessions_max, before_end=host.kill)
+    load = SessionLoad(settings.sessions_max, system, lambda: sessions, lambda: vitals.report)
+    held = Leases(bus, system, name, gained=gained, lost=lost, load=load, before_end=host.kill)
+    connects = Connects(
+        bus,
+        at_once=settings.connects_at_once,
+        rate=settings.connects_per_second,
+        active=activity.last,
+        workers=lambda: len(held.others) + 1,
+    )
+
+    def recycle(what: str) -> None:
+        """Hand everything over and end: whoever keeps this process starts it anew."""
+        if any(other.recycling or not other.accepting for other in held.others):
+            return  # one after the other
+        log.warning("worker.recycles", what=what)
+        held.recycle()
+        process.stopping.set()
 
     def on_connected(device: Device) -> None:
         sends.wake(device.id)
@@ -138,12 +174,23 @@ async def start(settings: WorkerSettings, process: Service) -> None:
             store=store,
             leases=held,
             pause=pause,
-            connects=asyncio.Semaphore(settings.connects_at_once),
+            connects=connects,
+            activity=activity,
             pairings=asyncio.Semaphore(settings.pairings_max),
             on_connected=on_connected,
         )
     )
     sends = Sends(system, sessions, held)
+    vitals = Vitals(
+        host=lambda: host.pid,
+        sessions=sessions.by_state,
+        connects=lambda: (connects.state, connects.waiting),
+        database_ports={urlsplit(url).port or 5432 for url in (settings.whatsapp_database_url, settings.system_database_url)},
+        limits=Limits.of(settings.recycle_memory_mb, settings.recycle_files),
+        capacity=settings.sessions_max,
+        young=timedelta(minutes=settings.recycle_minutes),
+        too_large=recycle,
+    )
 
     async def look_at_journal() -> None:
         if (journal := pump.journal) is None:
@@ -158,8 +205,12 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     await hosting
     process.health.check("database", system.ping)
     process.health.check("bus", bus.ping)
-    process.background("worker", Worker(held, pump, store, host).run)
+    process.background("worker", Worker(held, pump, store, host).run, ahead=timedelta(seconds=settings.drain_seconds))
+    process.background("connects", connects.run)
+    process.background("vitals", every(MEASURE_EVERY, vitals.measure, name="vitals"))
+    process.background("activity", every(_KEEP_ACTIVITY, activity.keep, name="activity"))
     process.background("relay", Relay(system, bus, schema="devices").run)
+    process.background("acquaintances", acquaintances.run)
     process.background("wakes", listen(system.url, sessions, sends))
     process.background("sessions-poll", every(timedelta(seconds=POLL_SECONDS), sessions.poll, name="sessions-poll"))
     process.background("sends-poll", every(_SENDS_POLL, sends.poll, name="sends-poll"))

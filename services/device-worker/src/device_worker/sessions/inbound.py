@@ -14,6 +14,7 @@ from servicekit.bus import Bus
 
 from device_worker import convert
 from device_worker.journal import Record
+from device_worker.sessions.acquaintances import Acquaintances
 from device_worker.whatsapp.proto import parse
 
 log = structlog.get_logger()
@@ -28,8 +29,9 @@ ODD = Counter("clarin_devices_odd_events", "Raw events that could not be read, a
 class Inbound:
     """Publishes journal records. What cannot be read is kept in a file and does not hold up the rest."""
 
-    def __init__(self, bus: Bus, aside: Path, *, groups: bool, history: int) -> None:
-        self._bus, self._aside, self._groups, self._history = bus, aside, groups, history
+    def __init__(self, bus: Bus, aside: Path, acquaintances: Acquaintances, *, groups: bool, history: int) -> None:
+        self._bus, self._aside, self._acquaintances = bus, aside, acquaintances
+        self._groups, self._history = groups, history
 
     async def publish(self, records: Sequence[Record]) -> None:
         """All facts in *records* are in the stream, in order.  Raises: BusAway."""
@@ -42,6 +44,7 @@ class Inbound:
                 facts += self._read(record)
         for start in range(0, len(facts), _AT_ONCE):
             await self._bus.publish(*facts[start : start + _AT_ONCE])
+        self._acquaintances.note(facts)
 
     def _read(self, record: Record) -> list[Envelope[Any]]:
         try:

@@ -19,14 +19,18 @@ from contracts.events.devices import DeviceState
 from prometheus_client import Histogram
 from servicekit.bus import Bus, BusAway
 from servicekit.db import Database, is_away, is_busy
+from servicekit.timers import first
 
 from device_worker import domain, pairing
+from device_worker.connects import Connects, Turn
 from device_worker.domain import Device, DeviceMissing, Wanted
 from device_worker.host.remote import Client, Host
 from device_worker.leases import Leases
+from device_worker.pacing import backoff
+from device_worker.sessions.activity import Activity
 from device_worker.sessions.pause import Pause
 from device_worker.shards import shard_of
-from device_worker.store import devices, fences, pairings
+from device_worker.store import devices, fences, pairings, sending
 from device_worker.whatsapp import CallFailed, NotRunning, Store, StoreAway
 from device_worker.whatsapp.proto import Kind, neonize_pb2, parse
 
@@ -36,8 +40,8 @@ Transition = Callable[[Device, datetime], Device]
 
 #: Linked, started, and nothing comes: a node was lost on the way. Started anew after this.
 _CONNECTS_WITHIN = 20.0
-#: whatsmeow waits longer and longer between its tries; after this we start afresh.
-_RECONNECTS_WITHIN = 60.0
+#: whatsmeow reconnects by itself, and knows nothing of the others that try; after this it is given up, and stands in line.
+_RECONNECTS_WITHIN = (5.0, 8.0)
 _LONGEST_BACKOFF = 30.0
 _AFTER_FAILURE = 600.0
 _AFTER_REPLACED = 5.0
@@ -51,6 +55,11 @@ _WRITE_PAUSE = 0.5
 #: Beside the library's kinds: its call has come back; the process that it was in has died.
 _END = -1
 _LOST = -2
+
+#: What shows that WhatsApp is there, whatever it thinks of this session.
+_ANSWERS = frozenset(
+    {Kind.CONNECTED, Kind.LOGGED_OUT, Kind.STREAM_REPLACED, Kind.TEMPORARY_BAN, Kind.CONNECT_FAILURE, Kind.CLIENT_OUTDATED}
+)
 
 _BANS = {
     neonize_pb2.TemporaryBan.SEND_TO_TOO_MANY_PEOPLE: "sent-to-too-many-people",
@@ -77,7 +86,8 @@ class Tools:
     store: Store
     leases: Leases
     pause: Pause
-    connects: asyncio.Semaphore
+    connects: Connects
+    activity: Activity
     pairings: asyncio.Semaphore
     on_connected: Callable[[Device], None]
 
@@ -98,6 +108,7 @@ class Session:
         self._refresh = False
         self._failures = 0
         self._pairings_failed = 0
+        self._code_asked: str | None = None
         self._replaced: deque[float] = deque(maxlen=8)
         self._log = log.bind(device=str(device.id), tenant=str(device.tenant))
         self.task = asyncio.create_task(self._run(), name=f"session {device.id}")
@@ -216,7 +227,7 @@ class Session:
     async def _attempt(self, reason: str | None) -> None:
         """Start a session, and stay with it until it ends."""
         if self._failures:
-            await self._changed(min(_LONGEST_BACKOFF, 2.0 ** (self._failures - 1)) * random.uniform(0.7, 1.3))  # noqa: S311
+            await self._changed(backoff(self._failures, _LONGEST_BACKOFF))
             if not self._wants_session() or self._tools.pause.reason is not None:
                 return
         await self._report(
@@ -236,15 +247,27 @@ class Session:
             await self._stay(self.device.jid)
 
     async def _stay(self, jid: str) -> None:
+        turn = self._tools.connects.ask(self.device.id)
         try:
-            async with self._tools.connects:
-                if self._wants_session() and self._tools.pause.reason is None:
-                    self._start_client(jid)
-                    await self._until_up()
+            if await self._granted(turn):
+                self._start_client(jid)
+                await self._until_up()
+            turn.end()
             while self._client is not None and self._wants_session() and self._tools.pause.reason is None:
-                await self._next(None if self._connected else _RECONNECTS_WITHIN)
+                await self._next(None if self._connected else random.uniform(*_RECONNECTS_WITHIN))  # noqa: S311
         finally:
+            turn.end()
             await self._end_client()
+
+    async def _granted(self, turn: Turn) -> bool:
+        """Wait for the turn; False when no session is wanted any more, or none may be."""
+        while self._wants_session() and self._tools.pause.reason is None:
+            await first(turn.granted, self._wake)
+            if turn.granted.is_set():
+                return True
+            self._wake.clear()
+            await self._look()
+        return False
 
     async def _until_up(self) -> None:
         started = time.monotonic()
@@ -271,10 +294,13 @@ class Session:
         if not done:
             self._log.info("session.silent", seconds=timeout)
             self._failures += 1
+            self._tools.connects.failed(self.device.id)
             await self._end_client()
 
     async def _on_event(self, kind: int, raw: bytes) -> None:
         """Follow one event of the library; the one place where they are told apart."""
+        if kind in _ANSWERS:
+            self._tools.connects.answered()
         match kind:
             case Kind.DEVICE:
                 self._lid = parse(kind, raw).LID.User or None
@@ -324,7 +350,7 @@ class Session:
 
     async def _on_ban(self, lasts: timedelta, reason: str) -> None:
         await self._end_client()
-        await self._report(lambda device, at: device.banned(at, at + lasts, reason))
+        await self._report(lambda device, at: device.banned(at, at + lasts, reason), banned=True)
 
     async def _on_failure(self, reason: str, action: str | None) -> None:
         await self._end_client()
@@ -333,11 +359,14 @@ class Session:
 
     async def _on_end(self, error: str) -> None:
         """The library's call came back: it could not connect, or stumbled over an event that it cannot write."""
+        connected = self._connected
         await self._end_client()
         if "TemporaryBan" in error:  # a ban for a reason that the library has no number for
             await self._on_ban(_BAN_WITHOUT_END, "banned")
             return
         self._failures += 1
+        if not connected:
+            self._tools.connects.failed(self.device.id)
         self._log.info("session.ended", attempt=self._failures)
 
     def _start_client(self, jid: str) -> None:
@@ -420,6 +449,7 @@ class Session:
             if not self._is_pairing():
                 return
             self._log.info("pairing.started")
+            self._code_asked = None
             async with pairing.child(os.environ) as child:
                 reports = asyncio.create_task(self._follow(child))
                 try:
@@ -460,8 +490,11 @@ class Session:
             match report:
                 case pairing.QrReport():
                     await self._show_qr(report.qr, datetime.now(UTC) + timedelta(seconds=report.seconds))
+                    await self._report(lambda device, at: device.qr_shown(at))
                 case pairing.CodeReport():
                     await self._show_code(report, code_until)
+                    if report.code:
+                        await self._report(lambda device, at: device.code_shown(at))
                 case pairing.PairedReport():
                     await self._end_pairing(partial(_paired, report))
                     return
@@ -481,6 +514,8 @@ class Session:
         await self._tools.bus.shout(self.device.tenant, shown)
 
     async def _show_code(self, report: pairing.CodeReport, until: datetime) -> None:
+        self._code_asked = None
+
         async def show() -> None:
             async with self._tools.system.system() as tx:
                 await self._hold(tx)
@@ -498,7 +533,9 @@ class Session:
                 shown = await pairings.find(tx, self.device.tenant, self.device.id)
 
         await self._written(read)
-        if shown is not None and shown.phone is not None and shown.code is None and shown.code_error is None:
+        wanted = shown is not None and shown.code is None and shown.code_error is None
+        if wanted and shown is not None and shown.phone is not None and shown.phone != self._code_asked:
+            self._code_asked = shown.phone  # asked twice, WhatsApp gives two codes, and the first is good no more
             await child.ask_code(shown.phone)
 
     async def _end_pairing(self, transition: Transition) -> None:
@@ -507,7 +544,7 @@ class Session:
 
     # Writing how it stands.
 
-    async def _report(self, transition: Transition, *, drop_pairing: bool = False, patient: bool = True) -> None:
+    async def _report(self, transition: Transition, *, drop_pairing: bool = False, patient: bool = True, banned: bool = False) -> None:
         """Write how the device stands now, and tell; with the database away it waits (or, not *patient*, leaves it at that)."""
 
         async def write() -> None:
@@ -518,6 +555,8 @@ class Session:
                 await devices.save(tx, before, after)
                 if drop_pairing:
                     await pairings.drop(tx, self.device.tenant, self.device.id)
+                if banned and after.until is not None:
+                    await sending.pause(tx, after, after.changed_at, after.until, after.reason or "banned")
             self.device = after
 
         await self._written(write, patient=patient)

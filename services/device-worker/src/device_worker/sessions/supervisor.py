@@ -37,9 +37,18 @@ class Sessions:
         self._tools = tools
         self._running: dict[UUID, Session] = {}
         self._shards: set[int] = set()
+        self._by_shard: Counter[int] = Counter()
 
     def __len__(self) -> int:
         return len(self._running)
+
+    def count(self, shard: int) -> int:
+        """Give how many there are of *shard*."""
+        return self._by_shard[shard]
+
+    def by_state(self) -> dict[str, int]:
+        """Count them by where they stand."""
+        return dict(Counter(session.device.state.value for session in self._running.values()))
 
     def connected(self, device: UUID) -> Session | None:
         """Give the session of *device* while it can send."""
@@ -49,6 +58,7 @@ class Sessions:
     async def gained(self, tokens: Mapping[int, int]) -> None:
         """Serve these shards: what a former owner was sending is judged first, then the sessions start."""
         at = datetime.now(UTC)
+        await self._tools.activity.load(tokens)
         async with self._tools.system.system() as tx:
             lost = 0
             for shard, fence in tokens.items():
@@ -107,10 +117,12 @@ class Sessions:
             return
         session = Session(self._tools, device)
         self._running[device.id] = session
+        self._by_shard[session.shard] += 1
         session.task.add_done_callback(lambda task: self._ended(session, task))
 
     def _ended(self, session: Session, task: asyncio.Task[None]) -> None:
         self._running.pop(session.device.id, None)
+        self._by_shard[session.shard] -= 1
         if task.cancelled():
             return
         if (error := task.exception()) is not None:
@@ -127,6 +139,6 @@ class Sessions:
                 raise
 
     def _measure(self) -> None:
-        counts = Counter(session.device.state.value for session in self._running.values())
+        counts = self.by_state()
         for state in DeviceState:
-            SESSIONS.labels(state.value).set(counts[state.value])
+            SESSIONS.labels(state.value).set(counts.get(state.value, 0))

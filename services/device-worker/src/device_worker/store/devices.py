@@ -9,21 +9,27 @@ from contracts import ids
 from contracts.envelope import Audience, wrap
 from contracts.events.devices import DeviceDeleted, DeviceState
 from contracts.ids import DeviceId, TenantId
+from contracts.principal import Actor
 from servicekit import outbox
 from servicekit.db import Tx, raw
 
-from device_worker.domain import Device, DeviceMissing, Wanted
+from device_worker.domain import Device, DeviceMissing, DeviceSettings, Wanted
 from device_worker.shards import shard_of
-from device_worker.store import wakes
+from device_worker.store import history, wakes
 
-_COLUMNS = "tenant, id, name, state, wanted, reason, action, until, jid, phone, lid, revision, created_at, changed_at"
+_COLUMNS = (
+    "tenant, id, name, state, wanted, reason, action, until, jid, phone, lid, revision, created_at, changed_at, linked_at, settings, proxy"
+)
+#: As text, since the driver would read it as a dict.
+_READ = _COLUMNS.replace("settings", "settings::text as settings")
 
 
-async def insert(tx: Tx, device: Device) -> None:
-    """Add a device and tell everyone."""
+async def insert(tx: Tx, device: Device, actor: Actor | None = None) -> None:
+    """Add a device, with the first line of its history, and tell everyone."""
     connection = await raw(tx)
+    values = ", ".join(f"${n}" for n in range(1, 19))
     await connection.execute(
-        f"insert into devices ({_COLUMNS}, shard) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        f"insert into devices ({_COLUMNS}, shard) values ({values})",
         device.tenant,
         device.id,
         device.name,
@@ -38,8 +44,12 @@ async def insert(tx: Tx, device: Device) -> None:
         device.revision,
         device.created_at,
         device.changed_at,
+        device.linked_at,
+        device.settings.written(),
+        device.proxy,
         shard_of(device.id),
     )
+    await history.add(tx, device, actor)
     await _tell(tx, device)
 
 
@@ -53,15 +63,21 @@ async def lock(tx: Tx, tenant: TenantId, id: DeviceId, *, deleted: bool = False)
     return await _one(tx, tenant, id, "for update" if deleted else "and wanted <> 'deleted' for update")
 
 
-async def page(tx: Tx, tenant: TenantId, after: UUID | None, limit: int, seen: Collection[DeviceId] | None = None) -> list[Device]:
-    """Read up to *limit* devices in the order of their making, after the one with the id *after*; of *seen* alone, where that is given."""
+async def page(
+    tx: Tx, tenant: TenantId, after: UUID | None, limit: int, seen: Collection[DeviceId] | None = None, label: str | None = None
+) -> list[Device]:
+    """Read up to *limit* devices in the order of their making, after the one with the id *after*.
+
+    Of *seen* alone, and with *label* alone, where they are given.
+    """
     rows = await (await raw(tx)).fetch(
-        f"select {_COLUMNS} from devices where tenant = $1 and wanted <> 'deleted' and ($2::uuid is null or id > $2) "
-        "and ($4::uuid[] is null or id = any($4)) order by id limit $3",
+        f"select {_READ} from devices where tenant = $1 and wanted <> 'deleted' and ($2::uuid is null or id > $2) "
+        "and ($4::uuid[] is null or id = any($4)) and ($5::text is null or settings -> 'labels' ? $5) order by id limit $3",
         tenant,
         after,
         limit,
         None if seen is None else list(seen),
+        label,
     )
     return [_device(row) for row in rows]
 
@@ -69,7 +85,7 @@ async def page(tx: Tx, tenant: TenantId, after: UUID | None, limit: int, seen: C
 async def of_shards(tx: Tx, shards: Iterable[int]) -> list[Device]:
     """Read every device of *shards* that has work for a worker, the one that changed last first."""
     rows = await (await raw(tx)).fetch(
-        f"select {_COLUMNS} from devices where shard = any($1::smallint[]) "
+        f"select {_READ} from devices where shard = any($1::smallint[]) "
         "and (wanted in ('connected', 'logged_out', 'deleted') or state in ('connected', 'connecting', 'pairing')) "
         "order by changed_at desc",
         list(shards),
@@ -79,17 +95,17 @@ async def of_shards(tx: Tx, shards: Iterable[int]) -> list[Device]:
 
 async def in_shard(tx: Tx, shard: int, id: UUID) -> Device | None:
     """Read one device by its shard, as a worker that was woken for it; None when it is gone."""
-    row = await (await raw(tx)).fetchrow(f"select {_COLUMNS} from devices where shard = $1 and id = $2", shard, id)
+    row = await (await raw(tx)).fetchrow(f"select {_READ} from devices where shard = $1 and id = $2", shard, id)
     return None if row is None else _device(row)
 
 
-async def save(tx: Tx, before: Device, after: Device) -> Device:
-    """Write a change, tell everyone and wake the shard's owner; no change writes nothing."""
+async def save(tx: Tx, before: Device, after: Device, actor: Actor | None = None) -> Device:
+    """Write a change and its history, tell everyone and wake the shard's owner; no change writes nothing."""
     if after is before:
         return after
     await (await raw(tx)).execute(
         "update devices set name = $3, state = $4, wanted = $5, reason = $6, action = $7, until = $8, jid = $9, phone = $10, lid = $11, "
-        "revision = $12, changed_at = $13 where tenant = $1 and id = $2",
+        "revision = $12, changed_at = $13, linked_at = $14, settings = $15, proxy = $16 where tenant = $1 and id = $2",
         after.tenant,
         after.id,
         after.name,
@@ -103,14 +119,21 @@ async def save(tx: Tx, before: Device, after: Device) -> Device:
         after.lid,
         after.revision,
         after.changed_at,
+        after.linked_at,
+        after.settings.written(),
+        after.proxy,
     )
+    if any(getattr(before, name) != getattr(after, name) for name in history.TELLING):
+        await history.add(tx, after, actor)
     if after.wanted is Wanted.DELETED:
         if before.wanted is not Wanted.DELETED:
             body = DeviceDeleted(id=ids.public(ids.DEVICE, after.id))
             await outbox.add(tx, wrap(after.tenant, body, audience=Audience(device=after.id)))
     else:
         await _tell(tx, after)
-    if after.wanted is not before.wanted or after.state is DeviceState.PAIRING:
+    new_settings = after.settings != before.settings or after.proxy != before.proxy
+    to_pair = after.state is DeviceState.PAIRING and before.state is not DeviceState.PAIRING
+    if after.wanted is not before.wanted or to_pair or new_settings:
         await wake(tx, after)
     return after
 
@@ -132,7 +155,7 @@ async def _tell(tx: Tx, device: Device) -> None:
 
 
 async def _one(tx: Tx, tenant: TenantId, id: DeviceId, more: str) -> Device:
-    row = await (await raw(tx)).fetchrow(f"select {_COLUMNS} from devices where tenant = $1 and id = $2 {more}", tenant, id)
+    row = await (await raw(tx)).fetchrow(f"select {_READ} from devices where tenant = $1 and id = $2 {more}", tenant, id)
     if row is None:
         raise DeviceMissing("There is no device with this id.")
     return _device(row)
@@ -144,6 +167,7 @@ def _device(row: Mapping[str, Any]) -> Device:
     values["wanted"] = Wanted(values["wanted"])
     values["tenant"] = TenantId(_plain(values["tenant"]))
     values["id"] = DeviceId(_plain(values["id"]))
+    values["settings"] = DeviceSettings.read(values["settings"])
     return Device(**values)
 
 

@@ -31,6 +31,9 @@ OS_NAME = "Clarin"
 _PROPS = DeviceProps(os=OS_NAME, platformType=DeviceProps.CHROME).SerializeToString()
 _ASKED_FOR = bytes(sorted(kind for kind in EVENTS if kind != Kind.DEVICE))
 
+#: The library's numbers for what one does in a chat, and for how.
+_COMPOSING, _TEXT = 0, 0
+
 _kept: list[Any] = []
 
 _QUIET = 0.03
@@ -187,6 +190,13 @@ class Client:
         if answer.Error == "Function returned nothing.":
             return None
         raise CallFailed(answer.Error, question=True)
+
+    def typing(self, user: str, server: str) -> None:
+        """Be seen typing in a chat.  Raises: NotRunning, CallFailed."""
+        to = _jid(user, server)
+        error: bytes = self._call(gocode.SendChatPresence, to, len(to), _COMPOSING, _TEXT)
+        if error:
+            raise CallFailed(error.decode(errors="replace"), question=True)
 
     def logout(self) -> None:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
