@@ -56,7 +56,7 @@ async def test_a_forgotten_password_is_set_anew_by_the_link_that_was_mailed(
     (message,) = mailbox.got
     assert (message["To"], message["From"]) == ("ana@example.com", "Clarin <clarin@example.com>")
     assert "contraseña" in message["Subject"]
-    assert mailbox.logins
+    assert mailbox.logins == [("clarin", "p@ss")]
     token = link(message, r"/reset\?token")
     for body, status, code in (
         ({"token": token, "password": "password"}, 422, "weak-password"),
@@ -104,7 +104,7 @@ async def test_a_mail_waits_while_the_server_refuses_and_is_given_up_when_it_ref
         }
     )
     assert await send_mail(db, system, settings.vault, sending) is False
-    mailbox.answer = b"450 later"
+    mailbox.answer = "450 later"
     asking = await started(smtp_url="smtp://127.0.0.1:1", mail_from="clarin@example.com", public_url="https://clarin.example.com")
     await forgot(asking, "ana@example.com")
 
@@ -123,7 +123,7 @@ async def test_a_mail_waits_while_the_server_refuses_and_is_given_up_when_it_ref
         async with system.system() as tx:
             await tx.execute(text("update mails set next_at = now() - interval '1 second'"))
 
-    for answer, waits, got in ((b"450 later", True, 0), (b"550 never", False, 0)):
+    for answer, waits, got in (("450 later", True, 0), ("550 never", False, 0)):
         mailbox.answer = answer
         await due()
         await eventually(lambda: _tries(db, system, settings, sending, mailbox))

@@ -18,11 +18,12 @@ class NotEncrypted(OSError):
     """The mail server offers no encryption, and a password would be read on the way."""
 
 
-def deliver(url: str, message: EmailMessage) -> None:
+def deliver(url: str, message: EmailMessage, trusted: Path | None = None) -> None:
     """The mail server at *url* has taken *message*.
 
     Args:
         url: ``smtp://user:password@host:port`` (encrypted where the server offers it), ``smtps://`` (encrypted from the start).
+        trusted: Certificates of authorities that vouch for the server, besides those that the system trusts.
 
     Raises:
         Undeliverable: It refused for good.
@@ -31,6 +32,8 @@ def deliver(url: str, message: EmailMessage) -> None:
     parts = urlsplit(url)
     host = parts.hostname or "localhost"
     context = ssl.create_default_context()
+    if trusted is not None:
+        context.load_verify_locations(trusted)
     secure = parts.scheme == "smtps"
     with (
         smtplib.SMTP_SSL(host, parts.port or 465, timeout=_TIMEOUT_SECONDS, context=context)

@@ -40,6 +40,9 @@ class WithMail(Settings):
     """
 
     smtp_url: str | None = Field(None, repr=False, description="a smtp:// or smtps:// address, with user and password where they are asked")
+    smtp_authorities: Path | None = Field(
+        None, description="a file with the certificates (PEM) that vouch for the mail server, where the system's own do not"
+    )
     mail_from: str | None = Field(
         None, validate_default=True, description="the sender of mails, such as Clarin <clarin@example.com>; needed with CLARIN_SMTP_URL"
     )

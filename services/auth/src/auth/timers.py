@@ -142,7 +142,7 @@ async def send_mail(db: Database, system: Database, vault: Vault, settings: With
     try:
         message = await _message(db, system, vault, settings, mail, now)
         if message is not None and settings.smtp_url is not None:
-            await asyncio.to_thread(post.deliver, settings.smtp_url, message)
+            await asyncio.to_thread(post.deliver, settings.smtp_url, message, settings.smtp_authorities)
         elif message is not None and settings.mail_dir is not None:
             await asyncio.to_thread(post.keep, settings.mail_dir, str(mail.id), message)
     except post.Undeliverable:
