@@ -19,8 +19,8 @@ from .world import PUBLIC_ID, Signer, World, text, world
 
 pytestmark = pytest.mark.timeout(300)
 
-#: A socket is no request and an answer: the last test of this file has it.
-SOCKETS = {"ws"}
+#: A socket or a stream is no request and an answer: the last test of this file has it.
+SOCKETS = {"ws", "stream"}
 
 
 TWICE = {"/api/devices": "/api/whatsapp", "/api/users": "/api/auth/users"}

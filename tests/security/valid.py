@@ -79,6 +79,7 @@ def new_name(world: World) -> str:
 
 plain("authJwks", token=False)
 plain("meta", token=False)
+plain("presence")
 plain("authMe")
 plain("authListSessions")
 plain("authTicket")

@@ -125,6 +125,13 @@ class Service:
         await writer.drain()
         writer.close()
 
+    async def _stream(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\n")
+        await self.release.wait()
+        writer.write(b"data: 2\n\n")
+        await writer.drain()
+        writer.close()
+
     async def _interim(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
         await self._plain(seen, writer)

@@ -2,6 +2,9 @@
 
 from gateway.openapi import merge
 
+#: Of the gateway itself, and of realtime, which writes no description.
+OWN = {"/api/meta", "/api/presence", "/api/stream", "/ws"}
+
 
 def a_document(**changes):
     operation = {
@@ -17,13 +20,13 @@ def a_document(**changes):
 
 def test_only_public_paths_of_the_service_that_answers_them_are_shown():
     merged = merge({"conversations": a_document()}, version="1")
-    assert set(merged["paths"]) == {"/api/chats", "/api/meta", "/ws"}
-    assert set(merge({"auth": a_document()}, version="1")["paths"]) == {"/api/meta", "/ws"}
+    assert set(merged["paths"]) == {"/api/chats", *OWN}
+    assert set(merge({"auth": a_document()}, version="1")["paths"]) == OWN
 
 
 def test_a_schema_that_all_define_alike_stands_once():
     documents = {"conversations": a_document(), "device-worker": a_document(paths={})}
-    assert set(merge(documents, version="1")["components"]["schemas"]) == {"Item", "Problem", "Meta"}
+    assert set(merge(documents, version="1")["components"]["schemas"]) == {"Item", "Problem", "Meta", "Colleagues"}
 
 
 def test_schemas_that_differ_get_their_services_name_wherever_they_are_meant():

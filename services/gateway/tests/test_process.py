@@ -123,7 +123,7 @@ async def test_the_documents_of_the_services_are_one_and_say_who_is_away(process
     status, _, body = await get(process, "/openapi.json")
     document = json.loads(body)
     assert (status, document["openapi"]) == (200, "3.1.0")
-    assert {"/api/chats", "/api/meta", "/ws"} == set(document["paths"])
+    assert {"/api/chats", "/api/meta", "/api/presence", "/api/stream", "/ws"} == set(document["paths"])
     assert document["x-missing"] == ["auth", "device-worker"]
     _, _, page = await get(process, "/docs/problems")
     for code in ("token-expired", "csrf", "upstream-timeout", "too-large", "not-found"):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 
+import aiohttp
 import pytest
 import pytest_asyncio
 import websockets
@@ -135,3 +136,16 @@ async def test_realtime_away_is_a_problem(start, service, wire):
     reply = await client.reply()
     assert (reply.status, json.loads(reply.body)["code"]) == (503, "unavailable")
     assert await client.at_end()
+
+
+async def test_a_stream_of_events_passes_piece_by_piece(gateway, service):
+    async with aiohttp.ClientSession(headers=gateway.sign_in().headers) as session:
+        async with asyncio.timeout(10), session.get(f"http://127.0.0.1:{gateway.port}/api/stream") as answer:
+            assert answer.headers["Content-Type"] == "text/event-stream"
+            assert await answer.content.readuntil(b"\n\n") == b"data: 1\n\n"
+            service.release.set()
+            assert await answer.content.read() == b"data: 2\n\n"
+        async with session.post(f"http://127.0.0.1:{gateway.port}/api/presence") as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{gateway.port}/api/stream") as answer:
+        assert answer.status == 401

@@ -80,13 +80,15 @@ class Admission:
         if request.method not in METHODS:
             raise MethodNotAllowed("This method is not allowed here.")
         service = routes.owner(request.path)
-        if service == "realtime":
+        if service == "realtime" and not request.path.startswith("/api/"):
             return self._socket(request)
         request.upgrade = b""
         if service is None:
             return self._ourselves(request)
         if request.method == b"OPTIONS":
             return self._preflight(request)
+        if service == "realtime" and request.method != b"GET":
+            raise MethodNotAllowed("Only GET is allowed here.", headers={"Allow": "GET"})
         visit = self._rates.visit(request)
         try:
             return self._admit(request, service, visit)

@@ -37,6 +37,12 @@ def _query(name: str, schema: Document, description: str) -> Document:
     return {"name": name, "in": "query", "schema": schema, "description": description}
 
 
+def _refusals(*statuses: int) -> Document:
+    words = {401: "No good token or key.", 403: "The key may not read.", 422: "The place is none.", 503: "Try again in a moment."}
+    body = {"application/problem+json": {"schema": {"type": "object"}}}
+    return {str(status): {"description": words[status], "content": body} for status in statuses}
+
+
 _OWN_PATHS: Document = {
     "/api/meta": {
         "get": {
@@ -58,7 +64,8 @@ _OWN_PATHS: Document = {
             "summary": "Open a WebSocket",
             "description": (
                 "Frames are JSON: first `hello` with `epoch` and `seq`, then `{event, seq, prev, data}`; `prev` is the sequence of the "
-                "frame before, so that a gap shows. `since` with `epoch` resumes; a frame `resync` says that too much was missed."
+                "frame before, so that a gap shows. `since` with `epoch` resumes; a frame `resync` says that too much was missed. "
+                "docs/realtime.md has the whole of it."
             ),
             "operationId": "ws",
             "security": [],
@@ -71,9 +78,65 @@ _OWN_PATHS: Document = {
             "responses": {"101": {"description": "The connection is a WebSocket."}, "401": {"description": "No good token or ticket."}},
         }
     },
+    "/api/stream": {
+        "get": {
+            "tags": ["realtime"],
+            "summary": "The frames of the WebSocket as server-sent events",
+            "description": (
+                "For who cannot open a WebSocket: each event's `data` is a frame, its `id` says where to go on, in `Last-Event-ID`."
+            ),
+            "operationId": "stream",
+            "parameters": [
+                _query("since", {"type": "integer", "minimum": 0}, "The last sequence that the client has."),
+                _query("epoch", {"type": "string"}, "The epoch that the sequence belongs to."),
+                {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}, "description": "The `id` of the last event."},
+            ],
+            "responses": {
+                "200": {"description": "It goes on until it is closed.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+                **_refusals(401, 403, 422, 503),
+            },
+            "x-scope": "read",
+        }
+    },
+    "/api/presence": {
+        "get": {
+            "tags": ["realtime"],
+            "summary": "Who of the account is there, and which chats they have open",
+            "description": "Whoever is not in it is offline. Of the open chats those are named that the caller may see.",
+            "operationId": "presence",
+            "responses": {
+                "200": {
+                    "description": "Everybody who is there.",
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Colleagues"}}},
+                },
+                **_refusals(401, 403, 503),
+            },
+            "x-scope": "read",
+        }
+    },
 }
 
 _OWN_SCHEMAS: Document = {
+    "Colleagues": {
+        "type": "object",
+        "title": "Colleagues",
+        "required": ["items", "next_cursor"],
+        "properties": {
+            "items": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["user_id", "state", "chats"],
+                    "properties": {
+                        "user_id": {"type": "string"},
+                        "state": {"type": "string", "enum": ["online", "away"]},
+                        "chats": {"type": "array", "items": {"type": "string"}},
+                    },
+                },
+            },
+            "next_cursor": {"type": "null"},
+        },
+    },
     "Meta": {
         "type": "object",
         "title": "Meta",
@@ -90,7 +153,7 @@ _OWN_SCHEMAS: Document = {
                 "properties": {"body_bytes": {"type": "integer"}, "media_bytes": {"type": "integer"}},
             },
         },
-    }
+    },
 }
 
 
@@ -101,7 +164,7 @@ def merge(documents: Mapping[str, Document], *, version: str, missing: tuple[str
     """
     paths: Document = dict(_OWN_PATHS)
     schemas: Document = dict(_OWN_SCHEMAS)
-    operations: set[str] = {"meta", "ws"}
+    operations: set[str] = {"meta", "ws", "stream", "presence"}
     for service, document in documents.items():
         own: Document = document.get("components", {}).get("schemas", {})
         renamed = {

@@ -106,6 +106,7 @@ class ChatAssigned(Body, frozen=True, kw_only=True):
     at: datetime
     way: Literal["manual", "auto", "rule"]
     previous_id: str | None = None
+    previous_team_id: str | None = None
     note: str | None = None
     actor: Actor | None = None
 
