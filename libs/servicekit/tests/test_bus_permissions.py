@@ -1,6 +1,8 @@
 """Each service may do its own part on the bus and nothing else: proved on a server that has the real permissions."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +15,8 @@ from contracts.envelope import Envelope, wrap
 from contracts.events.devices import DeviceDeleted
 from contracts.ids import DeviceId, TenantId
 from contracts.whatsapp import Address
-from servicekit.bus import Bus, BusAway, BusRefused, Consumer, Item, dlq
+from servicekit.bus import Bus, BusAway, BusRefused, Consumer, Item, WrongPassword, dlq
+from servicekit.bus.connection import START
 from servicekit.bus.permissions import permissions, users
 from servicekit.embedded import Nats
 from servicekit.testing import eventually
@@ -33,6 +36,44 @@ async def test_a_service_tells_its_own_facts_and_no_other_ones(guarded_nats: Nat
         with pytest.raises(BusRefused, match="permission"):
             await conversations.publish(mine)
         assert (await devices.stream_state(subjects.EVENTS)).messages == 1
+
+
+PROCESS = """
+from servicekit.bus import Bus
+from servicekit.run import service
+from servicekit.settings import WithBus
+
+async def start(settings, process):
+    await process.enter(Bus.open(settings.nats_url, name="shop"))
+
+service("shop", WithBus, start)
+"""
+
+
+async def test_who_has_a_wrong_password_is_told_at_once_instead_of_waiting_for_a_server(guarded_nats: Nats):
+    wrong = guarded_nats.url_as("devices").replace("devices-of-the-tests", "another")
+    async with asyncio.timeout(START / 2):
+        with pytest.raises(WrongPassword, match="refuses the user devices"):
+            async with Bus.open(wrong, name="devices"):
+                pass
+
+
+async def test_a_process_with_a_wrong_password_says_so_in_one_line_without_it_and_ends(guarded_nats: Nats):
+    wrong = guarded_nats.url_as("devices").replace("devices-of-the-tests", "another")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        PROCESS,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={"PATH": os.environ["PATH"], "CLARIN_NATS_URL": wrong},
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), START)
+    assert process.returncode == 1
+    [line] = [line for line in said.decode().splitlines() if '"error"' in line]
+    assert "refuses the user devices" in line
+    assert "another@" not in said.decode()
+    assert "Traceback" not in said.decode()
 
 
 @pytest.mark.parametrize("user", sorted(access.EVERY))

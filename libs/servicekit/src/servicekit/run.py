@@ -30,6 +30,7 @@ import uvloop
 from prometheus_client import REGISTRY
 
 from servicekit import logging
+from servicekit.bus.errors import WrongPassword
 from servicekit.health import Health
 from servicekit.settings import Settings, load
 from servicekit.wire import Wire
@@ -223,6 +224,9 @@ async def _live(process: Service, settings: S, start: Callable[[S, Service], Awa
             if not process.stopping.is_set():
                 log.info("started")
             await process.stopping.wait()
+    except WrongPassword as error:
+        log.error("could not start", reason=logging.describe(error))
+        return 1
     except Exception as error:
         log.exception("could not start or stop", reason=logging.describe(error))
         return 1

@@ -11,7 +11,7 @@ connection.py   the only connection                                   permission
 from servicekit.bus import dlq
 from servicekit.bus.bus import Bus, StreamState, Subscription
 from servicekit.bus.consumer import Consumer
-from servicekit.bus.errors import BusAway, BusRefused, KeyMoved
+from servicekit.bus.errors import BusAway, BusRefused, KeyMoved, WrongPassword
 from servicekit.bus.keyvalue import Entry, KeyValue, Watch
 from servicekit.bus.ordered import Fact, Ordered
 from servicekit.bus.permissions import permissions
@@ -32,6 +32,7 @@ __all__ = [
     "StreamState",
     "Subscription",
     "Watch",
+    "WrongPassword",
     "declare",
     "dlq",
     "permissions",

@@ -17,12 +17,13 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
-from servicekit.bus.errors import BusAway, BusRefused
+from servicekit.bus.errors import BusAway, BusRefused, WrongPassword
 
 log = structlog.get_logger(__name__)
 
 ROOM = 8192  # bytes of a message that are left to headers, so that a dead letter of it fits as well
 START = 30.0  # seconds that a service waits for the server when it starts
+_REFUSED = "authorization violation"
 _PERMISSION = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"', re.IGNORECASE)
 
 
@@ -79,7 +80,12 @@ class Connection:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, *, name: str) -> AsyncIterator["Connection"]:
-        """Connect, waiting for the server for half a minute.  Raises: BusAway."""
+        """Connect, waiting for the server for half a minute.
+
+        Raises:
+            BusAway: There is none.
+            WrongPassword: There is one, and it does not let this user in: waiting would not help.
+        """
         from servicekit.bus.permissions import inbox
 
         client = _Client()
@@ -103,30 +109,46 @@ class Connection:
             self.closed.set()
             self._tell(False)
 
+        refused = asyncio.Event()
+
         async def error(problem: Exception) -> None:
+            if isinstance(problem, nats.errors.AuthorizationError) or _REFUSED in str(problem).casefold():
+                refused.set()
             self._refusal(str(problem))
 
+        connecting = asyncio.ensure_future(
+            client.connect(
+                url,
+                name=name,
+                inbox_prefix=inbox(urlsplit(url).username or name),
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds; a fraction is fine
+                connect_timeout=2,
+                ping_interval=5,
+                max_outstanding_pings=2,
+                pending_size=0,  # nothing is kept for later while the server is away: see forget_unsent
+                skip_subject_validation=True,
+                disconnected_cb=lost,
+                reconnected_cb=back,
+                closed_cb=closed,
+                error_cb=error,
+            )
+        )
         try:
             async with asyncio.timeout(START):
-                await client.connect(
-                    url,
-                    name=name,
-                    inbox_prefix=inbox(urlsplit(url).username or name),
-                    allow_reconnect=True,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds; a fraction is fine
-                    connect_timeout=2,
-                    ping_interval=5,
-                    max_outstanding_pings=2,
-                    pending_size=0,  # nothing is kept for later while the server is away: see forget_unsent
-                    skip_subject_validation=True,
-                    disconnected_cb=lost,
-                    reconnected_cb=back,
-                    closed_cb=closed,
-                    error_cb=error,
-                )
-        except (TimeoutError, OSError, nats.errors.Error) as problem:
+                told = asyncio.ensure_future(refused.wait())
+                await asyncio.wait([connecting, told], return_when=asyncio.FIRST_COMPLETED)
+                told.cancel()
+                if not connecting.done():
+                    raise WrongPassword(urlsplit(url).username)
+                connecting.result()
+        except (TimeoutError, OSError, nats.errors.Error, WrongPassword) as problem:
+            connecting.cancel()
+            await asyncio.wait([connecting])
             await client.close()
+            if isinstance(problem, WrongPassword):
+                raise
             raise BusAway(f"No NATS server within {START:.0f} s: {type(problem).__name__}.") from problem
         self.connected.set()
         try:

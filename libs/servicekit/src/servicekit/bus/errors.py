@@ -5,6 +5,7 @@ Unavailable
 Conflict
 └── KeyMoved        a compare-and-set that came too late
 BusRefused          the server said no: a missing permission or a bug
+└── WrongPassword   … to the whole connection
 """
 
 from contracts.errors import Conflict, Unavailable
@@ -32,3 +33,12 @@ class BusRefused(Exception):
         super().__init__(detail)
         self.status = status
         self.number = number
+
+
+class WrongPassword(BusRefused):
+    """The server does not let this user in."""
+
+    def __init__(self, user: str | None) -> None:
+        super().__init__(
+            f"The NATS server refuses the user {user or '(none)'}: CLARIN_NATS_URL has another password than the server.", status=401
+        )
