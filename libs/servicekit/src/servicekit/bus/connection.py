@@ -135,21 +135,24 @@ class Connection:
                 error_cb=error,
             )
         )
+        told = asyncio.ensure_future(refused.wait())
         try:
-            async with asyncio.timeout(START):
-                told = asyncio.ensure_future(refused.wait())
-                await asyncio.wait([connecting, told], return_when=asyncio.FIRST_COMPLETED)
-                told.cancel()
-                if not connecting.done():
-                    raise WrongPassword(urlsplit(url).username)
+            await asyncio.wait([connecting, told], timeout=START, return_when=asyncio.FIRST_COMPLETED)
+            if connecting.done():
                 connecting.result()
-        except (TimeoutError, OSError, nats.errors.Error, WrongPassword) as problem:
-            connecting.cancel()
-            await asyncio.wait([connecting])
+        except (TimeoutError, OSError, nats.errors.Error) as problem:
             await client.close()
-            if isinstance(problem, WrongPassword):
-                raise
-            raise BusAway(f"No NATS server within {START:.0f} s: {type(problem).__name__}.") from problem
+            raise BusAway(f"No NATS server: {type(problem).__name__}.") from problem
+        finally:
+            told.cancel()
+            if not connecting.done():
+                connecting.cancel()
+                await asyncio.wait([connecting])
+                await client.close()
+        if refused.is_set() and connecting.cancelled():
+            raise WrongPassword(urlsplit(url).username)
+        if connecting.cancelled():
+            raise BusAway(f"No NATS server within {START:.0f} s.")
         self.connected.set()
         try:
             await client.subscribe(f"{self.inbox}.r.*", cb=self._reply)
