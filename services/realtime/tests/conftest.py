@@ -1,6 +1,7 @@
 """Realtime on real NATS and Valkey, as replicas of a test's own, and real clients."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -8,12 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest_asyncio
 import websockets
-from contracts import envelope, ids
+from contracts import asks, buckets, envelope, ids
+from contracts.envelope import Audience
 from contracts.events.conversations import ChatRead
 from contracts.events.devices import ReceiptObserved
 from contracts.ids import DeviceId
+from contracts.principal import Access
 from contracts.whatsapp import Address
 from prometheus_client import CollectorRegistry
 from realtime.callers import Door
@@ -22,9 +26,10 @@ from realtime.feed import Feed
 from realtime.presence import Pace, Presence
 from realtime.sockets import Counters, Server
 from redis.asyncio import Redis
-from servicekit.auth import Verifier
+from servicekit.auth import Verifier, encode_access
 from servicekit.bus import Bus
 from servicekit.testing import eventually
+from servicekit.testing.identity import SignedIn
 
 
 @dataclass
@@ -36,6 +41,15 @@ class Replica:
     server: Server
     stopping: asyncio.Event
     serving: "asyncio.Task[None]"
+    being: "asyncio.Task[None]"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def dies(self) -> None:
+        """Say nothing more of who is there, as when it was killed."""
+        self.being.cancel()
 
     async def stop(self) -> None:
         self.stopping.set()
@@ -57,12 +71,13 @@ async def run_replica(
     following = asyncio.create_task(feed.run(stopping))
     being = asyncio.create_task(presence.run(stopping))
     serving = asyncio.create_task(server.serve("127.0.0.1", 0, stopping, ready=listening))
-    replica = Replica(await listening, feed, server, stopping, serving)
+    replica = Replica(await listening, feed, server, stopping, serving, being)
 
     async def end() -> None:
         await replica.stop()
         await following
-        await being
+        with contextlib.suppress(asyncio.CancelledError):
+            await being
 
     stack.push_async_callback(end)
     await asyncio.wait_for(feed.ready.wait(), 10)
@@ -114,6 +129,16 @@ class Client:
             self.last = frame["seq"]
         return frame
 
+    async def say(self, type: str, **what: Any) -> None:
+        await self.socket.send(json.dumps({"type": type, **what}))
+
+    async def until(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Give the data of the next frame of this kind with these fields; what comes before it is let go."""
+        while True:
+            frame = await self.next()
+            if frame["event"] == event and fields.items() <= frame["data"].items():
+                return frame["data"]
+
     async def unread(self, count: int) -> list[int]:
         """Take *count* frames, each of which carries the number that `a_read` gave it."""
         return [(await self.next())["data"]["unread"] for _ in range(count)]
@@ -153,3 +178,34 @@ async def reached(replica: Replica, bus: Bus) -> None:
     """Wait until a replica has heard all that is in the stream."""
     last = (await bus.stream_state()).last_sequence
     await eventually(lambda: replica.feed.hub.position >= last)
+
+
+@pytest_asyncio.fixture
+async def reach(bus: Bus) -> Any:
+    """Set what somebody sees, as auth does."""
+    bucket = await bus.bucket(buckets.ACCESS)
+
+    async def set_to(someone: SignedIn, **access: Any) -> None:
+        await bucket.put(str(someone.principal.id), encode_access(Access(**access)))
+
+    return set_to
+
+
+@pytest_asyncio.fixture
+async def chats(bus: Bus) -> AsyncIterator[dict[str, Audience]]:
+    """Whose chats these are, as conversations answers."""
+    known: dict[str, Audience] = {}
+
+    async def answer(payload: bytes) -> bytes:
+        asked = msgspec.json.decode(payload, type=asks.ChatsNamed)
+        names = {id: ids.public(ids.CHAT, id) for id in asked.chats}
+        found = {id: known[name] for id, name in names.items() if name in known}
+        return msgspec.json.encode(asks.ChatsKnown(chats=found))
+
+    answering = await bus.answer(asks.CHATS, answer, queue="conversations")
+    yield known
+    await answering.close()
+
+
+def a_chat() -> str:
+    return ids.public(ids.CHAT, ids.new())

@@ -78,6 +78,7 @@ class Presence:
         self._mine: dict[Key, _Mine] = {}
         self._dirty = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._due: set[Key] = set()
         chats.changed.append(self._on_chat)
 
     # What clients say
@@ -137,12 +138,14 @@ class Presence:
                 self._soon(tenant, user)
 
     def _soon(self, tenant: TenantId, user: UserId) -> None:
-        if self._hub().views(tenant):
+        if (tenant, user) not in self._due and self._hub().views(tenant):
+            self._due.add((tenant, user))
             task = asyncio.get_running_loop().create_task(self._tell(tenant, user))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _tell(self, tenant: TenantId, user: UserId) -> None:
+        self._due.discard((tenant, user))
         hub = self._hub()
         present = self._roster.of(tenant, user)
         if present is not None and not all(view.whole for view in hub.views(tenant)):
