@@ -66,3 +66,35 @@ def test_operations_of_one_name_are_told_apart_and_anonymous_ones_need_no_token(
     assert merged["paths"]["/api/chats"]["get"]["operationId"] == "conversations_list"
     assert "security" not in merged["paths"]["/api/chats"]["get"]
     assert merged["x-missing"] == ["device-worker"]
+
+
+def test_every_operation_says_what_the_gateway_itself_may_answer():
+    document = merge({"conversations": a_document()}, version="1")
+    for item in document["paths"].values():
+        for operation in item.values():
+            assert {"400", "404", "405", "413", "429", "431", "503"} <= set(operation["responses"])
+            for response in operation["responses"].values():
+                if "$ref" in response:
+                    stated = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+                    assert stated["content"]["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+    assert "Problem" in document["components"]["schemas"]
+    chats = document["paths"]["/api/chats"]["get"]["responses"]
+    assert "401" in chats
+    assert document["paths"]["/ws"]["get"]["responses"]["426"] == {"$ref": "#/components/responses/Edge426"}
+    assert "401" not in document["paths"]["/api/meta"]["get"]["responses"]
+
+
+def test_what_a_service_says_of_a_status_stays_and_a_forgery_is_refused_where_something_changes():
+    said = {
+        "description": "`limit`: Too many.",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    plain = {"description": "Gone."}
+    item = {"post": {"operationId": "send", "responses": {"202": {"description": "It waits."}, "429": said, "404": plain}}}
+    document = merge({"conversations": a_document(paths={"/api/chats": item})}, version="1")
+    responses = document["paths"]["/api/chats"]["post"]["responses"]
+    assert responses["429"] == said
+    assert responses["404"]["description"] == "Gone."
+    assert list(responses["404"]["content"]) == ["application/problem+json"]
+    assert "csrf" in document["components"]["responses"]["Edge403"]["content"]["application/problem+json"]["examples"]
+    assert responses["403"] == {"$ref": "#/components/responses/Edge403"}

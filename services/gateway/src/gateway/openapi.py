@@ -1,11 +1,15 @@
-"""The services' OpenAPI documents as one. Pure."""
+"""The services' OpenAPI documents as one, with what the gateway itself answers. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contracts import routes
-from contracts.errors import Problem
+from contracts.errors import Problem, RateLimited, Unauthenticated
+from servicekit.http.documents import PROBLEM_SCHEMA
+from servicekit.http.problems import MEDIA_TYPE, SCHEMA, described
+
+from gateway import domain
 
 Document = dict[str, Any]
 
@@ -157,6 +161,43 @@ _OWN_SCHEMAS: Document = {
 }
 
 
+#: What the gateway itself refuses, whatever is asked for, by what decides that it can.
+_EVERYWHERE: tuple[type[Problem], ...] = (
+    domain.BadRequest,
+    domain.BadTarget,
+    domain.OriginRefused,
+    domain.NoSuchPath,
+    domain.MethodNotAllowed,
+    domain.TooSlow,
+    domain.BodyTooLarge,
+    domain.TargetTooLong,
+    domain.ExpectationFailed,
+    RateLimited,
+    domain.TooManyConnections,
+    domain.HeadersTooLarge,
+    domain.UpstreamAway,
+    domain.UpstreamTimeout,
+    domain.UpstreamBroken,
+    domain.VersionNotSupported,
+)
+_SIGNED_IN: tuple[type[Problem], ...] = (Unauthenticated, domain.KeyInvalid, domain.KeyExpired, domain.AccountSuspended)
+_FORGEABLE: tuple[type[Problem], ...] = (domain.CsrfMismatch,)
+_UPGRADING: tuple[type[Problem], ...] = (domain.NotAnUpgrade,)
+
+
+def _by_status(kinds: Iterable[type[Problem]]) -> dict[str, list[type[Problem]]]:
+    found: dict[str, list[type[Problem]]] = {}
+    for kind in kinds:
+        found.setdefault(str(kind.status), []).append(kind)
+    return found
+
+
+#: Each status once, for all operations that do not say more of it.
+_EDGE: Document = {
+    f"Edge{status}": described(kinds) for status, kinds in sorted(_by_status((*_EVERYWHERE, *_SIGNED_IN, *_FORGEABLE, *_UPGRADING)).items())
+}
+
+
 def merge(documents: Mapping[str, Document], *, version: str, missing: tuple[str, ...] = ()) -> Document:
     """Join the public paths of *documents*, which go by service, under one roof.
 
@@ -178,6 +219,9 @@ def merge(documents: Mapping[str, Document], *, version: str, missing: tuple[str
             if routes.owner(path) != service:
                 continue
             paths[path] = _item(_refer(item, renamed), path, service, operations)
+    for path, item in paths.items():
+        paths[path] = {method: _guarded(path, method, operation) for method, operation in item.items()}
+    schemas.setdefault(SCHEMA, PROBLEM_SCHEMA)
     merged: Document = {
         "openapi": "3.1.0",
         "info": {
@@ -187,7 +231,7 @@ def merge(documents: Mapping[str, Document], *, version: str, missing: tuple[str
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": dict(sorted(schemas.items())), "securitySchemes": _SECURITY},
+        "components": {"schemas": dict(sorted(schemas.items())), "responses": _EDGE, "securitySchemes": _SECURITY},
         "security": [{"bearer": []}, {"key": []}, {"session": []}],
     }
     if missing:
@@ -207,6 +251,26 @@ def problems(document: Document, own: Iterable[type[Problem]]) -> dict[str, tupl
                         if isinstance(value, dict) and value.get("code") == code and isinstance(value.get("status"), int):
                             found.setdefault(code, (value["status"], str(example.get("summary") or value.get("title", ""))))
     return dict(sorted(found.items()))
+
+
+def _guarded(path: str, method: str, operation: Any) -> Any:
+    """Add to an operation what the gateway may answer in the service's place; where a status is there, its shape is the same."""
+    if not isinstance(operation, dict) or "responses" not in operation:
+        return operation
+    kinds = [*_EVERYWHERE]
+    if operation.get("security") != []:
+        kinds += _SIGNED_IN
+    if method.upper().encode() not in domain.SAFE and (operation.get("security") != [] or path in domain.COOKIE_GUARDED):
+        kinds += _FORGEABLE
+    if "101" in operation["responses"]:
+        kinds += _UPGRADING
+    responses = dict(operation["responses"])
+    for status in _by_status(kinds):
+        known = responses.setdefault(status, {"$ref": f"#/components/responses/Edge{status}"})
+        if "$ref" not in known and MEDIA_TYPE not in known.get("content", {}):
+            problem = {"schema": {"$ref": f"#/components/schemas/{SCHEMA}"}}
+            responses[status] = known | {"content": known.get("content", {}) | {MEDIA_TYPE: problem}}
+    return operation | {"responses": dict(sorted(responses.items()))}
 
 
 def _prefixed(service: str, name: str) -> str:
