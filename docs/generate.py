@@ -8,6 +8,7 @@ from pathlib import Path
 import auth.api
 import conversations.api
 import device_worker.api
+import device_worker.ops
 from contracts import access, reference
 from fastapi import APIRouter
 from gateway import openapi
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 ROUTERS: dict[str, Sequence[APIRouter]] = {
     "auth": auth.api.ROUTERS,
-    "device-worker": (device_worker.api.router, device_worker.api.alias),
+    "device-worker": (device_worker.api.router, device_worker.api.alias, device_worker.ops.router),
     "conversations": conversations.api.ROUTERS,
 }
 

@@ -10,7 +10,7 @@ from servicekit.outbox import Relay
 from servicekit.run import Service
 from servicekit.timers import every
 
-from device_worker import api, consumers, timers
+from device_worker import api, consumers, ops, timers
 from device_worker.settings import ApiSettings
 
 SCHEMA = "devices"
@@ -33,8 +33,8 @@ async def start(settings: ApiSettings, process: Service) -> None:
         title="Clarin devices",
         service=process,
         verifier=verifier,
-        routers=[api.router, api.alias],
+        routers=[api.router, api.alias, ops.router],
         cursor_secret=settings.cursor_secret,
-        state={"db": db},
+        state={"bus": bus, "system": system, "db": db},
     )
     process.serve(app, settings.http_host, settings.http_port)

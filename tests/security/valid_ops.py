@@ -1,0 +1,48 @@
+"""Requests for the operations of the fleet. The worker that is drained is one that only its entry tells of: no shard would go to it."""
+
+from uuid import uuid4
+
+import msgspec
+from contracts import buckets
+from device_worker.fleet import Fleet
+from device_worker.shards import WorkerEntry
+from servicekit.bus import Bus
+
+from .valid import Valid, valid
+from .world import World, running
+
+GHOST = "ghost~000000000000"
+
+
+async def ghost(world: World) -> str:
+    async with Bus.open(running(world.system).nats, name="security") as bus:
+        entry = WorkerEntry(worker=GHOST, incarnation=uuid4(), full=True)
+        await (await bus.bucket(buckets.WORKERS)).put(GHOST.replace("~", "/"), msgspec.json.encode(entry))
+    return GHOST
+
+
+@valid("opsListWorkers", installation=True)
+async def _(world: World) -> Valid:
+    return Valid(caller=world.installer)
+
+
+@valid("opsDrainWorker", installation=True)
+async def _(world: World) -> Valid:
+    return Valid(ids={"id": await ghost(world)}, caller=world.installer)
+
+
+@valid("opsUndrainWorker", installation=True)
+async def _(world: World) -> Valid:
+    return Valid(ids={"id": await ghost(world)}, caller=world.installer)
+
+
+@valid("opsListShards", installation=True)
+async def _(world: World) -> Valid:
+    return Valid(caller=world.installer)
+
+
+@valid("opsMoveShard", installation=True)
+async def _(world: World) -> Valid:
+    async with Bus.open(running(world.system).nats, name="security") as bus:
+        worker = next(worker.entry.worker for worker in (await Fleet.read(bus)).workers if worker.state == "running")
+    return Valid(ids={"number": "7"}, body={"worker": worker}, caller=world.installer)
