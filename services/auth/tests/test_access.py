@@ -4,7 +4,10 @@ from typing import Any
 import msgspec
 from auth import limits
 from contracts import buckets, ids
-from contracts.principal import Access, Reach
+from contracts.envelope import wrap
+from contracts.events.devices import DeviceDeleted, DeviceOrdered
+from contracts.ids import TenantId
+from contracts.principal import Access, Actor, Reach
 from servicekit.bus import Bus, BusAway
 from servicekit.db import Database
 from servicekit.testing import eventually
@@ -182,3 +185,22 @@ async def test_who_sees_the_chats_of_a_team_lets_nobody_see_more_and_takes_nobod
     changed = await admin("PATCH", f"/api/users/{caro['id']}", {"chats": "team", "teams": [mine]})
     assert (changed.status, changed.body["chats"], changed.body["teams"]) == (200, "team", [mine])
     assert (await admin("PATCH", f"/api/users/{caro['id']}", {"password": "another horse battery"})).status == 200
+
+
+def added(owner_of: str, number: str, user: dict[str, Any]) -> Any:
+    actor = Actor(id=ids.parse(ids.USER, user["id"]))
+    return wrap(TenantId(ids.parse(ids.ACCOUNT, owner_of)), DeviceOrdered(id=number, name="Ventas", order="add", actor=actor))
+
+
+async def test_who_sees_some_numbers_sees_one_that_they_add_until_it_is_deleted(call: Caller, bus: Bus) -> None:
+    owner = await an_owner(call)
+    beto, caro = [await let_in(owner, f"{name}@example.com", "admin", devices=[ONE]) for name in ("beto", "caro")]
+    account = beto["account_id"]
+    await bus.publish(added(account, TWO, beto))
+    await eventually(lambda: _is(bus, beto, access([ONE, TWO])), timeout=10)
+    assert (await owner("GET", f"/api/users/{caro['id']}")).body["devices"] == [ONE]
+    await bus.publish(added(account, TWO, beto), added(account, ONE, (await owner("GET", "/api/auth/me")).body["user"]))
+    await bus.publish(wrap(TenantId(ids.parse(ids.ACCOUNT, account)), DeviceDeleted(id=ONE)))
+    await eventually(lambda: _is(bus, beto, access([TWO])), timeout=10)
+    await eventually(lambda: _is(bus, caro, access([])), timeout=10)
+    assert (await owner("GET", "/api/auth/me")).body["user"]["devices"] is None

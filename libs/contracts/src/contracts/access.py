@@ -24,7 +24,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 #: By the service's name on the bus, which is its NATS user as well.
 EVERY: dict[str, Access] = {
     "gateway": Access(),
-    "auth": Access(durables=((subjects.EVENTS, "auth-activity"),)),
+    "auth": Access(durables=((subjects.EVENTS, "auth-activity"), (subjects.EVENTS, "auth-numbers"))),
     "devices": Access(process="device-worker", durables=((subjects.COMMANDS, "devices-orders"), (subjects.EVENTS, "devices-accounts"))),
     "conversations": Access(
         durables=(

@@ -1,10 +1,13 @@
-"""What auth makes of the facts that are told: the record of who did what."""
+"""What auth makes of the facts that are told: the record of who did what, and who sees a number that is new or gone."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from contracts import subjects
+from contracts import ids, subjects
 from contracts.envelope import Envelope
+from contracts.events.devices import DeviceDeleted, DeviceOrdered
+from contracts.ids import DeviceId
 from servicekit.bus import Consumer
 from servicekit.db import Database
 
@@ -12,6 +15,7 @@ from auth import store
 from auth.domain.activity import BODIES, deed
 
 ACTIVITY = "auth-activity"
+NUMBERS = "auth-numbers"
 
 
 def activity(db: Database) -> Consumer:
@@ -24,3 +28,22 @@ def activity(db: Database) -> Consumer:
                 await store.activity.add(tx, deeds)
 
     return Consumer(durable=ACTIVITY, stream=subjects.EVENTS, bodies=BODIES, handle=handle)
+
+
+def numbers(db: Database, limited: asyncio.Event) -> Consumer:
+    """Describe the durable by which who adds a number sees it, even where they see some numbers only. Repeats change nothing."""
+
+    async def handle(envelopes: Sequence[Envelope[Any]]) -> None:
+        told = [envelope for envelope in envelopes if isinstance(envelope.data, DeviceDeleted) or envelope.data.order == "add"]
+        if not told:
+            return
+        async with db.transaction({envelope.tenant for envelope in told}) as tx:
+            for envelope in told:
+                device = DeviceId(ids.parse(ids.DEVICE, envelope.data.id))
+                if isinstance(envelope.data, DeviceDeleted):
+                    await store.access.hide(tx, envelope.tenant, device)
+                else:
+                    await store.access.show(tx, envelope.tenant, envelope.data.actor.id, device)
+        limited.set()
+
+    return Consumer(durable=NUMBERS, stream=subjects.EVENTS, bodies=(DeviceOrdered, DeviceDeleted), handle=handle)

@@ -66,6 +66,7 @@ async def start(settings: AuthSettings, service: run.Service) -> int:
         if name != "mails" or settings.mails:
             service.background(name, timers.draining(name, drain, woken))
     service.background(consumers.ACTIVITY, bus.consumer(consumers.activity(db)))
+    service.background(consumers.NUMBERS, bus.consumer(consumers.numbers(db, limited)))
     await limits.restore(access, system)
     await service.enter(_answering(bus, answers.exchange(db, system, keyring, access)))
     for name, interval, work in (

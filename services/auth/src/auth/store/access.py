@@ -35,6 +35,20 @@ async def limit(tx: Tx, tenant: TenantId, id: UUID, devices: Collection[DeviceId
     await tx.execute(fresh.on_conflict_do_update(index_elements=["tenant", "id"], set_=moved))
 
 
+async def show(tx: Tx, tenant: TenantId, id: UUID, device: DeviceId) -> None:
+    """Who sees some numbers only sees this one as well."""
+    row = (access.c.tenant == tenant) & (access.c.id == id) & access.c.devices.is_not(None) & (access.c.devices.all_() != device)
+    values = {"devices": func.array_append(access.c.devices, device), "revision": access.c.revision + 1}
+    await tx.execute(update(access).where(row).values(values))
+
+
+async def hide(tx: Tx, tenant: TenantId, device: DeviceId) -> None:
+    """Nobody's numbers name this one any more: it is gone."""
+    row = (access.c.tenant == tenant) & (access.c.devices.any_() == device)
+    values = {"devices": func.array_remove(access.c.devices, device), "revision": access.c.revision + 1}
+    await tx.execute(update(access).where(row).values(values))
+
+
 async def touch(tx: Tx, tenant: TenantId, ids: Collection[UserId]) -> None:
     """What these people see leaves for the bus again: their teams are others."""
     if not ids:
