@@ -44,7 +44,7 @@ def upgrade() -> None:
             add column closed_at timestamptz
     """)
     op.execute("alter table chats alter column revision set default 0")
-    op.execute("alter table messages add column origin text, add column resend_of uuid, add column mentions uuid[]")
+    op.execute("alter table messages add column origin text, add column resend_of uuid")
     op.execute("""
         create table chat_marks (
             tenant uuid not null,

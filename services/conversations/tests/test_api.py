@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from contracts import ids, subjects
 from contracts.commands import MarkRead, SendMessage
-from contracts.events.conversations import ChatRead, ContactChanged, ContactCreated, MessageQueued
+from contracts.events.conversations import ChatChanged, ChatRead, ContactChanged, ContactCreated, MessageQueued
 from contracts.events.devices import DeviceState
 from contracts.ids import DeviceId
 from contracts.principal import Role
@@ -158,8 +158,9 @@ async def test_a_text_into_a_chat_is_queued_and_ordered(client, world, tenant, d
     assert response.status_code == 202
     assert (message["status"], message["from_me"], message["text"], message["chat_id"]) == ("queued", True, "Sí 👍", chat["id"])
     assert message["author_id"] == ids.public(ids.USER, ana.principal.id)
-    queued, order = await world.told()
+    queued, order, changed = await world.told()
     assert isinstance(queued.data, MessageQueued)
+    assert (changed.data.waiting_since, changed.data.revision, type(changed.data)) == (None, 2, ChatChanged)
     assert isinstance(order.data, SendMessage)
     assert order.id == ids.derived("send", order.data.message)
     assert ids.public(ids.MESSAGE, order.data.message) == queued.data.id == message["id"]

@@ -3,7 +3,7 @@
 import asyncio
 
 from contracts import ids
-from contracts.events.conversations import ChatRead, ContactChanged, ContactCreated, MessageReceived, MessageReplaced
+from contracts.events.conversations import ChatCreated, ChatRead, ContactChanged, ContactCreated, MessageReceived, MessageReplaced
 from contracts.ids import DeviceId, TenantId
 from contracts.whatsapp import Address, Quoted
 
@@ -19,7 +19,9 @@ async def test_a_message_makes_contact_chat_and_message(world, tenant, device):
     assert (contact["name"], contact["phone"]) == ("Ana", ANA.value)
     assert (chat["contact"], chat["unread"], chat["last_message_id"]) == (contact["id"], 1, message["id"])
     assert (message["status"], message["text"], message["sender_name"]) == ("received", "Hola", "Ana")
-    created, received = await world.told()
+    created, begun, received = await world.told()
+    assert isinstance(begun.data, ChatCreated)
+    assert (begun.data.unread, begun.data.waiting_since, begun.data.revision) == (1, message["at"], 1)
     assert isinstance(created.data, ContactCreated)
     assert isinstance(received.data, MessageReceived)
     assert received.audience.device == device
@@ -32,7 +34,7 @@ async def test_a_message_that_comes_twice_is_counted_once(world, tenant, device)
     await world.handle([event])
     [chat] = await world.rows("select unread from chats")
     assert chat["unread"] == 1
-    assert [type(fact.data) for fact in await world.told()] == [ContactCreated, MessageReceived]
+    assert [type(fact.data) for fact in await world.told()] == [ContactCreated, ChatCreated, MessageReceived]
 
 
 async def test_the_last_message_is_the_latest_by_its_own_time(world, tenant, device):

@@ -7,16 +7,18 @@ import asyncpg
 import pytest_asyncio
 from contracts import ids
 from contracts.ids import DeviceId, TenantId
+from contracts.principal import Access, Principal, Role
 from contracts.views import MessageStatus
 from contracts.whatsapp import Address
 from conversations.consumers import whatsapp
 from conversations.store import reading
+from conversations.store.reading import Wanted
 from servicekit.db import Database, raw
 from servicekit.migrations import lint
 
 from .facts import NOON, a_message, a_receipt, a_sent, an_unsent, later
 
-BIG = ("contacts", "contact_aliases", "chats", "messages")
+BIG = ("contacts", "contact_aliases", "chats", "messages", "chat_tags", "chat_marks")
 
 
 class Explained:
@@ -56,6 +58,20 @@ async def crowded(world):
         select tenant, gen_random_uuid(), device, id, gen_random_uuid()::text, n % 2 = 0, 'text', 'Hola', 'read',
                last_message_at - n * interval '1 min', n = 1
           from chats, generate_series(0, 7) n;
+        create temporary table w as
+        select tenant, gen_random_uuid() as agent, gen_random_uuid() as team, gen_random_uuid() as tag from t, generate_series(1, 4);
+        with picked as (select ctid as place, tenant, (random() * 3)::int as n from chats)
+        update chats c
+           set status = (array['open', 'open', 'pending', 'closed'])[1 + (random() * 3)::int],
+               assignee = case when n > 0 then (select agent from w where w.tenant = c.tenant order by agent offset n limit 1) end,
+               team = case when n > 1 then (select team from w where w.tenant = c.tenant order by agent offset n limit 1) end
+          from picked where c.ctid = place;
+        insert into chat_tags (tenant, chat, tag)
+        select c.tenant, c.id, w.tag from chats c join w using (tenant) where random() < 0.2;
+        insert into chat_marks (tenant, agent, chat, read_at, pinned_at)
+        select tenant, assignee, id, now() - interval '9 days', case when random() < 0.05 then now() end
+          from chats where assignee is not null;
+        analyze chat_tags; analyze chat_marks;
         update chats c set last_message_id = m.id from messages m where m.tenant = c.tenant and m.chat = c.id and m.at = c.last_message_at;
         analyze contacts; analyze contact_aliases; analyze chats; analyze messages;
         """
@@ -64,23 +80,57 @@ async def crowded(world):
     return TenantId(row["tenant"]), DeviceId(row["device"])
 
 
+async def work(world, tenant):
+    """One of the people, the teams and the tags of the crowded tenant."""
+    [row] = await world.rows(
+        "select assignee, team from chats where tenant = $1 and assignee is not null and team is not null limit 1", tenant
+    )
+    [tag] = await world.rows("select tag from chat_tags where tenant = $1 limit 1", tenant)
+    return row["assignee"], row["team"], tag["tag"]
+
+
+def sees(tenant, agent, device, team):
+    """Callers who see one number, several, their teams' chats, and their own."""
+    for access in (
+        Access(devices=frozenset({device})),
+        Access(devices=frozenset({device, ids.new()})),
+        Access(chats="own"),
+        Access(chats="team", teams=frozenset({team})),
+        Access(chats="team", teams=frozenset({team, ids.new()}), devices=frozenset({device, ids.new()})),
+    ):
+        yield Principal(id=agent, tenant=tenant, role=Role.AGENT, access=access)
+
+
 async def test_the_list_of_chats_reads_what_it_shows(world, crowded):
     tenant, device = crowded
     [row] = await world.rows("select last_message_at, id from chats where tenant = $1 order by 1 desc offset 100 limit 1", tenant)
     after = row["last_message_at"], row["id"]
+    agent, team, tag = await work(world, tenant)
     async with world.db.transaction(tenant) as tx:
         c = Explained(await raw(tx))
-        assert await reading.list_chats(c, tenant, limit=51)
-        assert await reading.list_chats(c, tenant, limit=51, unread=True)
-        assert await reading.list_chats(c, tenant, limit=51, unread=False)
-        assert await reading.list_chats(c, tenant, limit=51, after=after)
-        assert await reading.list_chats(c, tenant, limit=51, device=device, unread=True, after=after)
-        assert await reading.list_chats(c, tenant, limit=51, query="Name 12")
-        assert await reading.list_chats(c, tenant, limit=51, query="5511900000")
-        for seen in ({device}, {device, ids.new()}):
-            assert await reading.list_chats(c, tenant, limit=51, after=after, devices=seen)
-            assert await reading.list_chats(c, tenant, limit=51, unread=True, devices=seen)
-            assert await reading.list_chats(c, tenant, limit=51, query="Name 12", devices=seen)
+        for wanted in (
+            Wanted(),
+            Wanted(unread=True),
+            Wanted(unread=False),
+            Wanted(device=device, unread=True),
+            Wanted(query="Name 12"),
+            Wanted(query="5511900000"),
+            Wanted(status="open"),
+            Wanted(status="open", assignee="none"),
+            Wanted(assignee=agent),
+            Wanted(assignee=agent, status="open"),
+            Wanted(team=team),
+            Wanted(team=team, status="open", unread=True),
+            Wanted(tag=tag),
+            Wanted(tag=tag, status="open", assignee=agent),
+        ):
+            assert await reading.list_chats(c, tenant, wanted, limit=51), wanted
+            assert await reading.list_chats(c, tenant, wanted, limit=51, after=after) or wanted.tag or wanted.query, wanted
+        for seer in sees(tenant, agent, device, team):
+            for wanted in (Wanted(), Wanted(unread=True), Wanted(query="Name 12"), Wanted(status="open"), Wanted(team=team)):
+                assert await reading.list_chats(c, tenant, wanted, limit=51, after=after, seer=seer) or wanted.query, (seer, wanted)
+            assert (await reading.count_chats(c, tenant, {"open": Wanted(status="open"), "all": Wanted()}, seer))["all"]
+            await reading.list_chats(c, tenant, Wanted(pinned=True), limit=51, seer=seer)
     for plan in c.plans:
         assert "Seq Scan" not in plan, plan
         assert "InitPlan" in plan, "Row-level security is in force."
@@ -88,7 +138,7 @@ async def test_the_list_of_chats_reads_what_it_shows(world, crowded):
 
 async def test_pages_of_messages_and_contacts_read_what_they_show(world, crowded):
     tenant, device = crowded
-    [row] = await world.rows("select id, last_message_at from chats where tenant = $1 limit 1", tenant)
+    [row] = await world.rows("select id, contact, last_message_at from chats where tenant = $1 limit 1", tenant)
     async with world.db.transaction(tenant) as tx:
         c = Explained(await raw(tx))
         assert len(await reading.list_messages(c, tenant, row["id"], limit=5)) == 5
@@ -98,10 +148,13 @@ async def test_pages_of_messages_and_contacts_read_what_they_show(world, crowded
         assert await reading.list_contacts(c, tenant, limit=51, query="Name 12")
         assert await reading.list_contacts(c, tenant, limit=51, query="55119")
         assert await reading.chat(c, tenant, row["id"])
-        assert await reading.list_contacts(c, tenant, limit=51, devices={device})
-        assert await reading.list_contacts(c, tenant, limit=51, query="Name 12", devices={device})
-        assert await reading.chat(c, tenant, row["id"], {device})
-        assert await reading.chat_id(c, tenant, row["id"], {device})
+        agent, team, _ = await work(world, tenant)
+        for seer in sees(tenant, agent, device, team):
+            assert await reading.list_contacts(c, tenant, limit=51, seer=seer)
+            assert await reading.list_contacts(c, tenant, limit=51, query="Name 12", seer=seer)
+            await reading.chat(c, tenant, row["id"], seer)
+            await reading.chat_id(c, tenant, row["id"], seer)
+            await reading.contact(c, tenant, row["contact"], seer)
     for plan in c.plans:
         assert "Seq Scan" not in plan, plan
 

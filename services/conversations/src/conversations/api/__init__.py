@@ -1,5 +1,5 @@
-"""The public routes under ``/api/chats``, ``/api/messages`` and ``/api/contacts``."""
+"""The public routes of the inbox."""
 
-from conversations.api import chats, contacts, messages
+from conversations.api import assignment, chats, contacts, messages, tags
 
-ROUTERS = (chats.router, messages.router, contacts.router)
+ROUTERS = (chats.router, assignment.of_chats, messages.router, contacts.router, tags.router, assignment.router)

@@ -1,27 +1,36 @@
-"""The inbox: its chats, their messages, and what has been read."""
+"""The inbox: its chats and where they stand, their messages, and what has been read."""
 
 from datetime import UTC, datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
 
-from contracts.edge import PublicChatId, PublicDeviceId
-from contracts.ids import ChatId
+import asyncpg
+import msgspec
+from contracts import ids
+from contracts.edge import PublicChatId, PublicDeviceId, PublicTagId, PublicTeamId
+from contracts.ids import ChatId, UserId
 from contracts.principal import Principal, Scope
-from contracts.views import Message
+from contracts.views import ChatStatus, Message
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BeforeValidator, Field
 from servicekit import cursors, outbox
 from servicekit.cursors import BadCursor
 from servicekit.db import raw
-from servicekit.http import Caller, Cursor, Json, Limit, answer, needs, problems
+from servicekit.http import Body, Caller, Cursor, Json, Limit, answer, needs, problems
 
 from conversations import store
 from conversations.api import shapes
 from conversations.api.shapes import Chat, Db
-from conversations.domain.errors import ChatMissing
-from conversations.store import chats, reading, writing
+from conversations.domain.errors import ChatMissing, ChatMoved, SnoozeInvalid, TagMissing, TooMany
+from conversations.store import chats, marks, moves, reading, tags, writing
+from conversations.store.chats import Held
 from conversations.store.messages import view
+from conversations.store.moves import Move
+from conversations.store.reading import Wanted
 
 router = APIRouter(prefix="/api/chats", tags=["chats"])
+
+TAGS = 50
 
 
 class Place(NamedTuple):
@@ -31,6 +40,51 @@ class Place(NamedTuple):
     id: UUID
 
 
+def _whose(value: object) -> object:
+    if value in ("me", "none") or not isinstance(value, str):
+        return value
+    return ids.parse(ids.USER, value)
+
+
+Whose = Annotated[
+    UserId | Literal["me", "none"] | None,
+    BeforeValidator(_whose),
+    Query(description="Answered by this user (`usr_…`), by `me`, or by `none`.", json_schema_extra={"type": "string"}),
+]
+
+
+class Change(Body):
+    """Where a chat should stand; what is left out stays as it is."""
+
+    status: ChatStatus | None = None
+    snoozed_until: Annotated[AwareDatetime | None, Field(description="With `snoozed`: when it is open again by itself.")] = None
+    tags: Annotated[list[PublicTagId] | None, Field(max_length=TAGS, description="All tags that it should bear.")] = None
+    pinned: Annotated[bool | None, Field(description="For the caller alone.")] = None
+    revision: Annotated[
+        int | None, Field(description="The chat's `revision` as the caller knows it: another one is answered with 409 and the chat.")
+    ] = None
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many chats each view has for the caller.
+
+    Attributes:
+        mine: Open ones that the caller answers.
+        unassigned: Open ones that nobody answers.
+        unread: With messages that nobody has seen.
+        most: No view is counted any further than this.
+    """
+
+    open: int
+    pending: int
+    snoozed: int
+    mine: int
+    unassigned: int
+    unread: int
+    pinned: int
+    most: int
+
+
 @router.get("", responses=answer(Chat, page=True) | problems(BadCursor))
 async def list_chats(
     caller: Caller,
@@ -38,38 +92,90 @@ async def list_chats(
     limit: Limit = 50,
     cursor: Cursor = None,
     device_id: Annotated[PublicDeviceId | None, Query(description="Of this number alone.")] = None,
+    status: Annotated[ChatStatus | None, Query(description="With this status alone.")] = None,
+    assignee: Whose = None,
+    team_id: Annotated[PublicTeamId | None, Query(description="In the queue of this team.")] = None,
+    tag_id: Annotated[PublicTagId | None, Query(description="With this tag; none has one that has been deleted.")] = None,
     unread: Annotated[bool | None, Query(description="Only those with (or without) unread messages.")] = None,
+    pinned: Annotated[bool, Query(description="Only those that the caller has pinned.")] = False,
     q: Annotated[str | None, Query(max_length=100, description="How the contact's name or phone begins.")] = None,
 ) -> Json:
     """List the chats, the one with the newest message first."""
-    query = (q or "").replace("\0", "").strip()
-    name = f"chats?device={device_id}&unread={unread}&q={query}"
+    wanted = Wanted(
+        device=device_id,
+        status=status,
+        assignee=caller.id if assignee == "me" else assignee,
+        team=team_id,
+        tag=tag_id,
+        unread=unread,
+        pinned=pinned,
+        query=(q or "").replace("\0", "").strip(),
+    )
+    name = f"chats?{wanted}"
     after = cursors.decode(caller.tenant, name, cursor, Place) if cursor else None
     async with db.transaction(caller.tenant) as tx:
-        rows = await reading.list_chats(
-            await raw(tx),
-            caller.tenant,
-            limit=limit + 1,
-            after=after,
-            device=device_id,
-            unread=unread,
-            query=query,
-            devices=caller.access.devices,
-        )
+        rows = await reading.list_chats(await raw(tx), caller.tenant, wanted, limit=limit + 1, after=after, seer=caller)
     more = len(rows) > limit
     last = rows[limit - 1] if more else None
     following = last and cursors.encode(caller.tenant, name, (last.last_message_at, UUID(int=last.id.int)))
     return Json({"items": [shapes.chat(row) for row in rows[:limit]], "next_cursor": following})
 
 
+@router.get("/counts", responses=answer(Counts))
+async def count_chats(caller: Caller, db: Db) -> Json:
+    """Count the chats of each view, as far as anybody wants to know."""
+    views = {
+        "open": Wanted(status="open"),
+        "pending": Wanted(status="pending"),
+        "snoozed": Wanted(status="snoozed"),
+        "mine": Wanted(status="open", assignee=caller.id),
+        "unassigned": Wanted(status="open", assignee="none"),
+        "unread": Wanted(unread=True),
+        "pinned": Wanted(pinned=True),
+    }
+    async with db.transaction(caller.tenant) as tx:
+        counts = await reading.count_chats(await raw(tx), caller.tenant, views, caller)
+    return Json(Counts(**counts, most=reading.COUNTED))
+
+
 @router.get("/{id}", responses=answer(Chat) | problems(ChatMissing))
 async def get_chat(id: PublicChatId, caller: Caller, db: Db) -> Json:
     """Show one chat; the id of one that was merged into another shows that one."""
     async with db.transaction(caller.tenant) as tx:
-        row = await reading.chat(await raw(tx), caller.tenant, id, caller.access.devices)
+        row = await reading.chat(await raw(tx), caller.tenant, id, caller)
     if row is None:
         raise ChatMissing
     return Json(shapes.chat(row))
+
+
+@router.patch("/{id}", responses=answer(Chat) | problems(ChatMissing, ChatMoved, SnoozeInvalid, TagMissing, TooMany))
+@needs(Scope.SEND)
+async def change_chat(id: PublicChatId, body: Change, caller: Caller, db: Db) -> Json:
+    """Change where a chat stands: its status, its tags, and whether the caller has it pinned."""
+    return await store.persistently(lambda: _change(db, caller, id, body))
+
+
+async def _change(db: Db, caller: Principal, id: ChatId, body: Change) -> Json:
+    async with db.transaction(caller.tenant) as tx:
+        c = await raw(tx)
+        held = await hold(c, caller, id)
+        if body.status is not None or body.tags is not None:
+            await unmoved(c, caller, held, body.revision)
+        now = datetime.now(UTC)
+        after = held.standing
+        if body.status is not None or body.snoozed_until is not None:
+            after = after.turned(body.status or after.status, body.snoozed_until, now)
+        touched = False
+        if body.tags is not None:
+            wanted = set(body.tags)
+            if wanted - await tags.known(c, caller.tenant, wanted):
+                raise TagMissing
+            touched = await tags.change(c, caller.tenant, held.id, wanted, await tags.of_chat(c, caller.tenant, held.id) - wanted)
+        if body.pinned is not None:
+            await marks.pin(c, caller.tenant, caller.id, held.id, body.pinned)
+        move = Move(held=held, after=after, actor=shapes.actor(caller), touched=touched)
+        await outbox.add(tx, *await moves.make(c, [move], now))
+        return Json(await shown(c, caller, held.id))
 
 
 @router.get("/{id}/messages", responses=answer(Message, page=True) | problems(ChatMissing, BadCursor))
@@ -77,7 +183,7 @@ async def list_messages(id: PublicChatId, caller: Caller, db: Db, limit: Limit =
     """List the messages of a chat, newest first."""
     async with db.transaction(caller.tenant) as tx:
         c = await raw(tx)
-        chat = await reading.chat_id(c, caller.tenant, id, caller.access.devices)
+        chat = await reading.chat_id(c, caller.tenant, id, caller)
         if chat is None:
             raise ChatMissing
         name = f"messages?chat={chat}"
@@ -97,17 +203,40 @@ async def read(id: PublicChatId, caller: Caller, db: Db) -> Json:
 
 
 async def _read(db: Db, caller: Principal, id: ChatId) -> Json:
-    tenant = caller.tenant
-    async with db.transaction(tenant) as tx:
+    async with db.transaction(caller.tenant) as tx:
         c = await raw(tx)
-        chat = await reading.chat_id(c, tenant, id, caller.access.devices)
-        if chat is None:
-            raise ChatMissing
-        held = (await chats.lock(c, [(tenant, chat)]))[chat]
-        told = await writing.read(c, held, datetime.now(UTC))
-        if told:
-            await outbox.add(tx, *told)
-        row = await reading.chat(c, tenant, chat)
+        held = await hold(c, caller, id)
+        await marks.read(c, caller.tenant, caller.id, held.id)
+        told = await writing.read(c, held, datetime.now(UTC), caller.id if caller.kind == "user" else None)
+        await outbox.add(tx, *told)
+        return Json(await shown(c, caller, held.id))
+
+
+async def hold(c: asyncpg.Connection, caller: Principal, id: ChatId) -> Held:
+    """Hold the chat that *id* is today until the transaction ends.  Raises: ChatMissing: the caller reads none."""
+    chat = await reading.chat_id(c, caller.tenant, id, caller)
+    if chat is None:
+        raise ChatMissing
+    held = (await chats.lock(c, [(caller.tenant, chat)]))[chat]
+    if not caller.reads(held.device, held.standing.team, held.standing.assignee):
+        raise ChatMissing
+    return held
+
+
+async def unmoved(c: asyncpg.Connection, caller: Principal, held: Held, revision: int | None) -> None:
+    """The caller knows the chat as it stands, or does not say.  Raises: ChatMoved, with the chat."""
+    if revision is not None and revision != held.standing.revision:
+        raise await moved(c, caller, held)
+
+
+async def moved(c: asyncpg.Connection, caller: Principal, held: Held) -> ChatMoved:
+    """Give the problem that shows the chat as it stands."""
+    return ChatMoved("Look at it again.", chat=msgspec.to_builtins(await shown(c, caller, held.id)))
+
+
+async def shown(c: asyncpg.Connection, caller: Principal, id: ChatId) -> Chat:
+    """Give a chat as the caller is shown it, also when he has just given it away.  Raises: ChatMissing."""
+    row = await reading.chat(c, caller.tenant, id, me=caller.id)
     if row is None:
         raise ChatMissing
-    return Json(shapes.chat(row))
+    return shapes.chat(row)

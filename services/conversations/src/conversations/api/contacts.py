@@ -54,9 +54,7 @@ async def list_contacts(
     name = f"contacts?q={query}"
     after = cursors.decode(caller.tenant, name, cursor, tuple[UUID])[0] if cursor else None
     async with db.transaction(caller.tenant) as tx:
-        rows = await reading.list_contacts(
-            await raw(tx), caller.tenant, limit=limit + 1, after=after, query=query, devices=caller.access.devices
-        )
+        rows = await reading.list_contacts(await raw(tx), caller.tenant, limit=limit + 1, after=after, query=query, seer=caller)
     more = len(rows) > limit
     following = cursors.encode(caller.tenant, name, (UUID(int=rows[limit - 1].id.int),)) if more else None
     return Json({"items": [shapes.contact(row) for row in rows[:limit]], "next_cursor": following})
@@ -66,7 +64,7 @@ async def list_contacts(
 async def get_contact(id: PublicContactId, caller: Caller, db: Db) -> Json:
     """Show one contact; the id of one who turned out to be another shows that one."""
     async with db.transaction(caller.tenant) as tx:
-        row = await reading.contact(await raw(tx), caller.tenant, id, caller.access.devices)
+        row = await reading.contact(await raw(tx), caller.tenant, id, caller)
     if row is None:
         raise ContactMissing
     return Json(shapes.contact(row))
@@ -95,7 +93,7 @@ async def enter(body: Entered, caller: Caller, idem: Idempotent, db: Db) -> Resp
             alias = caller.tenant, "pn", phone
             people = await identities.resolve(c, [(alias,)])
             id = people.contacts[alias]
-            if await reading.contact(c, caller.tenant, id, caller.access.devices) is None:
+            if await reading.contact(c, caller.tenant, id, caller) is None:
                 raise ContactUnseen("Write to them from one of your numbers: then they are a contact of yours.")
             new = id in people.created
             changed = body.name is not None and await identities.name(c, caller.tenant, id, body.name)
@@ -121,7 +119,7 @@ async def _rename(db: Db, caller: Principal, id: PublicContactId, name: str | No
     tenant = caller.tenant
     async with db.transaction(tenant) as tx:
         c = await raw(tx)
-        known = await reading.contact(c, tenant, id, caller.access.devices)
+        known = await reading.contact(c, tenant, id, caller)
         if known is None:
             raise ContactMissing
         changed = await identities.name(c, tenant, known.id, name)

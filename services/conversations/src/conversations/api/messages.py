@@ -9,7 +9,7 @@ from contracts.edge import PublicChatId, PublicDeviceId, PublicMessageId
 from contracts.envelope import Audience, wrap
 from contracts.events.conversations import ContactCreated
 from contracts.events.devices import DeviceChanged
-from contracts.ids import ChatId, DeviceId, TenantId
+from contracts.ids import DeviceId, TenantId
 from contracts.principal import Principal, Scope
 from contracts.views import Message
 from contracts.whatsapp import Address
@@ -24,10 +24,11 @@ from servicekit.idempotency import Idempotent, InFlight, Mismatch
 from starlette.responses import Response
 
 from conversations import store
+from conversations.api.chats import hold
 from conversations.api.shapes import Db, OnBus, Settings
 from conversations.domain import phones
 from conversations.domain.allowance import AccountSuspended, MessageLimit
-from conversations.domain.errors import ChatMissing, DeviceMissing, DeviceOwnerAway, MessageMissing, PhoneInvalid
+from conversations.domain.errors import ChatMissing, ContactUnseen, DeviceMissing, DeviceOwnerAway, MessageMissing, PhoneInvalid
 from conversations.domain.messages import LONGEST_TEXT
 from conversations.store import chats, devices, identities, reading, writing
 from conversations.store.chats import Held, Thread
@@ -62,7 +63,10 @@ class Send(Body):
     "/send",
     status_code=202,
     responses=answer(Message, status=202, description="It waits to be sent; events tell what becomes of it.")
-    | problems(ChatMissing, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit, InFlight, Mismatch, DeviceOwnerAway),
+    | problems(
+        *(ChatMissing, ContactUnseen, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit),
+        *(InFlight, Mismatch, DeviceOwnerAway),
+    ),
 )
 @needs(Scope.SEND)
 async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus, settings: Settings) -> Response:
@@ -86,11 +90,13 @@ async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus,
 async def _send(tx: Tx, caller: Principal, body: Send, phone: str | None, expiry: timedelta) -> Message:
     c = await raw(tx)
     if body.chat_id is not None:
-        held = await _chat(tx, caller, body.chat_id)
+        held = await hold(c, caller, body.chat_id)
     else:
         assert body.device_id is not None, "The body's validator demands it."  # noqa: S101
         assert phone is not None, "The body's validator demands it."  # noqa: S101
         held = await _chat_with(tx, caller.tenant, body.device_id, phone)
+        if held.standing.revision and not caller.reads(held.device, held.standing.team, held.standing.assignee):
+            raise ContactUnseen("Somebody else answers them.")
     if await devices.standing(c, caller.tenant, held.device) is False:
         raise DeviceMissing("This number has been removed from the account.")
     now = datetime.now(UTC)
@@ -98,14 +104,6 @@ async def _send(tx: Tx, caller: Principal, body: Send, phone: str | None, expiry
     row, told = await writing.queue(c, held, author=caller.id, by_key=caller.kind == "key", text=body.text, at=now, expires_at=expires_at)
     await outbox.add(tx, *told)
     return view(row)
-
-
-async def _chat(tx: Tx, caller: Principal, id: ChatId) -> Held:
-    c = await raw(tx)
-    chat = await reading.chat_id(c, caller.tenant, id, caller.access.devices)
-    if chat is None:
-        raise ChatMissing
-    return (await chats.lock(c, [(caller.tenant, chat)]))[chat]
 
 
 async def _chat_with(tx: Tx, tenant: TenantId, device: DeviceId, phone: str) -> Held:
@@ -149,7 +147,7 @@ async def _know(db: Db, bus: OnBus, tenant: TenantId, device: DeviceId) -> None:
 async def get_message(id: PublicMessageId, caller: Caller, db: Db) -> Json:
     """Show one message."""
     async with db.transaction(caller.tenant) as tx:
-        row = await reading.message(await raw(tx), caller.tenant, id, caller.access.devices)
+        row = await reading.message(await raw(tx), caller.tenant, id, caller)
     if row is None:
         raise MessageMissing
     return Json(view(row))

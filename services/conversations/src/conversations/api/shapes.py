@@ -5,7 +5,9 @@ from typing import Annotated
 
 import msgspec
 from contracts import ids
-from contracts.views import Message
+from contracts.principal import Actor, Principal
+from contracts.views import ChatStatus, Message
+from servicekit.auth import Verifier
 from servicekit.bus import Bus
 from servicekit.db import Database
 from servicekit.http import state
@@ -17,6 +19,8 @@ from conversations.store.reading import ChatRow, ContactRow
 Db = Annotated[Database, state("db")]
 OnBus = Annotated[Bus, state("bus")]
 Settings = Annotated[ConversationsSettings, state("settings")]
+#: What everybody sees of the account, not the caller alone.
+Sights = Annotated[Verifier, state("verifier")]
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,15 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
         contact: None in a group.
         group: The group's WhatsApp id; None elsewhere.
         unread: Messages of the other side since somebody last looked.
+        unread_mine: Messages of the other side since the caller last looked, up to 100; who never did has `unread`.
+        snoozed_until: With ``snoozed`` alone, UTC.
+        assignee_id: ``usr_…``: who answers it.
+        team_id: ``tem_…``: whose queue it is in.
+        tags: ``tag_…`` each.
+        pinned: By the caller.
+        waiting_since: The customer's first message that nobody (a bot is nobody) answered yet, UTC.
+        first_response_at: When a person first answered since the chat began, or began again after it was closed, UTC.
+        revision: Grows by one with each change; give it back with a change, and nobody else's is overwritten.
     """
 
     id: str
@@ -59,6 +72,16 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     last_message_at: datetime
     unread: int
     created_at: datetime
+    unread_mine: int
+    status: ChatStatus
+    snoozed_until: datetime | None
+    assignee_id: str | None
+    team_id: str | None
+    tags: tuple[str, ...]
+    pinned: bool
+    waiting_since: datetime | None
+    first_response_at: datetime | None
+    revision: int
 
 
 def chat(row: ChatRow) -> Chat:
@@ -76,9 +99,24 @@ def chat(row: ChatRow) -> Chat:
         last_message_at=row.last_message_at,
         unread=row.unread,
         created_at=row.created_at,
+        unread_mine=row.unread_mine,
+        status=row.standing.status,
+        snoozed_until=row.standing.snoozed_until,
+        assignee_id=None if row.standing.assignee is None else ids.public(ids.USER, row.standing.assignee),
+        team_id=None if row.standing.team is None else ids.public(ids.TEAM, row.standing.team),
+        tags=tuple(ids.public(ids.TAG, tag) for tag in row.tags),
+        pinned=row.pinned,
+        waiting_since=row.standing.waiting_since,
+        first_response_at=row.standing.first_response_at,
+        revision=row.standing.revision,
     )
 
 
 def contact(row: ContactRow) -> Contact:
     """Show a contact."""
     return Contact(id=ids.public(ids.CONTACT, row.id), name=row.name, phone=row.phone, created_at=row.created_at)
+
+
+def actor(caller: Principal) -> Actor:
+    """Name the caller as who did something."""
+    return Actor(id=caller.id, kind=caller.kind)

@@ -19,9 +19,11 @@ from contracts.whatsapp import Address
 from conversations.consumers.batch import Batch
 from conversations.domain.identities import PERSONAL, Alias, Plan, alias, participant
 from conversations.domain.messages import NOTES, PLACEHOLDER, clean
+from conversations.domain.standing import Standing
 from conversations.store import identities, messages, receipts
-from conversations.store.chats import Growth, Thread
+from conversations.store.chats import Growth, Held, Thread
 from conversations.store.messages import Row, fields
+from conversations.store.moves import Move
 from conversations.store.receipts import Pending
 
 
@@ -85,7 +87,7 @@ class Inbound:
         self.replaced = await messages.fill_placeholders(c, [r for r in stored if r.id not in new and r.kind != PLACEHOLDER])
         for row in self.new:
             growth = self.growth.setdefault((row.tenant, row.chat), Growth())
-            growth.add(row.at, row.id, unseen=row.unseen, shown=row.kind not in NOTES, address=addresses[row.id])
+            growth.add(row.at, row.id, unseen=row.unseen, shown=row.kind not in NOTES, address=addresses[row.id], asks=_asks(row))
 
     async def _quote(self, c: asyncpg.Connection, stored: list[Row]) -> None:
         """The messages that answer another one know its id, as far as it is here."""
@@ -143,18 +145,46 @@ class Inbound:
             told.append(wrap(tenant, merger, audience=heard.get((tenant, survivor))))
         return told
 
-    def tell(self) -> list[Envelope[Any]]:
+    def moves(self, held: Mapping[ChatId, Held]) -> list[Move]:
+        """Say where the chats stand after what came, in the order of the messages' own time."""
+        after: dict[ChatId, Standing] = {}
+        alive: set[ChatId] = set()
+        for row in sorted(self.new, key=lambda row: (row.at, row.id)):
+            standing = after.get(row.chat, held[row.chat].standing)
+            if row.history:
+                pass
+            elif _asks(row):
+                standing = standing.asked(row.at)
+            elif row.from_me and row.kind not in NOTES:
+                standing = standing.answered(row.at, None)
+            alive |= set() if row.history else {row.chat}
+            after[row.chat] = standing
+        return [
+            Move(held=held[chat], after=standing.old() if standing.revision == 0 and chat not in alive else standing)
+            for chat, standing in sorted(after.items())
+        ]
+
+    def tell(self, audiences: Mapping[ChatId, Audience]) -> list[Envelope[Any]]:
         """Say what came, except what is old, and which placeholders have their content."""
         told: list[Envelope[Any]] = [
-            wrap(row.tenant, MessageReceived(**fields(row)), audience=Audience(device=row.device))  # type: ignore[arg-type]
+            wrap(
+                row.tenant,
+                MessageReceived(**fields(row), history=row.history, group=row.contact is None),  # type: ignore[arg-type]
+                audience=audiences[row.chat],
+            )
             for row in self.new
             if not row.history
         ]
         told += [
-            wrap(row.tenant, MessageReplaced(**fields(row)), audience=Audience(device=row.device))  # type: ignore[arg-type]
+            wrap(row.tenant, MessageReplaced(**fields(row)), audience=audiences.get(row.chat, Audience(device=row.device)))  # type: ignore[arg-type]
             for row in self.replaced
         ]
         return told
+
+
+def _asks(row: Row) -> bool:
+    """Tell whether somebody should answer it."""
+    return not (row.from_me or row.history or row.kind in NOTES)
 
 
 def thread_of(tenant: TenantId, device: UUID, chat: Address, contacts: Mapping[Alias, ContactId]) -> Thread | None:

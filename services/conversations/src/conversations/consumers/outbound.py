@@ -239,13 +239,13 @@ class Outbound:
         await receipts.keep(c, missing)
         self.kept += len(missing)
 
-    def tell(self) -> list[Envelope[Any]]:
+    def tell(self, audiences: Mapping[ChatId, Audience]) -> list[Envelope[Any]]:
         """Say which messages WhatsApp took, and which stand elsewhere."""
         replaces = {original: copy for copy, (_, _, original) in self._copies.items()}
         told: list[Envelope[Any]] = []
         for message in self._changed:
             row, before = self._rows[message.id], self._rows[message.id].ours()
-            audience = Audience(device=message.device)
+            audience = audiences.get(message.chat, Audience(device=message.device))
             row.status, row.at, row.reason, row.wa_id = message.status, message.at, message.reason, message.wa_id
             if message.id in self._confirmed:
                 # Each tick is told by itself, also where one batch brought several: whoever waits for the first one gets it.
@@ -283,7 +283,7 @@ class Outbound:
             wrap(
                 tenant,
                 ChatRead(id=ids.public(ids.CHAT, chat), unread=unread[chat], at=at),
-                audience=Audience(device=held[chat].device),
+                audience=held[chat].audience,
             )
             for (tenant, chat), at in sorted(self._read.items())
             if held[chat].unread + self._grown.get((tenant, chat), 0) != unread[chat]

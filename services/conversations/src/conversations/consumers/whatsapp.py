@@ -6,6 +6,7 @@ fact decide. Several replicas may handle batches at once; the rows of contacts a
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from contracts import subjects
@@ -20,7 +21,7 @@ from conversations.consumers import metrics
 from conversations.consumers.batch import Batch
 from conversations.consumers.inbound import Inbound
 from conversations.consumers.outbound import Outbound
-from conversations.store import chats, devices, identities, messages
+from conversations.store import chats, devices, identities, messages, moves
 from conversations.store.chats import Thread
 
 DURABLE = "conversations-whatsapp"
@@ -73,10 +74,14 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
     unread = await chats.recount(c, sorted(outbound.recount))
     renamed = await identities.remember_push_names(c, inbound.push_names())
 
+    made = inbound.moves(held)
+    audiences = {chat: one.audience for chat, one in held.items()} | {move.held.id: move.audience for move in made}
+
     told = [
         *await inbound.tell_contacts(c, people, renamed),
-        *inbound.tell(),
-        *outbound.tell(),
+        *await moves.make(c, made, datetime.now(UTC)),
+        *inbound.tell(audiences),
+        *outbound.tell(audiences),
         *outbound.tell_read(held, unread),
     ]
     if told:

@@ -1,6 +1,6 @@
 """The problems that this service can answer with, each with its permanent code."""
 
-from contracts.errors import Forbidden, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 
 class ChatMissing(NotFound):
@@ -49,3 +49,117 @@ class FactUnusable(Invalid):
     """A fact from the bus lacks what it is about."""
 
     code = "fact-unusable"
+
+
+class ChatMoved(Conflict):
+    """Somebody else changed this chat meanwhile; `chat` is how it stands."""
+
+    code = "chat-moved"
+
+
+class SnoozeInvalid(Invalid):
+    """A snooze ends at a time ahead."""
+
+    code = "snooze-invalid"
+
+
+class AssigneeInvalid(Invalid):
+    """Nobody active with this id sees the chat."""
+
+    code = "assignee-invalid"
+
+
+class TeamMissing(NotFound):
+    """No such team is here."""
+
+    code = "team-not-found"
+
+
+class AgentMissing(NotFound):
+    """No such person is here."""
+
+    code = "user-not-found"
+
+
+class TagMissing(NotFound):
+    """No such tag is here."""
+
+    code = "tag-not-found"
+
+
+class TagTaken(Conflict):
+    """There is a tag with this name."""
+
+    code = "tag-taken"
+
+
+class TooMany(Conflict):
+    """There are as many of these as an account can have."""
+
+    code = "too-many"
+
+
+class ReplyMissing(NotFound):
+    """No such canned reply is here."""
+
+    code = "reply-not-found"
+
+
+class ShortcutTaken(Conflict):
+    """There is a canned reply with this shortcut."""
+
+    code = "shortcut-taken"
+
+
+class VariableUnknown(Invalid):
+    """A canned reply names a variable that does not exist."""
+
+    code = "variable-unknown"
+
+
+class ScheduledMissing(NotFound):
+    """No such message is scheduled."""
+
+    code = "scheduled-not-found"
+
+
+class ScheduledOver(Conflict):
+    """It has been sent, cancelled, or could not be sent."""
+
+    code = "scheduled-over"
+
+
+class ScheduleInvalid(Invalid):
+    """A message is scheduled for a time ahead, within a year."""
+
+    code = "schedule-invalid"
+
+
+class NotFailed(Conflict):
+    """Only a message that failed can be sent again."""
+
+    code = "not-failed"
+
+
+class NotUnknown(Conflict):
+    """Nobody has to settle this: what became of it is known."""
+
+    code = "not-unknown"
+
+
+class QuoteInvalid(Invalid):
+    """A message answers one of the same chat that WhatsApp knows."""
+
+    code = "quote-invalid"
+
+
+class HoursMissing(NotFound):
+    """No such service hours are here."""
+
+    code = "hours-not-found"
+
+
+class HoursOverlap(Conflict):
+    """Other service hours hold there already."""
+
+    code = "hours-overlap"

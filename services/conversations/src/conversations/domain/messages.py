@@ -13,8 +13,8 @@ from conversations.domain.statuses import RANK, WAITING, advance
 
 PLACEHOLDER: MessageKind = "undecryptable"
 
-#: They say something about another message: nobody has to answer them, and a chat's list entry does not show them.
-NOTES: frozenset[MessageKind] = frozenset({"reaction", "edit", "delete"})
+#: They say something about another message or beside the chat: nobody has to answer them, and a chat's list entry does not show them.
+NOTES: frozenset[MessageKind] = frozenset({"reaction", "edit", "delete", "note"})
 
 LONGEST_TEXT = 60_000
 """Characters that may be sent; WhatsApp refuses from 65,536 on."""

@@ -1,15 +1,18 @@
 """Chats: one contact's (or group's) thread on one device."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 from contracts import ids
+from contracts.envelope import Audience
 from contracts.ids import ChatId, ContactId, DeviceId, TenantId
 from contracts.whatsapp import Address
 
+from conversations.domain.standing import Standing
 from conversations.store import Moved, messages
 
 
@@ -34,6 +37,28 @@ class Held:
     address: Address
     address_at: datetime | None
     unread: int
+    standing: Standing
+
+    @property
+    def audience(self) -> Audience:
+        """Say who may see what happens in it."""
+        return Audience(device=self.device, team=self.standing.team, assignee=self.standing.assignee)
+
+
+STANDING = (
+    "h.status, h.snoozed_until, h.assignee, h.assigned_way, h.team, h.waiting_since, h.queued_at, h.asked_at, h.answered_at, h.began_at, "
+    "h.first_response_at, h.first_response_by, h.closed_at, h.revision"
+)
+"""Of `chats h`, in the order that `standing_of` reads."""
+
+
+def standing_of(record: Sequence[Any], start: int = 0) -> Standing:
+    """Read `STANDING`, beginning at *start*."""
+    names = (
+        *("status", "snoozed_until", "assignee", "way", "team", "waiting_since", "queued_at", "asked_at", "answered_at", "began_at"),
+        *("first_response_at", "first_response_by", "closed_at", "revision"),
+    )
+    return Standing(**dict(zip(names, record[start : start + len(names)], strict=True)))
 
 
 async def find(c: asyncpg.Connection, threads: Collection[Thread]) -> dict[Thread, ChatId]:
@@ -112,18 +137,25 @@ async def lock(c: asyncpg.Connection, keys: Iterable[tuple[TenantId, ChatId]]) -
     if not wanted:
         return {}
     rows = await c.fetch(
-        """
-        select h.tenant, h.id, h.device, h.contact, h.address_kind, h.address_value, h.address_at, h.unread
+        f"""
+        select h.tenant, h.id, h.device, h.contact, h.address_kind, h.address_value, h.address_at, h.unread, {STANDING}
           from chats h join unnest($1::uuid[], $2::uuid[]) as u (tenant, id) on (h.tenant, h.id) = (u.tenant, u.id)
          order by h.tenant, h.id for update of h
-        """,
+        """,  # noqa: S608  # a constant
         *zip(*wanted, strict=True),
     )
     if len(rows) != len(wanted):
         raise Moved
     return {
         row[1]: Held(
-            tenant=row[0], id=row[1], device=row[2], contact=row[3], address=Address(row[4], row[5]), address_at=row[6], unread=row[7]
+            tenant=row[0],
+            id=row[1],
+            device=row[2],
+            contact=row[3],
+            address=Address(row[4], row[5]),
+            address_at=row[6],
+            unread=row[7],
+            standing=standing_of(row, 8),
         )
         for row in rows
     }
@@ -137,15 +169,19 @@ class Growth:
         unread: Messages that nobody has seen.
         newest: The last message by (at, id), if one came that a list shows.
         address: Where WhatsApp last wrote from, and when.
+        asked: When the customer last wrote.
     """
 
     unread: int = 0
     newest: tuple[datetime, UUID] | None = None
     address: tuple[datetime, Address] | None = None
+    asked: datetime | None = None
 
-    def add(self, at: datetime, id: UUID, *, unseen: bool, shown: bool, address: Address) -> None:
-        """One more message, in any order."""
+    def add(self, at: datetime, id: UUID, *, unseen: bool, shown: bool, address: Address, asks: bool = False) -> None:
+        """One more message, in any order; with *asks* it is a customer's that somebody should answer."""
         self.unread += unseen
+        if asks and (self.asked is None or at > self.asked):
+            self.asked = at
         if shown and (self.newest is None or (at, id) > self.newest):
             self.newest = at, id
         if self.address is None or at > self.address[0]:
@@ -167,9 +203,11 @@ async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, ChatId], G
                last_message_id = case when {_NEWER} then g.message else h.last_message_id end,
                address_kind = case when h.address_at >= g.address_at then h.address_kind else g.kind end,
                address_value = case when h.address_at >= g.address_at then h.address_value else g.value end,
-               address_at = greatest(h.address_at, g.address_at)
-          from unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::uuid[], $6::timestamptz[], $7::text[], $8::text[])
-            as g (tenant, id, unread, at, message, address_at, kind, value)
+               address_at = greatest(h.address_at, g.address_at),
+               asked_at = greatest(h.asked_at, g.asked_at)
+          from unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::uuid[], $6::timestamptz[], $7::text[], $8::text[],
+                      $9::timestamptz[])
+            as g (tenant, id, unread, at, message, address_at, kind, value, asked_at)
          where h.tenant = g.tenant and h.id = g.id
         """,  # noqa: S608  # a constant
         [key[0] for key in growth],
@@ -180,6 +218,7 @@ async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, ChatId], G
         [g.address and g.address[0] for g in growth.values()],
         [g.address and g.address[1].kind for g in growth.values()],
         [g.address and g.address[1].value for g in growth.values()],
+        [g.asked for g in growth.values()],
     )
 
 
@@ -199,7 +238,7 @@ async def recount(c: asyncpg.Connection, keys: Collection[tuple[TenantId, ChatId
           ) n
           left join lateral (
             select m.at, m.id from messages m
-             where m.tenant = u.tenant and m.chat = u.id and m.kind <> all ('{reaction,edit,delete}')
+             where m.tenant = u.tenant and m.chat = u.id and m.kind <> all ('{reaction,edit,delete,note}')
              order by m.at desc, m.id desc limit 1
           ) l on true
          where h.tenant = u.tenant and h.id = u.id
@@ -210,13 +249,51 @@ async def recount(c: asyncpg.Connection, keys: Collection[tuple[TenantId, ChatId
     return {row[0]: row[1] for row in rows}
 
 
+async def write(c: asyncpg.Connection, standings: Collection[tuple[TenantId, ChatId, Standing]]) -> None:
+    """The chats (held by the caller) stand like this."""
+    if not standings:
+        return
+    some = [standing for _, _, standing in standings]
+    await c.execute(
+        """
+        update chats h
+           set status = u.status, snoozed_until = u.snoozed_until, assignee = u.assignee, assigned_way = u.way, team = u.team,
+               waiting_since = u.waiting_since, queued_at = u.queued_at, asked_at = u.asked_at, answered_at = u.answered_at,
+               began_at = u.began_at, first_response_at = u.first_response_at, first_response_by = u.first_response_by,
+               closed_at = u.closed_at, revision = u.revision
+          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::uuid[], $6::text[], $7::uuid[], $8::timestamptz[],
+                      $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::uuid[],
+                      $15::timestamptz[], $16::bigint[])
+            as u (tenant, id, status, snoozed_until, assignee, way, team, waiting_since, queued_at, asked_at, answered_at, began_at,
+                  first_response_at, first_response_by, closed_at, revision)
+         where h.tenant = u.tenant and h.id = u.id
+        """,
+        [tenant for tenant, _, _ in standings],
+        [chat for _, chat, _ in standings],
+        [s.status for s in some],
+        [s.snoozed_until for s in some],
+        [s.assignee for s in some],
+        [s.way for s in some],
+        [s.team for s in some],
+        [s.waiting_since for s in some],
+        [s.queued_at for s in some],
+        [s.asked_at for s in some],
+        [s.answered_at for s in some],
+        [s.began_at for s in some],
+        [s.first_response_at for s in some],
+        [s.first_response_by for s in some],
+        [s.closed_at for s in some],
+        [s.revision for s in some],
+    )
+
+
 async def merge_contact(c: asyncpg.Connection, tenant: TenantId, survivor: ContactId, loser: ContactId) -> None:
     """The survivor has the loser's chats; where both had one on a device they are one chat, the older."""
     rows = await c.fetch(
-        """
-        select id, device, contact, address_kind, address_value, address_at from chats
-         where tenant = $1 and contact = any ($2::uuid[]) order by id for update
-        """,
+        f"""
+        select h.id, h.device, h.contact, h.address_kind, h.address_value, h.address_at, {STANDING} from chats h
+         where h.tenant = $1 and h.contact = any ($2::uuid[]) order by h.id for update
+        """,  # noqa: S608  # a constant
         tenant,
         [survivor, loser],
     )
@@ -233,6 +310,26 @@ async def _absorb(c: asyncpg.Connection, tenant: TenantId, kept: asyncpg.Record,
     key = tenant, kept["id"], gone["id"]
     await messages.move(c, *key)
     await c.execute("update pending_receipts set chat = $2 where tenant = $1 and chat = $3", *key)
+    await c.execute("update scheduled set chat = $2 where tenant = $1 and chat = $3", *key)
+    await c.execute(
+        """
+        insert into chat_tags (tenant, chat, tag) select tenant, $2, tag from chat_tags where tenant = $1 and chat = $3
+        on conflict do nothing
+        """,
+        *key,
+    )
+    await c.execute("delete from chat_tags where tenant = $1 and chat = $2", tenant, gone["id"])
+    await c.execute(
+        """
+        insert into chat_marks as k (tenant, agent, chat, read_at, pinned_at)
+        select tenant, agent, $2, read_at, pinned_at from chat_marks where tenant = $1 and chat = $3
+        on conflict (tenant, agent, chat) do update
+           set read_at = greatest(k.read_at, excluded.read_at), pinned_at = coalesce(k.pinned_at, excluded.pinned_at)
+        """,
+        *key,
+    )
+    await c.execute("delete from chat_marks where tenant = $1 and chat = $2", tenant, gone["id"])
+    await write(c, [(tenant, kept["id"], standing_of(kept, 6).joined(standing_of(gone, 6)))])
     await c.execute("update chat_redirects set new = $2 where tenant = $1 and new = $3", *key)
     await c.execute("insert into chat_redirects (tenant, new, old) values ($1, $2, $3)", *key)
     await c.execute("delete from chats where tenant = $1 and id = $2", tenant, gone["id"])

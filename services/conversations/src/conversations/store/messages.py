@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 from contracts import ids
 from contracts.ids import ChatId, ContactId, DeviceId, MessageId, TenantId, UserId
-from contracts.views import MediaView, Message, MessageStatus
+from contracts.views import MediaView, Message, MessageStatus, Origin
 from contracts.whatsapp import Media, MessageKind
 
 from conversations.domain.messages import Ours
@@ -21,7 +21,11 @@ _media = msgspec.json.Decoder(Media)
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """A message as its table has it; `contact` is its chat's; with `by_key` the author is an API key."""
+    """A message as its table has it; `contact` is its chat's; with `by_key` the author is an API key.
+
+    Attributes:
+        origin: What made a message of ours; None in a customer's, and in one that is older than this column.
+    """
 
     tenant: TenantId
     id: MessageId
@@ -39,6 +43,8 @@ class Row:
     reason: str | None = None
     author: UserId | None = None
     by_key: bool = False
+    origin: Origin | None = None
+    resend_of: MessageId | None = None
     media: str | None = None
     quoted: MessageId | None = None
     guessed: bool = False
@@ -63,13 +69,20 @@ class Row:
             wa_id=self.wa_id,
             reason=self.reason,
             guessed=self.guessed,
-            ordered=self.author is not None,
+            ordered=self.made_by not in (None, "phone"),
         )
+
+    @property
+    def made_by(self) -> Origin | None:
+        """Say what made it; None: the customer."""
+        if not self.from_me:
+            return None
+        return self.origin or ("phone" if self.author is None else "key" if self.by_key else "user")
 
 
 COLUMNS = """
     m.tenant, m.id, m.device, m.chat, m.from_me, m.kind, m.status, m.at, h.contact, m.wa_id, m.participant, m.sender_name, m.text, m.reason,
-    m.author, m.by_key, m.media, m.quoted, m.guessed, m.unseen, m.history, m.ephemeral
+    m.author, m.by_key, m.origin, m.resend_of, m.media, m.quoted, m.guessed, m.unseen, m.history, m.ephemeral
 """
 """Of `messages m` joined with `chats h`; each is named as a field of `Row`."""
 
@@ -91,6 +104,7 @@ def fields(row: Row) -> dict[str, object]:
         "device_id": ids.public(ids.DEVICE, row.device),
         "contact_id": row.contact and ids.public(ids.CONTACT, row.contact),
         "author_id": row.author and ids.public(ids.KEY if row.by_key else ids.USER, row.author),
+        "origin": row.made_by,
         "from_me": row.from_me,
         "kind": row.kind,
         "status": row.status,
@@ -100,6 +114,7 @@ def fields(row: Row) -> dict[str, object]:
         "media": media_view(row.media) if row.media else None,
         "quoted_id": row.quoted and ids.public(ids.MESSAGE, row.quoted),
         "reason": row.reason,
+        "resend_of": row.resend_of and ids.public(ids.MESSAGE, row.resend_of),
     }
 
 
@@ -121,14 +136,14 @@ async def insert(c: asyncpg.Connection, rows: Sequence[Row]) -> set[MessageId]:
     inserted = await c.fetch(
         """
         insert into messages (tenant, id, device, chat, from_me, kind, status, at, wa_id, participant, sender_name, text, media, quoted,
-                              unseen, history, ephemeral, author, by_key)
+                              unseen, history, ephemeral, author, by_key, origin, resend_of)
         select u.tenant, u.id, u.device, u.chat, u.from_me, u.kind, u.status, u.at, u.wa_id, u.participant, u.sender_name, u.text,
-               u.media::jsonb, u.quoted, u.unseen, u.history, u.ephemeral, u.author, u.by_key
+               u.media::jsonb, u.quoted, u.unseen, u.history, u.ephemeral, u.author, u.by_key, u.origin, u.resend_of
           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bool[], $6::text[], $7::text[], $8::timestamptz[], $9::text[],
                       $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::bool[], $16::bool[], $17::bool[], $18::uuid[],
-                      $19::bool[])
+                      $19::bool[], $20::text[], $21::uuid[])
             as u (tenant, id, device, chat, from_me, kind, status, at, wa_id, participant, sender_name, text, media, quoted,
-                  unseen, history, ephemeral, author, by_key)
+                  unseen, history, ephemeral, author, by_key, origin, resend_of)
         on conflict (tenant, device, wa_id, chat, participant, from_me) where wa_id is not null do nothing
         returning id
         """,
@@ -151,6 +166,8 @@ async def insert(c: asyncpg.Connection, rows: Sequence[Row]) -> set[MessageId]:
         [r.ephemeral for r in rows],
         [r.author for r in rows],
         [r.by_key for r in rows],
+        [r.made_by for r in rows],
+        [r.resend_of for r in rows],
     )
     return {record[0] for record in inserted}
 
@@ -260,7 +277,7 @@ async def nameless(c: asyncpg.Connection, keys: Collection[tuple[TenantId, ChatI
     records = await c.fetch(
         f"""
         select {COLUMNS} from unnest($1::uuid[], $2::uuid[]) as u (tenant, id)
-          join messages m on m.tenant = u.tenant and m.chat = u.id and m.wa_id is null
+          join messages m on m.tenant = u.tenant and m.chat = u.id and m.wa_id is null and m.kind <> 'note'
           join chats h on (h.tenant, h.id) = (m.tenant, m.chat)
         """,  # noqa: S608  # a constant
         *zip(*keys, strict=True),
@@ -365,7 +382,9 @@ async def move(c: asyncpg.Connection, tenant: TenantId, kept: ChatId, gone: Chat
     """Every message of the chat *gone* is in *kept*; one that was in both is there once, with all that either knew."""
     pairs = await c.fetch(
         """
-        select k.id as kept, g.id as gone, k.author is null and g.author is not null as better,
+        select k.id as kept, g.id as gone,
+               k.author is null and coalesce(k.origin, 'phone') = 'phone'
+               and (g.author is not null or coalesce(g.origin, 'phone') <> 'phone') as better,
                k.status as kept_status, g.status as gone_status
           from messages g
           join messages k on k.tenant = $1 and k.chat = $2

@@ -1,19 +1,23 @@
 """What the API shows: the hot lists, each one statement, newest first, by keyset.
 
-``devices`` are the numbers that the caller sees, None where that is all: what is on another one is not there. Who sees all
-is asked nothing more, so that the statements of most callers are as simple as they can be.
+``seer`` is who asks: what he does not read is not there. Who sees all is asked nothing more, so that the statements of most
+callers are as simple as they can be.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
-from contracts.ids import ChatId, ContactId, DeviceId, MessageId, TenantId
+from contracts.ids import ChatId, ContactId, DeviceId, MessageId, TenantId, UserId
+from contracts.principal import Principal
+from contracts.views import ChatStatus
 
 from conversations.domain.phones import digits_of
+from conversations.domain.standing import Standing
+from conversations.store.chats import STANDING, standing_of
 from conversations.store.messages import COLUMNS, Row, row_of
 
 _END = "\U0010ffff"
@@ -22,7 +26,12 @@ _END = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRow:
-    """A chat with its contact and its last message."""
+    """A chat with its contact and its last message.
+
+    Attributes:
+        pinned: By whoever asked.
+        unread_mine: Messages of the other side since whoever asked last looked, up to `UNREAD_MOST`; who never did has `unread`.
+    """
 
     tenant: TenantId
     id: ChatId
@@ -35,6 +44,10 @@ class ChatRow:
     unread: int
     last_message_at: datetime
     created_at: datetime
+    standing: Standing
+    tags: tuple[UUID, ...]
+    pinned: bool
+    unread_mine: int
     last: Row | None
 
 
@@ -48,102 +61,222 @@ class ContactRow:
     created_at: datetime
 
 
-_SHOWN = (
-    "select h.tenant, h.id, h.device, h.contact, k.name, k.phone, h.group_address, h.name, h.unread, h.last_message_at, h.created_at, "  # noqa: S608  # constants
-    f"m.id is not null, {COLUMNS} from "
-)
-_BESIDE = (
-    " h left join contacts k on k.tenant = h.tenant and k.id = h.contact "
-    "left join messages m on m.tenant = h.tenant and m.id = h.last_message_id "
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which chats are asked for; None: whatever it is.
+
+    Attributes:
+        assignee: Whose; ``none``: nobody's.
+        pinned: Only those that whoever asks has pinned.
+        query: The beginning of the contact's name, in any case, or of its phone.
+    """
+
+    device: DeviceId | None = None
+    status: ChatStatus | None = None
+    assignee: UserId | Literal["none"] | None = None
+    team: UUID | None = None
+    tag: UUID | None = None
+    unread: bool | None = None
+    pinned: bool = False
+    query: str = ""
 
 
-_MET = "exists (select from chats h where h.tenant = k.tenant and h.contact = k.id and h.device = any (${}::uuid[]))"
-"""The contact `k` has a chat on one of these devices."""
+UNREAD_MOST = 100
+STATUSES: tuple[ChatStatus, ...] = ("open", "pending", "snoozed", "closed")
+
+_SHOWN = f"""
+    select h.tenant, h.id, h.device, h.contact, k.name, k.phone, h.group_address, h.name, h.unread, h.last_message_at, h.created_at,
+           array(select g.tag from chat_tags g where g.tenant = h.tenant and g.chat = h.id order by g.tag), r.pinned_at is not null,
+           case when r.read_at is null then h.unread
+                when h.asked_at is null or h.asked_at <= r.read_at then 0
+                else (select count(*)::int from (
+                        select from messages n where n.tenant = h.tenant and n.chat = h.id and n.at > r.read_at
+                           and not n.from_me and not n.history and n.kind <> all ('{{reaction,edit,delete,note}}') limit {UNREAD_MOST}) n)
+           end,
+           {STANDING}, m.id is not null, {COLUMNS} from
+"""  # noqa: S608  # constants
+_BESIDE = """
+    h left join contacts k on k.tenant = h.tenant and k.id = h.contact
+    left join chat_marks r on r.tenant = h.tenant and r.agent = $2 and r.chat = h.id
+    left join messages m on m.tenant = h.tenant and m.id = h.last_message_id
+"""
+_ORDER = "order by h.last_message_at desc, h.id desc"
+
+
+class _Values(list[object]):
+    """The arguments of a statement as it is written."""
+
+    def place(self, value: object) -> str:
+        self.append(value)
+        return f"${len(self)}"
+
+
+def _reach(seer: Principal, values: _Values) -> list[str]:
+    """Give the conditions under which *seer* reads the chat `h`."""
+    conditions = []
+    if seer.access.devices is not None:
+        conditions.append(f"h.device = any ({values.place(list(seer.access.devices))}::uuid[])")
+    if seer.access.chats != "all":
+        mine = f"h.assignee = {values.place(seer.id)}"
+        if seer.access.chats == "team":
+            mine = f"({mine} or h.team = any ({values.place(list(seer.access.teams))}::uuid[]))"
+        conditions.append(mine)
+    return conditions
+
+
+def _met(seer: Principal, values: _Values) -> str:
+    """Give the condition under which the contact `k` has a chat that *seer* reads; none where that is all of them."""
+    conditions = _reach(seer, values)
+    if not conditions:
+        return "true"
+    return f"exists (select from chats h where h.tenant = k.tenant and h.contact = k.id and {' and '.join(conditions)})"
+
+
+def _newest(values: _Values, wanted: Wanted, seer: Principal | None, limit: int, after: tuple[datetime, UUID] | None = None) -> str | None:
+    """Write the query of the newest chats that are asked for and *seer* reads, the tenant being $1; None where there can be none.
+
+    Where one of several values is asked for (numbers, teams, statuses) the newest of each are taken from the index that has them in
+    order, and then the newest of these: among all chats they may be far between.
+    """
+    common = ["h.tenant = $1"]
+    several: dict[str, tuple[str, str]] = {}
+    if after is not None:
+        common.append(f"(h.last_message_at, h.id) < ({values.place(after[0])}, {values.place(after[1])})")
+    if wanted.unread is not None:
+        common.append("h.unread > 0" if wanted.unread else "h.unread = 0")
+    if wanted.tag is not None:
+        common.append(f"h.id in (select g.chat from chat_tags g where g.tenant = $1 and g.tag = {values.place(wanted.tag)})")  # noqa: S608
+    if wanted.pinned:
+        common.append("h.id in (select r.chat from chat_marks r where r.tenant = $1 and r.agent = $2 and r.pinned_at is not null)")
+    if wanted.query:
+        common.append(_called(wanted.query, values))
+
+    devices = None if seer is None else seer.access.devices
+    if wanted.device is not None:
+        if devices is not None and wanted.device not in devices:
+            return None
+        common.append(f"h.device = {values.place(wanted.device)}")
+    elif devices is not None:
+        if not devices:
+            return None
+        if len(devices) == 1:
+            common.append(f"h.device = {values.place(next(iter(devices)))}")
+        else:
+            several["device"] = values.place(list(devices)), "uuid"
+    if wanted.assignee == "none":
+        common.append("h.assignee is null")
+    elif wanted.assignee is not None:
+        common.append(f"h.assignee = {values.place(wanted.assignee)}")
+    if wanted.team is not None:
+        common.append(f"h.team = {values.place(wanted.team)}")
+
+    branches = _branches(values, wanted, seer)
+    narrow = wanted.assignee is not None or wanted.team is not None or any(conditions or more for conditions, more in branches)
+    if wanted.status is not None:
+        common.append(f"h.status = {values.place(wanted.status)}")
+    elif narrow and not wanted.query:
+        several["status"] = values.place(list(STATUSES)), "text"
+    parts = [_branch(common + conditions, several | more, limit) for conditions, more in branches]
+    return parts[0] if len(parts) == 1 else f"(select h.* from ({' union '.join(parts)}) h {_ORDER} limit {int(limit)})"  # noqa: S608
+
+
+def _branches(values: _Values, wanted: Wanted, seer: Principal | None) -> list[tuple[list[str], dict[str, tuple[str, str]]]]:
+    """Give the ways in which *seer* comes to read chats, each as its conditions and the several values of a column."""
+    if seer is None or seer.access.chats == "all" or wanted.assignee == seer.id:
+        return [([], {})]
+    if seer.access.chats == "team" and wanted.team in seer.access.teams:
+        return [([], {})]
+    branches: list[tuple[list[str], dict[str, tuple[str, str]]]] = [([f"h.assignee = {values.place(seer.id)}"], {})]
+    if seer.access.chats == "team" and seer.access.teams and wanted.team is None:
+        branches.append(([], {"team": (values.place(list(seer.access.teams)), "uuid")}))
+    return branches
+
+
+def _branch(conditions: list[str], several: Mapping[str, tuple[str, str]], limit: int) -> str:
+    newest = f"{' and '.join(conditions)} {_ORDER} limit {int(limit)}"
+    if not several:
+        return f"(select h.* from chats h where {newest})"  # noqa: S608
+    each = " cross join ".join(f"unnest({place}::{kind}[]) as of_{name} ({name})" for name, (place, kind) in several.items())
+    same = " and ".join(f"h.{name} = of_{name}.{name}" for name in several)
+    inner = f"select h.* from {each} cross join lateral (select * from chats h where {same} and {newest}) h"  # noqa: S608
+    return f"({inner} {_ORDER} limit {int(limit)})"
+
+
+def _called(query: str, values: _Values) -> str:
+    begin = query.lower()
+    named = f"select id from contacts where tenant = $1 and sought >= {values.place(begin)} and sought < {values.place(begin + _END)}"  # noqa: S608
+    digits = digits_of(query)
+    if not digits:
+        return f"h.contact in ({named})"
+    phoned = f"select id from contacts where tenant = $1 and phone >= {values.place(digits)} and phone < {values.place(digits + _END)}"  # noqa: S608
+    return f"h.contact in ({named} union all {phoned})"
 
 
 async def list_chats(
     c: asyncpg.Connection,
     tenant: TenantId,
+    wanted: Wanted | None = None,
     *,
     limit: int,
     after: tuple[datetime, UUID] | None = None,
-    device: DeviceId | None = None,
-    unread: bool | None = None,
-    query: str | None = None,
-    devices: Collection[DeviceId] | None = None,
+    seer: Principal | None = None,
 ) -> list[ChatRow]:
-    """Read up to *limit* chats of *tenant*, by their newest message, from behind *after*.
-
-    Args:
-        device: Of this number alone.
-        query: The beginning of the contact's name, in any case, or of its phone.
-    """
-    if devices is not None and device is not None:
-        devices = {device} & set(devices)
-    if devices is not None and not devices:
+    """Read up to *limit* chats of *tenant* that *seer* reads (None: all), by their newest message, from behind *after*."""
+    values = _Values([tenant, seer and seer.id])
+    newest = _newest(values, wanted or Wanted(), seer, limit, after)
+    if newest is None:
         return []
-    if devices is not None and len(devices) == 1:
-        [device], devices = devices, None
-    conditions: list[str] = ["h.tenant = $1"]
-    values: list[object] = [tenant]
-
-    def add(condition: str, *given: object) -> None:
-        places = [f"${len(values) + number}" for number in range(1, len(given) + 1)]
-        conditions.append(condition.format(*places))
-        values.extend(given)
-
-    if after is not None:
-        add("(h.last_message_at, h.id) < ({}, {})", *after)
-    if device is not None:
-        add("h.device = {}", device)
-    if unread is not None:
-        add("h.unread > 0" if unread else "h.unread = 0")
-    if query:
-        begin = query.lower()
-        named = "select id from contacts where tenant = $1 and sought >= {} and sought < {}"
-        digits = digits_of(query)
-        if digits:
-            phoned = "select id from contacts where tenant = $1 and phone >= {} and phone < {}"
-            add(f"h.contact in ({named} union all {phoned})", begin, begin + _END, digits, digits + _END)
-        else:
-            add(f"h.contact in ({named})", begin, begin + _END)
-    newest = f"where {' and '.join(conditions)} order by h.last_message_at desc, h.id desc limit {int(limit)}"
-    source = "chats"
-    if devices is not None:
-        # The newest of each number, from the index that has them in order: among all chats they may be far between.
-        values.append(list(devices))
-        numbers = f"unnest(${len(values)}::uuid[]) as n (device)"
-        source = f"(select h.* from {numbers} cross join lateral (select * from chats h where h.device = n.device and {newest[6:]}) h)"  # noqa: S608
-        newest = f"order by h.last_message_at desc, h.id desc limit {int(limit)}"
-    rows = await c.fetch(f"{_SHOWN}{source}{_BESIDE}{newest}", *values)
+    rows = await c.fetch(f"{_SHOWN} {newest} {_BESIDE} {_ORDER}", *values)
     return [_chat(row) for row in rows]
 
 
-async def chat(c: asyncpg.Connection, tenant: TenantId, id: ChatId, devices: Collection[DeviceId] | None = None) -> ChatRow | None:
-    """Read one chat, or the one that *id* was merged into."""
-    statement = f"{_SHOWN}chats{_BESIDE}where h.tenant = $1 and h.id = $2"
-    row = await c.fetchrow(statement, tenant, id)
+COUNTED = 1000
+"""As far as `count_chats` counts."""
+
+
+async def count_chats(c: asyncpg.Connection, tenant: TenantId, views: Mapping[str, Wanted], seer: Principal) -> dict[str, int]:
+    """Count the chats of each of *views* that *seer* reads, up to `COUNTED`."""
+    values = _Values([tenant, seer.id])
+    counts: list[str] = []
+    for wanted in views.values():
+        newest = _newest(values, wanted, seer, COUNTED)
+        counts.append("0" if newest is None else f"(select count(*) from {newest} h)")  # noqa: S608
+    # each view is a statement's part of its own, so that $2 has a type where none of them asks for pinned ones
+    row = await c.fetchrow(f"select {', '.join(counts)} where $1::uuid is not null and $2::uuid is not null", *values)
+    return dict(zip(views, row, strict=True))
+
+
+async def chat(
+    c: asyncpg.Connection, tenant: TenantId, id: ChatId, seer: Principal | None = None, *, me: UserId | None = None
+) -> ChatRow | None:
+    """Read one chat, or the one that *id* was merged into; None where *seer* reads none. Whose own marks are shown: *me*, else his."""
+    statement = f"{_SHOWN} chats {_BESIDE} where h.tenant = $1 and h.id = $3"
+    me = seer.id if seer is not None else me
+    row = await c.fetchrow(statement, tenant, me, id)
     if row is None:
         moved = await c.fetchval("select new from chat_redirects where tenant = $1 and old = $2", tenant, id)
-        row = moved and await c.fetchrow(statement, tenant, moved)
+        row = moved and await c.fetchrow(statement, tenant, me, moved)
     found = _chat(row) if row else None
-    return found if found is not None and (devices is None or found.device in devices) else None
+    if found is None or seer is None:
+        return found
+    return found if seer.reads(found.device, found.standing.team, found.standing.assignee) else None
 
 
-async def chat_id(c: asyncpg.Connection, tenant: TenantId, id: ChatId, devices: Collection[DeviceId] | None = None) -> ChatId | None:
-    """Tell which chat *id* is today; None when it is none of *tenant*'s."""
-    found: ChatId | None = await c.fetchval(
+async def chat_id(c: asyncpg.Connection, tenant: TenantId, id: ChatId, seer: Principal | None = None) -> ChatId | None:
+    """Tell which chat *id* is today; None when it is none of *tenant*'s, or none that *seer* reads."""
+    row = await c.fetchrow(
         """
-        select h.id from chats h where h.tenant = $1 and h.id = $2
-        union all select new from chat_redirects where tenant = $1 and old = $2
+        select h.id, h.device, h.team, h.assignee from chats h where h.tenant = $1 and h.id = $2
+        union all
+        select h.id, h.device, h.team, h.assignee from chat_redirects r join chats h on h.tenant = r.tenant and h.id = r.new
+         where r.tenant = $1 and r.old = $2
         """,
         tenant,
         id,
     )
-    if found is not None and devices is not None:
-        device = await c.fetchval("select device from chats where tenant = $1 and id = $2", tenant, found)
-        return found if device in devices else None
+    if row is None or not (seer is None or seer.reads(row[1], row[2], row[3])):
+        return None
+    found: ChatId = row[0]
     return found
 
 
@@ -164,15 +297,20 @@ async def list_messages(
     return [row_of(row) for row in rows]
 
 
-async def message(c: asyncpg.Connection, tenant: TenantId, id: MessageId, devices: Collection[DeviceId] | None = None) -> Row | None:
-    """Read one message, or the one that took its place."""
-    statement = f"select {COLUMNS} from messages m join chats h on h.tenant = m.tenant and h.id = m.chat where m.tenant = $1 and m.id = $2"  # noqa: S608
+async def message(c: asyncpg.Connection, tenant: TenantId, id: MessageId, seer: Principal | None = None) -> Row | None:
+    """Read one message, or the one that took its place; None where *seer* reads none."""
+    statement = (
+        f"select h.team, h.assignee, {COLUMNS} from messages m join chats h on h.tenant = m.tenant and h.id = m.chat "  # noqa: S608
+        "where m.tenant = $1 and m.id = $2"
+    )
     row = await c.fetchrow(statement, tenant, id)
     if row is None:
         moved = await c.fetchval("select new from message_redirects where tenant = $1 and old = $2", tenant, id)
         row = moved and await c.fetchrow(statement, tenant, moved)
-    found = row_of(row) if row else None
-    return found if found is not None and (devices is None or found.device in devices) else None
+    if not row:
+        return None
+    found = row_of(row, 2)
+    return found if seer is None or seer.reads(found.device, row[0], row[1]) else None
 
 
 async def list_contacts(
@@ -182,25 +320,21 @@ async def list_contacts(
     limit: int,
     after: UUID | None = None,
     query: str | None = None,
-    devices: Collection[DeviceId] | None = None,
+    seer: Principal | None = None,
 ) -> list[ContactRow]:
-    """Read up to *limit* contacts, newest first, from behind *after*; *query* as in `list_chats`."""
-    values: list[object] = [tenant]
+    """Read up to *limit* contacts, newest first, from behind *after*; *query* as in `Wanted`."""
+    values = _Values([tenant])
     matching = ""
     if query:
         begin = query.lower()
         digits = digits_of(query)
-        values += [begin, begin + _END]
-        matching = "and (k.sought >= $2 and k.sought < $3)"
-        if digits:
-            values += [digits, digits + _END]
-            matching = "and (k.sought >= $2 and k.sought < $3 or k.phone >= $4 and k.phone < $5)"
+        sought = f"k.sought >= {values.place(begin)} and k.sought < {values.place(begin + _END)}"
+        phoned = f" or k.phone >= {values.place(digits)} and k.phone < {values.place(digits + _END)}" if digits else ""
+        matching = f" and ({sought}{phoned})"
     if after is not None:
-        values.append(after)
-        matching += f" and k.id < ${len(values)}"
-    if devices is not None:
-        values.append(list(devices))
-        matching += f" and {_MET.format(len(values))}"
+        matching += f" and k.id < {values.place(after)}"
+    if seer is not None:
+        matching += f" and {_met(seer, values)}"
     rows = await c.fetch(
         f"select k.id, k.name, k.phone, k.created_at from contacts k where k.tenant = $1 {matching} order by k.id desc limit {int(limit)}",  # noqa: S608
         *values,
@@ -208,16 +342,17 @@ async def list_contacts(
     return [_contact(row) for row in rows]
 
 
-async def contact(c: asyncpg.Connection, tenant: TenantId, id: ContactId, devices: Collection[DeviceId] | None = None) -> ContactRow | None:
-    """Read one contact, or the one that it turned out to be; for *devices*, one who has a chat on one of them."""
+async def contact(c: asyncpg.Connection, tenant: TenantId, id: ContactId, seer: Principal | None = None) -> ContactRow | None:
+    """Read one contact, or the one that it turned out to be; for *seer*, one who has a chat that he reads."""
     statement = "select id, name, phone, created_at from contacts where tenant = $1 and id = $2"
     row = await c.fetchrow(statement, tenant, id)
     if row is None:
         moved = await c.fetchval("select new from contact_redirects where tenant = $1 and old = $2", tenant, id)
         row = moved and await c.fetchrow(statement, tenant, moved)
-    if row and devices is not None:
-        met = f"select {_MET.format(3)} from contacts k where k.tenant = $1 and k.id = $2"  # noqa: S608
-        row = row if await c.fetchval(met, tenant, row["id"], list(devices)) else None
+    if row and seer is not None:
+        values = _Values([tenant, row["id"]])
+        met = f"select {_met(seer, values)} from contacts k where k.tenant = $1 and k.id = $2"  # noqa: S608
+        row = row if await c.fetchval(met, *values) else None
     return _contact(row) if row else None
 
 
@@ -234,7 +369,11 @@ def _chat(row: Sequence[Any]) -> ChatRow:
         unread=row[8],
         last_message_at=row[9],
         created_at=row[10],
-        last=row_of(row, 12) if row[11] else None,
+        tags=tuple(row[11]),
+        pinned=row[12],
+        unread_mine=row[13],
+        standing=standing_of(row, 14),
+        last=row_of(row, 29) if row[28] else None,
     )
 
 
