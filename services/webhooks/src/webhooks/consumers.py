@@ -1,0 +1,112 @@
+"""Every public event becomes a delivery for each endpoint that wants it, in the order of the stream."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import asyncpg
+import structlog
+from contracts import ids, subjects
+from contracts.envelope import Envelope
+from servicekit.bus import Bus, Consumer
+from servicekit.db import Database, raw
+from servicekit.timers import first
+
+from webhooks import stream
+from webhooks.domain.endpoints import Endpoint
+from webhooks.store import deliveries, endpoints, lanes, names
+from webhooks.store.deliveries import New
+
+DURABLE = "webhooks-events"
+
+log = structlog.get_logger()
+
+
+def consumer(db: Database) -> Consumer:
+    """Describe the durable. An event's id and the endpoint are a delivery's key: a repeat changes nothing.
+
+    The endpoints are read with each batch, in its transaction: one that was made, changed or deleted a moment ago counts, in
+    whichever replica that was.
+    """
+
+    async def handle(envelopes: Sequence[Envelope[Any]]) -> None:
+        tenants = {one.tenant for one in envelopes}
+        async with db.transaction(tenants) as tx:
+            c = await raw(tx)
+            await names.learn(c, envelopes)
+            listening = await endpoints.listening(c, tenants)
+            new = [
+                delivery(endpoint, happened)
+                for one in envelopes
+                if one.tenant in listening and (happened := stream.happened(one)) is not None
+                for endpoint in listening[one.tenant]
+                if endpoint.wants(happened.type, happened.device)
+            ]
+            await lanes.wake(c, await deliveries.enqueue(c, new))
+
+    return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=stream.BODIES, handle=handle)
+
+
+def delivery(endpoint: Endpoint, happened: stream.Happened, **changes: Any) -> New:
+    """Make the delivery of an event to an endpoint."""
+    return New(
+        tenant=endpoint.tenant,
+        id=ids.new(),
+        endpoint=endpoint.id,
+        event=happened.id,
+        type=happened.type,
+        at=happened.at,
+        data=happened.data,
+        device=happened.device,
+        chat=happened.chat,
+        **changes,
+    )
+
+
+def run(db: Database, system: Database, bus: Bus) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Make the background part that consumes, in one replica at a time: two would mix up the order of what they take."""
+    return alone(system, DURABLE, bus.consumer(consumer(db)))
+
+
+def alone(system: Database, name: str, part: Callable[[asyncio.Event], Awaitable[None]]) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Make the background part that does *part* in whichever process holds the lock *name*, which dies with its connection."""
+
+    async def loop(stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                connection = await asyncpg.connect(system.url, timeout=5, server_settings={"application_name": name})
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.info("waiting for the database", part=name, reason=type(error).__name__)
+                await first(stopping, timeout=1.0)
+                continue
+            try:
+                await _while_locked(connection, name, part, stopping)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.info("the lock was lost", part=name, reason=type(error).__name__)
+            finally:
+                connection.terminate()
+
+    return loop
+
+
+async def _while_locked(
+    connection: asyncpg.Connection, name: str, part: Callable[[asyncio.Event], Awaitable[None]], stopping: asyncio.Event
+) -> None:
+    gone = asyncio.Event()
+    connection.add_termination_listener(lambda _: gone.set())
+    while not await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", name):
+        await first(stopping, gone, timeout=1.0)
+        if stopping.is_set() or gone.is_set():
+            return
+    over = asyncio.Event()
+
+    async def work() -> None:
+        await part(over)
+
+    running = asyncio.create_task(work())
+    running.add_done_callback(lambda _: gone.set())
+    try:
+        await first(stopping, gone)
+    finally:
+        over.set()
+        await running
