@@ -22,10 +22,12 @@ from clarin.report import shown
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Clarin on one machine: every server and every service, without Docker.")
 admin = typer.Typer(no_args_is_help=True, help="The installation's owner.")
 dlq = typer.Typer(no_args_is_help=True, help="Messages that no consumer could handle.")
+workers = typer.Typer(invoke_without_command=True, help="The processes that hold the WhatsApp sessions.")
 secrets = typer.Typer(no_args_is_help=True, help="The secrets of an installation in containers.")
 app.add_typer(admin, name="admin")
 app.add_typer(secrets, name="secrets")
 app.add_typer(dlq, name="dlq")
+app.add_typer(workers, name="workers")
 
 Data = Annotated[Path, typer.Option("--data", envvar="CLARIN_HOME", help="The folder of everything that is kept.")]
 DEFAULT_DATA = Path(".data")
@@ -142,6 +144,47 @@ def dlq_replay(
     from clarin import letters
 
     asyncio.run(letters.replay(_running(data), sequences or [], console))
+
+
+@workers.callback()
+def workers_list(
+    context: typer.Context,
+    data: Data = DEFAULT_DATA,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show every worker: its sessions, what it takes of the machine, what it has in hand."""
+    from clarin import fleet
+
+    if context.invoked_subcommand is None:
+        asyncio.run(fleet.workers(_running(data), console, as_json=as_json))
+
+
+@workers.command("drain")
+def workers_drain(worker: Annotated[str, typer.Argument(help="As `clarin workers` calls it.")], data: Data = DEFAULT_DATA) -> None:
+    """Have a worker hand its sessions to the others, and take none until `undrain`; its process goes on."""
+    from clarin import fleet
+
+    raise typer.Exit(0 if asyncio.run(fleet.drain(_running(data), console, worker, back=False)) else 1)
+
+
+@workers.command("undrain")
+def workers_undrain(worker: Annotated[str, typer.Argument(help="As `clarin workers` calls it.")], data: Data = DEFAULT_DATA) -> None:
+    """Have a worker take its share again."""
+    from clarin import fleet
+
+    raise typer.Exit(0 if asyncio.run(fleet.drain(_running(data), console, worker, back=True)) else 1)
+
+
+@app.command()
+def devices(
+    data: Data = DEFAULT_DATA,
+    state: Annotated[str | None, typer.Option(help="Only those that stand so: connected, connecting, logged_out, …")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """Show every number of every account, those first that are not connected."""
+    from clarin import fleet
+
+    asyncio.run(fleet.devices(_running(data), console, state=state, as_json=as_json))
 
 
 @admin.command("create")
