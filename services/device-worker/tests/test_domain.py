@@ -89,6 +89,27 @@ def test_a_session_opened_elsewhere_again_is_left_to_the_user():
     assert (again.wanted, again.action) == (Wanted.DISCONNECTED, "connect")
 
 
+def test_a_session_of_a_suspended_account_waits_and_goes_on_when_it_is_let_in():
+    waiting = a_linked_device().suspend(LATER)
+    assert (waiting.state, waiting.reason, waiting.wanted) == ("disconnected", "account-suspended", Wanted.CONNECTED)
+    assert not waiting.works_on_session
+    for late in (waiting.connected(LATER), waiting.connecting(LATER), waiting.banned(LATER, LATER, "x"), waiting.connect(LATER)):
+        assert late is waiting
+    assert waiting.suspend(LATER) is waiting
+    again = waiting.let_in(LATER)
+    assert (again.state, again.reason, again.works_on_session) == ("connecting", None, True)
+    assert again.let_in(LATER) is again
+
+
+def test_what_has_no_session_stays_as_it_is_when_its_account_is_suspended_and_a_pairing_ends():
+    for idle in (a_device(), a_linked_device().disconnect(AT), a_linked_device().logout(AT)):
+        assert idle.suspend(LATER) is idle
+        assert idle.let_in(LATER) is idle
+    ended = a_device().connect(AT).suspend(LATER)
+    assert (ended.state, ended.reason, ended.wanted) == ("new", "account-suspended", Wanted.DISCONNECTED)
+    assert ended.let_in(LATER) is ended
+
+
 class Life(RuleBasedStateMachine):
     """Any order of orders and reports."""
 
@@ -120,6 +141,8 @@ class Life(RuleBasedStateMachine):
                 lambda d, at: d.replaced(at, again=True),
                 lambda d, at: d.banned(at, at + timedelta(hours=1), "banned"),
                 lambda d, at: d.failed(at, "refused"),
+                lambda d, at: d.suspend(at),
+                lambda d, at: d.let_in(at),
             ]
         )
     )
@@ -153,6 +176,12 @@ class Life(RuleBasedStateMachine):
     def only_what_is_wanted_is_connected(self) -> None:
         if self.device.state in (DeviceState.CONNECTED, DeviceState.CONNECTING):
             assert self.device.wanted is not Wanted.DISCONNECTED
+
+    @invariant()
+    def what_is_suspended_is_wanted_and_not_there(self) -> None:
+        if self.device.suspended:
+            assert self.device.state is DeviceState.DISCONNECTED
+            assert self.device.let_in(self.at).state is DeviceState.CONNECTING
 
     @invariant()
     def a_ban_has_an_end(self) -> None:

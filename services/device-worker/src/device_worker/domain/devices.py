@@ -18,6 +18,7 @@ from contracts.events.devices import DeviceChanged, DeviceState
 from contracts.ids import DeviceId, TenantId
 
 from device_worker.domain.reasons import (
+    ACCOUNT_SUSPENDED,
     BY_USER,
     CLIENT_OUTDATED,
     CODE_SHOWN,
@@ -141,7 +142,7 @@ class Device:
         """Want a session; one that is not linked starts to pair.  Raises: LoggingOut."""
         if self.wanted is Wanted.LOGGED_OUT:
             raise LoggingOut("Wait until the device is logged out, then connect it.")
-        if self.wanted is Wanted.DELETED:
+        if self.wanted is Wanted.DELETED or self.suspended:
             return self
         if self.jid is None:
             if self.state is DeviceState.PAIRING:
@@ -177,6 +178,20 @@ class Device:
         """Want it gone; the link goes first."""
         return self._moved(at, wanted=Wanted.DELETED)
 
+    # What becomes of its account.
+
+    def suspend(self, at: datetime) -> Self:
+        """Have no session until `let_in`, whoever wants one."""
+        if self.jid is None:
+            return self.pairing_ended(at, ACCOUNT_SUSPENDED)
+        if not self.works_on_session:
+            return self
+        return self._stands(at, DeviceState.DISCONNECTED, ACCOUNT_SUSPENDED, WAIT)
+
+    def let_in(self, at: datetime) -> Self:
+        """Go on where `suspend` ended it."""
+        return self._stands(at, DeviceState.CONNECTING) if self.suspended else self
+
     # What the worker reports.
 
     def paired(self, at: datetime, jid: str, phone: str | None, lid: str | None) -> Self:
@@ -209,13 +224,13 @@ class Device:
 
     def connecting(self, at: datetime, reason: str | None = None) -> Self:
         """A session is being started, or has lost its connection and tries again."""
-        if not self._works_on_session():
+        if not self.works_on_session:
             return self
         return self._stands(at, DeviceState.CONNECTING, reason)
 
     def connected(self, at: datetime, lid: str | None = None) -> Self:
         """The session is up."""
-        if not self._works_on_session():
+        if not self.works_on_session:
             return self
         return self._stands(at, DeviceState.CONNECTED, lid=lid or self.lid)
 
@@ -228,7 +243,7 @@ class Device:
 
     def replaced(self, at: datetime, *, again: bool) -> Self:
         """Another process opened the same session. *again*: not for the first time, so that the user decides."""
-        if not self._works_on_session():
+        if not self.works_on_session:
             return self
         if again:
             return self._stands(at, DeviceState.REPLACED, OPENED_ELSEWHERE, CONNECT, wanted=Wanted.DISCONNECTED)
@@ -236,13 +251,13 @@ class Device:
 
     def banned(self, at: datetime, until: datetime, reason: str) -> Self:
         """WhatsApp has locked the number out until then."""
-        if self.jid is None:
+        if self.jid is None or self.suspended:
             return self
         return self._stands(at, DeviceState.BANNED, reason, WAIT, until=until)
 
     def failed(self, at: datetime, reason: str, action: str | None = None) -> Self:
         """WhatsApp refuses the session, and trying again soon would not help."""
-        if not self._works_on_session():
+        if not self.works_on_session:
             return self
         return self._stands(at, DeviceState.FAILED, reason, action)
 
@@ -250,8 +265,15 @@ class Device:
         """Tell whether a ban is in force."""
         return self.state is DeviceState.BANNED and self.until is not None and self.until > at
 
-    def _works_on_session(self) -> bool:
-        return self.jid is not None and self.wanted is Wanted.CONNECTED
+    @property
+    def suspended(self) -> bool:
+        """Tell whether its session is wanted, and waits until its account is let in again."""
+        return self.reason == ACCOUNT_SUSPENDED and self.jid is not None and self.wanted is Wanted.CONNECTED
+
+    @property
+    def works_on_session(self) -> bool:
+        """Tell whether a worker has a session to keep for it."""
+        return self.jid is not None and self.wanted is Wanted.CONNECTED and not self.suspended
 
     def _unlinked_state(self) -> DeviceState:
         return DeviceState.NEW if self.phone is None else DeviceState.LOGGED_OUT

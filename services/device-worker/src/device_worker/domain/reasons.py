@@ -19,6 +19,7 @@ CREDENTIALS_MISSING = "credentials-missing"
 OPENED_ELSEWHERE = "opened-elsewhere"
 REFUSED = "refused"
 PROXY_UNREADABLE = "proxy-unreadable"
+ACCOUNT_SUSPENDED = "account-suspended"
 
 # What to do about it.
 CONNECT = "connect"

@@ -163,7 +163,7 @@ class Session:
             case Wanted.DELETED:
                 await self._remove()
                 return False
-            case Wanted.CONNECTED if device.jid is not None:
+            case Wanted.CONNECTED if device.works_on_session:
                 await self._serve()
             case Wanted.CONNECTED if device.state is DeviceState.PAIRING:
                 await self._pair()
@@ -216,7 +216,7 @@ class Session:
                 reason = None
 
     def _wants_session(self) -> bool:
-        return not self._over and self.device.wanted is Wanted.CONNECTED and self.device.jid is not None
+        return not self._over and self.device.works_on_session
 
     async def _stand_aside(self, reason: str) -> None:
         await self._end_client()

@@ -27,7 +27,7 @@ def has_work(device: Device) -> bool:
     """Tell whether a worker has something to do for *device*."""
     if device.wanted in (Wanted.LOGGED_OUT, Wanted.DELETED):
         return device.jid is not None or device.wanted is Wanted.DELETED
-    return device.wanted is Wanted.CONNECTED and (device.jid is not None or device.state is DeviceState.PAIRING)
+    return device.works_on_session or (device.wanted is Wanted.CONNECTED and device.state is DeviceState.PAIRING)
 
 
 class Sessions:
