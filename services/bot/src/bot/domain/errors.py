@@ -1,6 +1,6 @@
 """What can be wrong with what somebody asks of the bot."""
 
-from contracts.errors import Conflict, Invalid, NotFound
+from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class ChatMissing(NotFound):
@@ -31,3 +31,9 @@ class RuleInvalid(Invalid):
     """A rule or a menu of the bot cannot work."""
 
     code = "bot-rule-invalid"
+
+
+class NumbersAway(Unavailable):
+    """Nobody can say at the moment whether there is such a number."""
+
+    code = "devices-unavailable"
