@@ -57,7 +57,7 @@ DEVICES = Kind(
     module=("device_worker", "api"),
     database="devices",
     bus="devices",
-    given=("CLARIN_CURSOR_SECRET",),
+    given=("CLARIN_CURSOR_SECRET", "CLARIN_ENCRYPTION_KEY"),
 )
 WORKER = Kind(
     name="worker",
@@ -65,7 +65,7 @@ WORKER = Kind(
     stage=Stage.WORKER,
     database="devices",
     bus="devices",
-    given=("CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_DATA_DIR"),
+    given=("CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_DATA_DIR", "CLARIN_ENCRYPTION_KEY"),
 )
 CONVERSATIONS = Kind(
     name="conversations",

@@ -64,7 +64,12 @@ async def client(db: Database, bus: Bus, signed_in: Any, tenant: TenantId) -> As
     """The API, as the owner of *tenant*."""
     async with Verifier.open(bus) as verifier:
         app = create_app(
-            title="devices", service=Health(), verifier=verifier, routers=[api.router, api.alias], cursor_secret="s" * 32, state={"db": db}
+            title="devices",
+            service=Health(),
+            verifier=verifier,
+            routers=[api.router, api.alias],
+            cursor_secret="s" * 32,
+            state={"db": db, "vault": world_of.VAULT, "private_proxies": True},
         )
         headers = signed_in(Role.OWNER, tenant).headers
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://devices", headers=headers, timeout=30) as http:

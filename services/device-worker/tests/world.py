@@ -1,6 +1,7 @@
 """A worker as a process of its own, attached to the network on loopback, with the API beside it in the test."""
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import os
@@ -25,6 +26,7 @@ from contracts.whatsapp import Address
 from servicekit.bus import Bus, BusAway
 from servicekit.db import Database, raw
 from servicekit.testing import eventually
+from servicekit.vault import Vault
 from sim.launcher import read_info
 from sim.testing import Api
 
@@ -104,6 +106,10 @@ class Network:
         self.process.terminate()
         self.process.wait(10)
 
+
+KEY = os.urandom(32)
+#: What the API seals with and the workers open with.
+VAULT = Vault(KEY)
 
 _numbers = itertools.count(1)
 
@@ -246,4 +252,4 @@ async def running(run: Any) -> AsyncIterator[None]:
 
 def base_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLARIN_")}
-    return kept | {"CLARIN_LOG_LEVEL": "INFO"}
+    return kept | {"CLARIN_LOG_LEVEL": "INFO", "CLARIN_ENCRYPTION_KEY": base64.b64encode(KEY).decode()}

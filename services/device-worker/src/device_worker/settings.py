@@ -4,13 +4,18 @@ from pathlib import Path
 
 from pydantic import Field
 from servicekit.settings import PostgresUrl, WithBus, WithCursors, WithData, WithDatabase, WithHttp
+from servicekit.vault import WithVault
 
 
-class ApiSettings(WithHttp, WithDatabase, WithBus, WithCursors):
+class ApiSettings(WithHttp, WithDatabase, WithBus, WithCursors, WithVault):
     """The API: any number of replicas."""
 
+    private_proxies: bool = Field(
+        False, description="true or false: whether a number's proxy may stand in a private network (outside production it may)"
+    )
 
-class WorkerSettings(WithHttp, WithBus, WithData):
+
+class WorkerSettings(WithHttp, WithBus, WithData, WithVault):
     """A worker: holds sessions. It works as the system role alone."""
 
     system_database_url: PostgresUrl = Field(repr=False, description="a postgresql:// address, with the role that ends in _system")

@@ -5,13 +5,13 @@ The same routes stand under ``/api/devices`` and, for programs that know it so, 
 
 from fastapi import APIRouter
 
-from device_worker.api import devices
+from device_worker.api import devices, history, pacing, sends, settings
 
 router = APIRouter(tags=["devices"])
 #: Documented once, under the name above.
 alias = APIRouter(tags=["devices"], include_in_schema=False)
 
-for _part in (devices.routes,):
+for _part in (devices.routes, settings.routes, pacing.routes, sends.routes, history.routes):
     router.include_router(_part, prefix="/api/devices")
     alias.include_router(_part, prefix="/api/whatsapp")
 

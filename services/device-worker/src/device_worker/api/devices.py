@@ -16,14 +16,15 @@ from contracts.edge import PublicDeviceId
 from contracts.errors import Unavailable
 from contracts.events.devices import DeviceState
 from contracts.ids import DeviceId
-from contracts.principal import Scope
-from fastapi import APIRouter, Depends, Header, Response
+from contracts.principal import Actor, Scope
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import AfterValidator, BaseModel, StringConstraints
 from servicekit import cursors
-from servicekit.db import Database
-from servicekit.http import Admin, Body, Caller, Cursor, Limit, Name, Page, needs, problems, state
+from servicekit.db import Tx
+from servicekit.http import Admin, Body, Caller, Cursor, Doer, Limit, Name, Page, needs, problems
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 
+from device_worker.api.parts import Db, Seen
 from device_worker.domain import (
     AlreadyLinked,
     Device,
@@ -34,8 +35,6 @@ from device_worker.domain import (
     Wanted,
 )
 from device_worker.store import devices, pairings
-
-Db = Annotated[Database, state("db")]
 
 #: How long a caller waits for a pairing code: WhatsApp is asked first.
 _CODE_SECONDS = 25.0
@@ -50,17 +49,6 @@ _FORMS: dict[int | str, dict[str, Any]] = {
 }
 
 routes = APIRouter()
-
-
-async def _seen(id: PublicDeviceId, caller: Caller) -> DeviceId:
-    """Give the number of the path.  Raises: DeviceMissing: it is none that the caller sees."""
-    if not caller.sees(id):
-        raise DeviceMissing("There is no device with this id.")
-    return id
-
-
-#: The number of the path, if the caller sees it.
-Seen = Annotated[DeviceId, Depends(_seen)]
 
 
 class PairingIsSlow(Unavailable):
@@ -89,6 +77,7 @@ class DeviceView(BaseModel):
     until: datetime | None
     phone: str | None
     lid: str | None
+    labels: list[str]
     revision: int
     created_at: datetime
     changed_at: datetime
@@ -96,7 +85,8 @@ class DeviceView(BaseModel):
     @classmethod
     def of(cls, device: Device) -> Self:
         """Show *device*."""
-        return cls.model_validate({name: getattr(device, name) for name in cls.model_fields})
+        shown = {name: getattr(device, name) for name in cls.model_fields if name != "labels"}
+        return cls.model_validate(shown | {"labels": device.settings.labels})
 
 
 class NewDevice(Body):
@@ -140,24 +130,34 @@ class Code(BaseModel):
 
 
 @routes.post("", status_code=201, response_model=DeviceView, responses=problems(InFlight, Mismatch))
-async def create(body: NewDevice, caller: Admin, db: Db, idem: Idempotent) -> Response:
+async def create(body: NewDevice, caller: Admin, doer: Doer, db: Db, idem: Idempotent) -> Response:
     """Add a number to the account; connect it next."""
     now = datetime.now(UTC)
     device = Device(tenant=caller.tenant, id=DeviceId(ids.new()), name=body.name, created_at=now, changed_at=now)
     async with db.transaction(caller.tenant) as tx:
         if stored := await idem.begin(tx):
             return stored.response()
-        await devices.insert(tx, device)
+        await devices.insert(tx, device, doer)
+        await devices.ordered(tx, device, "add", doer)
         return await idem.finish(tx, 201, DeviceView.of(device).model_dump_json().encode())
 
 
 @routes.get("")
-async def list_all(caller: Caller, db: Db, limit: Limit = 50, cursor: Cursor = None) -> Page[DeviceView]:
+async def list_all(
+    caller: Caller,
+    db: Db,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    label: Annotated[str | None, Query(max_length=40, description="Those alone that have this label.")] = None,
+) -> Page[DeviceView]:
     """List the account's numbers, the oldest first."""
-    after = cursors.decode(caller.tenant, _VIEW, cursor, tuple[Any])[0] if cursor else None
+    view = _VIEW if label is None else f"{_VIEW} {label}"
+    after = cursors.decode(caller.tenant, view, cursor, tuple[Any])[0] if cursor else None
     async with db.transaction(caller.tenant) as tx:
-        found = await devices.page(tx, caller.tenant, ids.parse(ids.DEVICE, after) if after else None, limit + 1, caller.access.devices)
-    more = cursors.encode(caller.tenant, _VIEW, (ids.public(ids.DEVICE, found[limit - 1].id),)) if len(found) > limit else None
+        found = await devices.page(
+            tx, caller.tenant, ids.parse(ids.DEVICE, after) if after else None, limit + 1, caller.access.devices, label
+        )
+    more = cursors.encode(caller.tenant, view, (ids.public(ids.DEVICE, found[limit - 1].id),)) if len(found) > limit else None
     return Page(items=[DeviceView.of(device) for device in found[:limit]], next_cursor=more)
 
 
@@ -169,49 +169,49 @@ async def read(id: Seen, caller: Caller, db: Db) -> DeviceView:
 
 
 @routes.patch("/{id}", responses=problems(DeviceMissing))
-async def change(id: Seen, body: DeviceChange, caller: Admin, db: Db) -> DeviceView:
+async def change(id: Seen, body: DeviceChange, caller: Admin, doer: Doer, db: Db) -> DeviceView:
     """Give a number another name."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
-        return DeviceView.of(await devices.save(tx, device, device.rename(body.name, datetime.now(UTC))))
+        return DeviceView.of(await _ordered(tx, device, device.rename(body.name, datetime.now(UTC)), "rename", doer))
 
 
 @routes.delete("/{id}", status_code=204, responses=problems(DeviceMissing))
-async def delete(id: Seen, caller: Admin, db: Db) -> None:
+async def delete(id: Seen, caller: Admin, doer: Doer, db: Db) -> None:
     """Take a number out of the account, and unlink it. Its chats stay."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
         await pairings.drop(tx, caller.tenant, id)
-        await devices.save(tx, device, device.delete(datetime.now(UTC)))
+        await _ordered(tx, device, device.delete(datetime.now(UTC)), "delete", doer)
 
 
 @routes.post("/{id}/connect", responses=problems(DeviceMissing, LoggingOut))
 @needs(Scope.CONTROL)
-async def connect(id: Seen, caller: Admin, db: Db) -> DeviceView:
+async def connect(id: Seen, caller: Admin, doer: Doer, db: Db) -> DeviceView:
     """Start the session; a number that is not linked starts to pair, and a QR appears within a second or two."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
-        return DeviceView.of(await devices.save(tx, device, device.connect(datetime.now(UTC))))
+        return DeviceView.of(await _ordered(tx, device, device.connect(datetime.now(UTC)), "connect", doer))
 
 
 @routes.post("/{id}/disconnect", responses=problems(DeviceMissing))
 @needs(Scope.CONTROL)
-async def disconnect(id: Seen, caller: Admin, db: Db) -> DeviceView:
+async def disconnect(id: Seen, caller: Admin, doer: Doer, db: Db) -> DeviceView:
     """Stop the session and keep the link: the next connect needs no scan."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
         await pairings.drop(tx, caller.tenant, id)
-        return DeviceView.of(await devices.save(tx, device, device.disconnect(datetime.now(UTC))))
+        return DeviceView.of(await _ordered(tx, device, device.disconnect(datetime.now(UTC)), "disconnect", doer))
 
 
 @routes.post("/{id}/logout", responses=problems(DeviceMissing))
 @needs(Scope.CONTROL)
-async def logout(id: Seen, caller: Admin, db: Db) -> DeviceView:
+async def logout(id: Seen, caller: Admin, doer: Doer, db: Db) -> DeviceView:
     """Undo the link, here and on the phone: the next connect needs a scan."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
         await pairings.drop(tx, caller.tenant, id)
-        return DeviceView.of(await devices.save(tx, device, device.logout(datetime.now(UTC))))
+        return DeviceView.of(await _ordered(tx, device, device.logout(datetime.now(UTC)), "logout", doer))
 
 
 @routes.get(
@@ -242,7 +242,7 @@ async def qr(id: Seen, caller: Admin, db: Db, accept: Annotated[str, Header()] =
 
 @routes.post("/{id}/pairing-code", responses=problems(DeviceMissing, AlreadyLinked, LoggingOut, PairingCodeNotAvailable, PairingIsSlow))
 @needs(Scope.CONTROL)
-async def pairing_code(id: Seen, body: CodeOrder, caller: Admin, db: Db, response: Response) -> Code:
+async def pairing_code(id: Seen, body: CodeOrder, caller: Admin, doer: Doer, db: Db, response: Response) -> Code:
     """Get a code to type on the phone instead of scanning."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.lock(tx, caller.tenant, id)
@@ -250,7 +250,7 @@ async def pairing_code(id: Seen, body: CodeOrder, caller: Admin, db: Db, respons
             raise AlreadyLinked("Log it out first.")
         pairing = device.connect(datetime.now(UTC))
         await pairings.ask_code(tx, caller.tenant, id, body.phone)
-        await devices.save(tx, device, pairing)
+        await _ordered(tx, device, pairing, "connect", doer)
         await devices.wake(tx, pairing)
     until = asyncio.get_running_loop().time() + _CODE_SECONDS
     while asyncio.get_running_loop().time() < until:
@@ -267,6 +267,14 @@ async def pairing_code(id: Seen, body: CodeOrder, caller: Admin, db: Db, respons
             raise PairingCodeNotAvailable("The pairing has ended.", state=device.state.value, reason=device.reason)
         await asyncio.sleep(_LOOK_EVERY)
     raise PairingIsSlow("WhatsApp has not answered yet.", headers={"Retry-After": "5"})
+
+
+async def _ordered(tx: Tx, before: Device, after: Device, order: str, doer: Actor) -> Device:
+    """Do what somebody ordered, and tell who; an order that changes nothing is none."""
+    if after is not before:
+        await devices.save(tx, before, after, doer)
+        await devices.ordered(tx, after, order, doer)
+    return after
 
 
 def _why_no_qr(device: Device) -> str:

@@ -11,7 +11,8 @@ from device_worker.domain.devices import (
     Wanted,
 )
 from device_worker.domain.reasons import *  # noqa: F403  (`domain.QR_EXPIRED` reads better than where it is kept)
-from device_worker.domain.settings import DeviceSettings, Pace, Quiet, Receive, Stage
+from device_worker.domain.sending import PauseInvalid, SendMissing, SendStarted, SettingsInvalid
+from device_worker.domain.settings import DeviceSettings, Pace, ProxyInvalid, Quiet, Receive, Stage
 
 __all__ = [
     "AlreadyLinked",
@@ -21,9 +22,14 @@ __all__ = [
     "LoggingOut",
     "Pace",
     "PairingCodeNotAvailable",
+    "PauseInvalid",
+    "ProxyInvalid",
     "QrNotAvailable",
     "Quiet",
     "Receive",
+    "SendMissing",
+    "SendStarted",
+    "SettingsInvalid",
     "Stage",
     "Wanted",
     "governor",

@@ -137,7 +137,10 @@ class Receive(_Part):
 
 
 def _small(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise ValueError("Too deep.") from None
     if len(text.encode()) > LONGEST_METADATA:
         raise ValueError(f"At most {LONGEST_METADATA} bytes of JSON.")
     if "\\u0000" in text:

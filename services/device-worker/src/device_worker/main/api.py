@@ -35,6 +35,12 @@ async def start(settings: ApiSettings, process: Service) -> None:
         verifier=verifier,
         routers=[api.router, api.alias, ops.router],
         cursor_secret=settings.cursor_secret,
-        state={"bus": bus, "system": system, "db": db},
+        state={
+            "bus": bus,
+            "system": system,
+            "db": db,
+            "vault": settings.vault,
+            "private_proxies": settings.private_proxies or settings.env != "production",
+        },
     )
     process.serve(app, settings.http_host, settings.http_port)

@@ -1,5 +1,5 @@
 """The schema ``devices``: every statement of this service, by what it is about."""
 
-from device_worker.store import accounts, devices, fences, history, meters, pairings, peers, sending, sends
+from device_worker.store import accounts, devices, fences, history, meters, pairings, peers, queue, sending, sends
 
-__all__ = ["accounts", "devices", "fences", "history", "meters", "pairings", "peers", "sending", "sends"]
+__all__ = ["accounts", "devices", "fences", "history", "meters", "pairings", "peers", "queue", "sending", "sends"]

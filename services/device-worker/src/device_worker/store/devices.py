@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contracts import ids
 from contracts.envelope import Audience, wrap
-from contracts.events.devices import DeviceDeleted, DeviceState
+from contracts.events.devices import DeviceDeleted, DeviceOrdered, DeviceState
 from contracts.ids import DeviceId, TenantId
 from contracts.principal import Actor
 from servicekit import outbox
@@ -136,6 +136,12 @@ async def save(tx: Tx, before: Device, after: Device, actor: Actor | None = None
     if after.wanted is not before.wanted or to_pair or new_settings:
         await wake(tx, after)
     return after
+
+
+async def ordered(tx: Tx, device: Device, order: str, actor: Actor) -> None:
+    """Tell who wants what of the device."""
+    body = DeviceOrdered(id=ids.public(ids.DEVICE, device.id), name=device.name, order=order, actor=actor)
+    await outbox.add(tx, wrap(device.tenant, body, audience=Audience(device=device.id)))
 
 
 async def wake(tx: Tx, device: Device) -> None:

@@ -34,8 +34,9 @@ from device_worker.store.fences import Fenced
 READ_LIVES = timedelta(hours=24)
 _DONE_LIVES = timedelta(days=8)
 
-_ROW = "tenant, id, device, kind, payload, attempts, expires_at, peer"
-_OF_SENDS = ", ".join(f"sends.{column}" for column in _ROW.split(", "))
+#: What `tell_unsent` needs of each row.
+ROW = "tenant, id, device, kind, payload, attempts, expires_at, peer"
+_OF_SENDS = ", ".join(f"sends.{column}" for column in ROW.split(", "))
 
 _message = msgspec.json.Decoder(SendMessage)
 _read = msgspec.json.Decoder(MarkRead)
@@ -144,7 +145,8 @@ async def first(tx: Tx, shard: int, fence: int, device: DeviceId) -> First | Non
         "first as (select tenant, id, device, kind, payload, attempts, expires_at, not_before, peer from sends "
         "where shard = $1 and device = $3 and status = 'queued' and (held_until is null or held_until <= now()) order by seq limit 1 "
         "for update) "
-        "select (select count(*) from mine) as mine, first.*, devices.id as known_device, devices.settings::text as settings, devices.linked_at, "
+        "select (select count(*) from mine) as mine, first.*, devices.id as known_device, "
+        "devices.settings::text as settings, devices.linked_at, "
         "accounts.time_zone, meters.tenant as metered, "
         "meters.tokens, meters.counted_at, meters.day, meters.new_contacts, meters.messages, meters.not_before as gap_until, "
         "meters.paused_until, meters.paused_why, peers.peer is not null as known, peers.wrote_at, "
@@ -192,7 +194,7 @@ async def hold(tx: Tx, send: Send, reason: str, until: datetime, at: datetime) -
     """Let the chat of *send* wait until then, and tell why."""
     rows = await (await raw(tx)).fetch(
         "update sends set held_until = $4, reason = $5, told = told + 1 where tenant = $1 and device = $2 and peer = $3 "
-        f"and status = 'queued' returning {_ROW}, told",
+        f"and status = 'queued' returning {ROW}, told",
         send.tenant,
         send.device,
         send.peer,
@@ -218,7 +220,7 @@ async def explain(tx: Tx, tenant: TenantId, device: DeviceId, reason: str, until
         "update sends set reason = $3, told = told + 1 where (tenant, id) in (select tenant, id from sends where tenant = $1 "
         "and device = $2 and status = 'queued' and kind = 'message' and reason is distinct from $3 "
         "and made_at < now() - interval '2 seconds' and (held_until is null or held_until <= now()) order by seq limit $4 "
-        f"for update skip locked) returning {_ROW}, told",
+        f"for update skip locked) returning {ROW}, told",
         tenant,
         device,
         reason,
@@ -310,11 +312,11 @@ async def give_up(tx: Tx, shard: int, fence: int, at: datetime) -> int:
     rows = await (await raw(tx)).fetch(
         "update sends set status = 'unknown', reason = 'worker-lost', changed_at = now() "
         "where shard = $1 and status = 'sending' and fence <> $2 "
-        f"returning {_ROW}",
+        f"returning {ROW}",
         shard,
         fence,
     )
-    await _tell_unsent(tx, rows, "unknown", "worker-lost", at)
+    await tell_unsent(tx, rows, "unknown", "worker-lost", at)
     return len(rows)
 
 
@@ -323,11 +325,11 @@ async def expire(tx: Tx, shards: Iterable[int], at: datetime) -> int:
     rows = await (await raw(tx)).fetch(
         "update sends set status = 'failed', reason = 'expired', changed_at = now() "
         "where shard = any($1::smallint[]) and status = 'queued' and expires_at <= $2 "
-        f"returning {_ROW}",
+        f"returning {ROW}",
         list(shards),
         at,
     )
-    await _tell_unsent(tx, rows, "failed", "expired", at)
+    await tell_unsent(tx, rows, "failed", "expired", at)
     return len(rows)
 
 
@@ -364,7 +366,8 @@ async def _tell_waiting(tx: Tx, rows: Sequence[Mapping[str, Any]], reason: str, 
     await outbox.add(tx, *events)
 
 
-async def _tell_unsent(tx: Tx, rows: Sequence[Mapping[str, Any]], outcome: Literal["failed", "unknown"], reason: str, at: datetime) -> None:
+async def tell_unsent(tx: Tx, rows: Sequence[Mapping[str, Any]], outcome: Literal["failed", "unknown"], reason: str, at: datetime) -> None:
+    """Tell conversations how the messages of these rows ended."""
     sends = [_send(row) for row in rows]
     await outbox.add(
         tx,
