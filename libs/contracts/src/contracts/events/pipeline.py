@@ -23,17 +23,19 @@ class LeadChanged(Lead, Body, frozen=True, kw_only=True):
     """A lead is like this now, in the same stage.
 
     Attributes:
-        changed: The names of the fields that have another value.
+        changed: The names of the fields that have another value; ``rank`` alone where it was moved within its stage.
+        evened: Its neighbours have new ranks too: whoever sorts by ranks fetches the stage anew.
     """
 
     changed: tuple[str, ...] = ()
+    evened: bool = False
     rules: tuple[str, ...] = ()
     actor: Actor | None = None
 
 
 @event("pipeline.lead.moved", 1, public=True, frame="lead_moved", webhook="lead.stage_changed")
 class LeadMoved(Lead, Body, frozen=True, kw_only=True):
-    """A lead has another place: another stage, or another rank in the same one.
+    """A lead is in another stage.
 
     Attributes:
         from_stage_id: ``stg_…``: the stage that it was in.

@@ -1,0 +1,183 @@
+"""The durable ``pipeline-facts``: what auth and conversations tell becomes what cards show, and leads by rule.
+
+First what is known is brought up to date, in one transaction for the batch. Then rules run, each in a transaction of its own that
+the log of runs makes a single one: a batch that comes again after a crash between the two still runs what has not run.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import asyncpg
+from contracts import ids, subjects
+from contracts.envelope import Envelope
+from contracts.events import auth
+from contracts.events import conversations as chats
+from contracts.ids import ChatId, ContactId, TenantId, UserId
+from contracts.views import ChatState, Message
+from servicekit import inbox, outbox
+from servicekit.bus import Consumer
+from servicekit.db import Database, Tx, raw
+
+from pipeline import store
+from pipeline.consumers import runs
+from pipeline.domain import rules
+from pipeline.domain.errors import FactUnusable
+from pipeline.domain.rules import Rule, Tagged
+from pipeline.store import deeds, known, pipelines
+from pipeline.store import rules as stored
+from pipeline.store.known import Growth
+
+DURABLE = "pipeline-facts"
+BODIES = (
+    auth.AccountRegistered,
+    auth.AccountChanged,
+    auth.UserCreated,
+    auth.UserChanged,
+    auth.TeamCreated,
+    auth.TeamChanged,
+    auth.TeamDeleted,
+    chats.ContactCreated,
+    chats.ContactChanged,
+    chats.ChatCreated,
+    chats.ChatChanged,
+    chats.ChatAssigned,
+    chats.ChatRead,
+    chats.MessageReceived,
+    chats.MessageQueued,
+    chats.TagChanged,
+)
+
+
+def consumer(db: Database, *, batch: int) -> Consumer:
+    """Describe the durable."""
+    return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=BODIES, handle=handler(db), batch=batch)
+
+
+def handler(db: Database) -> Callable[[Sequence[Envelope[Any]]], Awaitable[None]]:
+    """Give the handler of a batch in stream order, for any number of tenants."""
+
+    async def handle(envelopes: Sequence[Envelope[Any]]) -> None:
+        for envelope in envelopes:
+            _check(envelope)
+
+        async def once() -> None:
+            async with db.transaction({one.tenant for one in envelopes}) as tx:
+                await _learn(tx, envelopes)
+
+        await store.persistently(once)
+        await _run_rules(db, envelopes)
+
+    return handle
+
+
+async def _learn(tx: Tx, envelopes: Sequence[Envelope[Any]]) -> None:
+    c = await raw(tx)
+    growth: dict[tuple[TenantId, str], Growth] = {}
+    told: list[Envelope[Any]] = []
+    for envelope in await inbox.fresh(tx, DURABLE, envelopes):
+        if isinstance(envelope.data, Message):
+            one = growth.setdefault((envelope.tenant, envelope.data.chat_id), Growth(envelope.data))
+            one.add(envelope.data, inbound=_inbound(envelope))
+        else:
+            told += await _apply(c, envelope)
+    await known.grow(c, growth)
+    await outbox.add(tx, *told)
+
+
+async def _apply(c: asyncpg.Connection, envelope: Envelope[Any]) -> list[Envelope[Any]]:
+    tenant, at = envelope.tenant, envelope.occurred_at
+    match envelope.data:
+        case auth.AccountRegistered() as fact:
+            await known.account(c, tenant, fact.locale, fact.currency, fact.time_zone, 0)
+            if not await pipelines.settle(c, tenant, fact.locale, fact.currency):
+                await pipelines.every(c, tenant)
+        case auth.AccountChanged() as fact:
+            await known.account(c, tenant, fact.locale, fact.currency, fact.time_zone, fact.revision)
+        case auth.UserCreated() as fact:
+            await known.user(c, tenant, fact.user, fact.name, True, 0)
+        case auth.UserChanged() as fact:
+            await known.user(c, tenant, fact.user, fact.name, fact.active, fact.version)
+        case auth.TeamCreated() | auth.TeamChanged() as fact:
+            await known.team(c, tenant, fact.team, fact.name)
+        case auth.TeamDeleted() as fact:
+            await known.team(c, tenant, fact.team, None)
+        case chats.ContactCreated() as fact:
+            await known.contact(c, tenant, ContactId(ids.parse(ids.CONTACT, fact.id)), fact.name, fact.phone, at)
+        case chats.ContactChanged() as fact:
+            contact = ContactId(ids.parse(ids.CONTACT, fact.id))
+            await known.contact(c, tenant, contact, fact.name, fact.phone, at)
+            if fact.merged is not None:
+                await known.merge(c, tenant, contact, ContactId(ids.parse(ids.CONTACT, fact.merged)))
+        case chats.TagChanged() as fact:
+            await known.tag(c, tenant, ids.parse(ids.TAG, fact.id), fact.name, fact.color, fact.deleted, at)
+        case chats.ChatRead() as fact:
+            await known.read(c, tenant, ChatId(ids.parse(ids.CHAT, fact.id)), fact.unread, fact.at)
+        case chats.ChatAssigned() as fact:
+            return await _assigned(c, tenant, fact)
+        case ChatState() as fact:
+            if await known.chat_state(c, tenant, fact):
+                chat = await known.chat(c, tenant, ChatId(ids.parse(ids.CHAT, fact.id)))
+                return await deeds.follow_chat(c, tenant, chat, at=None) if chat else []
+    return []
+
+
+async def _assigned(c: asyncpg.Connection, tenant: TenantId, fact: chats.ChatAssigned) -> list[Envelope[Any]]:
+    chat = ChatId(ids.parse(ids.CHAT, fact.id))
+    assignee = UserId(ids.parse(ids.USER, fact.assignee_id)) if fact.assignee_id else None
+    team = ids.parse(ids.TEAM, fact.team_id) if fact.team_id else None
+    if not await known.assigned(c, tenant, chat, ids.parse(ids.DEVICE, fact.device_id), assignee, team, fact.at):  # type: ignore[arg-type]
+        return []
+    about = await known.chat(c, tenant, chat)
+    return await deeds.follow_chat(c, tenant, about, at=fact.at) if about else []
+
+
+async def _run_rules(db: Database, envelopes: Sequence[Envelope[Any]]) -> None:
+    """The rules that these facts set off have run."""
+    causes = [one for one in envelopes if _inbound(one) or (isinstance(one.data, ChatState) and one.data.tags)]
+    known_rules: dict[TenantId, list[Rule]] = {}
+    for tenant in {one.tenant for one in causes}:
+        async with db.transaction(tenant) as tx:
+            known_rules[tenant] = [rule for rule in await stored.every(await raw(tx), tenant, enabled=True) if rule.makes_leads]
+    for envelope in causes:
+        for rule in known_rules[envelope.tenant]:
+            await _run(db, envelope, rule)
+
+
+async def _run(db: Database, envelope: Envelope[Any], rule: Rule) -> None:
+    fact = envelope.data
+    tenant = envelope.tenant
+    chat = ChatId(ids.parse(ids.CHAT, fact.chat_id if isinstance(fact, Message) else fact.id))
+    cause = runs.Cause(tenant=tenant, id=envelope.id, at=envelope.occurred_at)
+
+    async def once() -> None:
+        async with db.transaction(tenant) as tx:
+            c = await raw(tx)
+            if isinstance(fact, Message):
+                first = await known.first_of(c, tenant, chat) == ids.parse(ids.MESSAGE, fact.id)
+                wanted = rules.hears(rule.trigger, text=fact.text, first=first, device=ids.parse(ids.DEVICE, fact.device_id))
+            else:
+                wanted = isinstance(rule.trigger, Tagged) and rule.trigger.tag_id in await known.new_tags(c, tenant, chat, fact.revision)
+            if wanted:
+                await outbox.add(tx, *await runs.for_chat(c, cause, rule, chat))
+
+    if isinstance(fact, Message) == isinstance(rule.trigger, Tagged):
+        return
+    await store.persistently(once)
+
+
+def _inbound(envelope: Envelope[Any]) -> bool:
+    """Tell whether it is what a customer just wrote: no old message, none in a group, none of ours."""
+    fact = envelope.data
+    return isinstance(fact, chats.MessageReceived) and not (fact.from_me or fact.history or fact.group)
+
+
+def _check(envelope: Envelope[Any]) -> None:
+    """Return if the ids of a chat's fact can be read.  Raises: FactUnusable."""
+    fact = envelope.data
+    try:
+        if isinstance(fact, Message):
+            ids.parse(ids.CHAT, fact.chat_id), ids.parse(ids.MESSAGE, fact.id), ids.parse(ids.DEVICE, fact.device_id)
+        elif isinstance(fact, ChatState | chats.ChatAssigned):
+            ids.parse(ids.CHAT, fact.id), ids.parse(ids.DEVICE, fact.device_id)
+    except ValueError as error:
+        raise FactUnusable(str(error)) from None

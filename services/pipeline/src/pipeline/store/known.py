@@ -1,0 +1,304 @@
+"""What other services have told of accounts, people, tags, contacts and chats, as far as the pipeline needs it.
+
+Each row remembers of when it is (a revision, a version, a time), so that what comes late or twice changes nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from contracts import ids
+from contracts.ids import ChatId, ContactId, DeviceId, TenantId, UserId
+from contracts.views import ChatState, Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """What is known of a chat."""
+
+    id: ChatId
+    device: DeviceId
+    contact: ContactId | None = None
+    name: str | None = None
+    assignee: UserId | None = None
+    team: UUID | None = None
+    tags: tuple[UUID, ...] = ()
+
+
+_NEWEST = ", ".join(
+    f"{name} = case when h.last_at is null or (h.last_at, h.last_id) <= (excluded.last_at, excluded.last_id) "
+    f"then excluded.{name} else h.{name} end"
+    for name in ("last_id", "last_at", "last_kind", "last_text", "last_from_me")
+)
+_CHAT = "id, device, contact, name, assignee, team, tags"
+
+
+async def account(c: asyncpg.Connection, tenant: TenantId, locale: str, currency: str, time_zone: str, revision: int) -> None:
+    """The account speaks this language and counts in this currency."""
+    await c.execute(
+        "insert into accounts as a (tenant, locale, currency, time_zone, revision) values ($1, $2, $3, $4, $5) on conflict (tenant) "
+        "do update set locale = $2, currency = $3, time_zone = $4, revision = $5 where a.revision < $5",
+        tenant,
+        locale,
+        currency,
+        time_zone,
+        revision,
+    )
+
+
+async def user(c: asyncpg.Connection, tenant: TenantId, id: UserId, name: str, active: bool, version: int) -> None:
+    """The person is called this and can (not) sign in."""
+    await c.execute(
+        "insert into users as u (tenant, id, name, active, version) values ($1, $2, $3, $4, $5) on conflict (tenant, id) "
+        "do update set name = $3, active = $4, version = $5 where u.version < $5",
+        tenant,
+        id,
+        name,
+        active,
+        version,
+    )
+
+
+async def team(c: asyncpg.Connection, tenant: TenantId, id: UUID, name: str | None) -> None:
+    """The team is called this; None: it is no more."""
+    if name is None:
+        await c.execute("delete from teams where tenant = $1 and id = $2", tenant, id)
+    else:
+        await c.execute(
+            "insert into teams (tenant, id, name) values ($1, $2, $3) on conflict (tenant, id) do update set name = $3", tenant, id, name
+        )
+
+
+async def tag(c: asyncpg.Connection, tenant: TenantId, id: UUID, name: str, color: str, deleted: bool, at: datetime) -> None:
+    """The tag is called this; one that is deleted is on no lead any more."""
+    await c.execute(
+        "insert into tags as t (tenant, id, name, color, deleted, told_at) values ($1, $2, $3, $4, $5, $6) on conflict (tenant, id) "
+        "do update set name = $3, color = $4, deleted = t.deleted or $5, told_at = $6 where t.told_at < $6",
+        tenant,
+        id,
+        name,
+        color,
+        deleted,
+        at,
+    )
+    if deleted:
+        await c.execute(
+            "update leads set tags = array_remove(tags, $2), version = version + 1 where tenant = $1 and tags @> array[$2]", tenant, id
+        )
+
+
+async def contact(c: asyncpg.Connection, tenant: TenantId, id: ContactId, name: str | None, phone: str | None, at: datetime) -> None:
+    """The contact has this name and phone."""
+    await c.execute(
+        "insert into contacts as k (tenant, id, name, phone, sought, told_at) "
+        "values ($1, $2, $3, $4, lower(concat_ws(' ', $3::text, $4::text)), $5) "
+        "on conflict (tenant, id) do update set name = $3, phone = $4, sought = excluded.sought, told_at = $5 where k.told_at <= $5",
+        tenant,
+        id,
+        name,
+        phone,
+        at,
+    )
+
+
+async def merge(c: asyncpg.Connection, tenant: TenantId, survivor: ContactId, loser: ContactId) -> None:
+    """Whatever was about *loser* is about *survivor*."""
+    await c.execute(
+        "insert into contact_redirects (tenant, old, new) values ($1, $2, $3) on conflict (tenant, old) do update set new = $3",
+        tenant,
+        loser,
+        survivor,
+    )
+    for table in ("leads", "chats"):
+        await c.execute(f"update {table} set contact = $3 where tenant = $1 and contact = $2", tenant, loser, survivor)  # noqa: S608
+    await c.execute("delete from contacts where tenant = $1 and id = $2", tenant, loser)
+
+
+async def chat_state(c: asyncpg.Connection, tenant: TenantId, state: ChatState) -> bool:
+    """The chat stands like this, and it is known which tags it did not bear before; False where this is old news."""
+    found = await c.fetchval(
+        """
+        insert into chats as h (tenant, id, device, contact, name, status, assignee, team, tags, new_tags, unread, revision)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9::uuid[], $9::uuid[], $10, $11)
+        on conflict (tenant, id) do update set device = $3, contact = $4, name = $5, status = $6, assignee = $7, team = $8, tags = $9,
+               new_tags = array(select tag from unnest($9::uuid[]) as n (tag) where not tag = any (h.tags)), unread = $10, revision = $11
+         where h.revision < $11
+        returning true
+        """,
+        tenant,
+        ids.parse(ids.CHAT, state.id),
+        ids.parse(ids.DEVICE, state.device_id),
+        _maybe(ids.CONTACT, state.contact_id),
+        state.name,
+        state.status,
+        _maybe(ids.USER, state.assignee_id),
+        _maybe(ids.TEAM, state.team_id),
+        [ids.parse(ids.TAG, tag) for tag in state.tags],
+        state.unread,
+        state.revision,
+    )
+    return bool(found)
+
+
+class Growth(msgspec.Struct):
+    """What a batch of messages adds to one chat.
+
+    Attributes:
+        unread: The times of customers' new messages.
+        first: The first of those.
+    """
+
+    newest: Message
+    unread: list[datetime] = msgspec.field(default_factory=list)
+    first: Message | None = None
+
+    def add(self, message: Message, *, inbound: bool) -> None:
+        """Count one more."""
+        if (message.at, message.id) >= (self.newest.at, self.newest.id):
+            self.newest = message
+        if inbound:
+            self.unread.append(message.at)
+            if self.first is None or (message.at, message.id) < (self.first.at, self.first.id):
+                self.first = message
+
+
+async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, str], Growth]) -> None:
+    """The chats have these messages: the newest is shown, a customer's first one is remembered, and what nobody read is counted.
+
+    What the chat's own events say of unread messages is exact and wins; between them each message counts one.
+    """
+    if not growth:
+        return
+    chats = sorted(growth)
+    some = [growth[chat] for chat in chats]
+    await c.execute(
+        f"""
+        insert into chats as h (tenant, id, device, contact, unread, first_id, last_id, last_at, last_kind, last_text, last_from_me)
+        select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::uuid[], $7::uuid[], $8::timestamptz[],
+                             $9::text[], $10::text[], $11::bool[])
+        on conflict (tenant, id) do update set
+            contact = coalesce(h.contact, excluded.contact),
+            first_id = coalesce(h.first_id, excluded.first_id),
+            unread = h.unread + excluded.unread,
+            {_NEWEST}
+        """,  # noqa: S608  # a constant
+        [tenant for tenant, _ in chats],
+        [ids.parse(ids.CHAT, chat) for _, chat in chats],
+        [ids.parse(ids.DEVICE, one.newest.device_id) for one in some],
+        [_maybe(ids.CONTACT, one.newest.contact_id) for one in some],
+        [len(one.unread) for one in some],
+        [_maybe(ids.MESSAGE, one.first.id if one.first else None) for one in some],
+        [ids.parse(ids.MESSAGE, one.newest.id) for one in some],
+        [one.newest.at for one in some],
+        [one.newest.kind for one in some],
+        [((one.newest.text or "")[:200].replace("\0", "")) or None for one in some],
+        [one.newest.from_me for one in some],
+    )
+
+
+async def first_of(c: asyncpg.Connection, tenant: TenantId, chat: ChatId) -> UUID | None:
+    """Give the first message that a customer wrote in the chat, as far as is known here."""
+    found: UUID | None = await c.fetchval("select first_id from chats where tenant = $1 and id = $2", tenant, chat)
+    return found
+
+
+async def new_tags(c: asyncpg.Connection, tenant: TenantId, chat: ChatId, revision: int) -> set[UUID]:
+    """Give the tags that the chat's change to *revision* brought; none where it has changed since."""
+    statement = "select new_tags from chats where tenant = $1 and id = $2 and revision = $3"
+    return set(await c.fetchval(statement, tenant, chat, revision) or ())
+
+
+async def read(c: asyncpg.Connection, tenant: TenantId, id: ChatId, unread: int, at: datetime) -> None:
+    """Of the chat's messages *unread* are not read."""
+    await c.execute(
+        "update chats set unread = $3, read_at = $4 where tenant = $1 and id = $2 and (read_at is null or read_at <= $4)",
+        tenant,
+        id,
+        unread,
+        at,
+    )
+
+
+async def assigned(
+    c: asyncpg.Connection, tenant: TenantId, id: ChatId, device: DeviceId, assignee: UserId | None, team: UUID | None, at: datetime
+) -> bool:
+    """The chat is answered by this person; False where somebody was named later already."""
+    found = await c.fetchval(
+        """
+        insert into chats as h (tenant, id, device, assignee, team, assigned_at) values ($1, $2, $3, $4, $5, $6)
+        on conflict (tenant, id) do update set assignee = $4, team = $5, assigned_at = $6
+         where h.assigned_at is null or h.assigned_at < $6
+        returning true
+        """,
+        tenant,
+        id,
+        device,
+        assignee,
+        team,
+        at,
+    )
+    return bool(found)
+
+
+async def chat(c: asyncpg.Connection, tenant: TenantId, id: ChatId) -> Chat | None:
+    """Read what is known of a chat."""
+    found = await c.fetchrow(f"select {_CHAT} from chats where tenant = $1 and id = $2", tenant, id)  # noqa: S608
+    return _chat(found) if found else None
+
+
+async def chats(c: asyncpg.Connection, tenant: TenantId, some: Iterable[ChatId]) -> dict[ChatId, Chat]:
+    """Read what is known of some chats."""
+    found = await c.fetch(f"select {_CHAT} from chats where tenant = $1 and id = any ($2::uuid[])", tenant, list(some))  # noqa: S608
+    return {one["id"]: _chat(one) for one in found}
+
+
+async def learn_chat(
+    c: asyncpg.Connection, tenant: TenantId, id: ChatId, device: DeviceId, team: UUID | None, assignee: UserId | None
+) -> None:
+    """A chat that its owner was asked for is known."""
+    await c.execute(
+        "insert into chats (tenant, id, device, team, assignee) values ($1, $2, $3, $4, $5) on conflict do nothing",
+        tenant,
+        id,
+        device,
+        team,
+        assignee,
+    )
+
+
+async def contact_id(c: asyncpg.Connection, tenant: TenantId, id: ContactId) -> ContactId | None:
+    """Tell which contact *id* is today; None when nobody knows it."""
+    found: ContactId | None = await c.fetchval(
+        "select id from contacts where tenant = $1 and id = $2 union all select new from contact_redirects where tenant = $1 and old = $2",
+        tenant,
+        id,
+    )
+    return found
+
+
+async def names(c: asyncpg.Connection, tenant: TenantId, contact: ContactId | None, owner: UserId | None) -> dict[str, str]:
+    """Give what templates may say of a lead's people."""
+    values: dict[str, str] = {}
+    if contact is not None and (who := await c.fetchrow("select name, phone from contacts where tenant = $1 and id = $2", tenant, contact)):
+        values |= {"contact": who["name"] or who["phone"] or "", "phone": who["phone"] or ""}
+    if owner is not None and (named := await c.fetchval("select name from users where tenant = $1 and id = $2", tenant, owner)):
+        values["owner"] = named
+    return values
+
+
+async def is_user(c: asyncpg.Connection, tenant: TenantId, id: UserId) -> bool | None:
+    """Tell whether somebody can own a lead: an active person; None when nobody has told of them."""
+    active: bool | None = await c.fetchval("select active from users where tenant = $1 and id = $2", tenant, id)
+    return active
+
+
+def _chat(found: Sequence[Any]) -> Chat:
+    return Chat(id=found[0], device=found[1], contact=found[2], name=found[3], assignee=found[4], team=found[5], tags=tuple(found[6]))
+
+
+def _maybe(prefix: str, text: str | None) -> Any:
+    return ids.parse(prefix, text) if text is not None else None
