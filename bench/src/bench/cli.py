@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from bench import failover, figures, gateway, inbound, inject, sessions, soak
+from bench import failover, figures, gateway, inbound, inject, realtime, sessions, soak
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -79,6 +79,21 @@ def soak_(
 ) -> None:
     """Run traffic for long, recycle workers meanwhile, then count what was lost or doubled and what grew."""
     _run(soak.run(minutes=minutes, sessions=count, rate=rate, recycle_minutes=recycle, folder=folder), as_json)
+
+
+@app.command("realtime")
+def realtime_(
+    sockets: Annotated[int, typer.Option(min=3, max=20_000, help="Browsers that never give up.")] = 2000,
+    replicas: Annotated[int, typer.Option(min=1, max=8, help="Processes that they are on.")] = 2,
+    rate: Annotated[float, typer.Option(min=1, max=10_000, help="Events a second, all accounts together.")] = 200,
+    seconds: Annotated[float, typer.Option(min=2, max=86_400, help="For how long.")] = 120,
+    kills: Annotated[int, typer.Option(min=0, max=100, help="Deaths of a replica.")] = 3,
+    restarts: Annotated[int, typer.Option(min=0, max=100, help="Restarts of the bus.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Cut sockets, kill replicas, restart the bus; then hold what each browser got against what its role may see."""
+    work = realtime.run(sockets=sockets, replicas=replicas, rate=rate, seconds=seconds, kills=kills, restarts=restarts)
+    _run(work, as_json, loop=uvloop.new_event_loop)
 
 
 def _run(
