@@ -28,7 +28,10 @@ THREADS = Gauge("clarin_devices_threads", "Threads of a worker's processes.", ["
 FILES = Gauge("clarin_devices_files", "File descriptors of a worker's processes.", ["process"])
 CONNECTIONS = Gauge("clarin_devices_database_connections", "Connections of a worker's processes to databases.", ["process"])
 CAPACITY = Gauge("clarin_devices_capacity_sessions", "Sessions that the worker may hold.")
-TOO_LARGE = Gauge("clarin_devices_too_large", "1 when the worker is over a limit and cannot be recycled, as it would be again.")
+TOO_LARGE = Gauge(
+    "clarin_devices_too_large",
+    "1 while the worker is over a limit: it is about to be started anew, too young for that, or has nobody to take its sessions.",
+)
 LOSS_WINDOWS = Counter(
     "clarin_devices_loss_windows", "Times at which what WhatsApp had counted as delivered may have been lost, by cause.", ["cause"]
 )
@@ -74,11 +77,11 @@ class Limits:
         """Take what is set; without a number of *files*, most of what the system lets one process open."""
         return cls(megabytes << 20, files or int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _FILES_SHARE))
 
-    def over(self, sizes: Collection[Size]) -> str | None:
-        """Name what is too much; None when nothing is."""
-        if sum(size.rss for size in sizes) > self.rss:
+    def over(self, sizes: Collection[Size], times: int = 1) -> str | None:
+        """Name what is more than so many *times* too much; None when nothing is."""
+        if sum(size.rss for size in sizes) > self.rss * times:
             return "memory"
-        if max((size.files for size in sizes), default=0) > self.files:
+        if max((size.files for size in sizes), default=0) > self.files * times:
             return "files"
         return None
 
@@ -108,6 +111,7 @@ class Vitals:
         limits: Limits,
         capacity: int,
         young: timedelta,
+        alone: Callable[[], bool],
         too_large: Callable[[str], None],
     ) -> None:
         """Look after this process and its host.
@@ -117,10 +121,11 @@ class Vitals:
             sessions: Counts the sessions by their state.
             connects: Gives the way to WhatsApp (`Connects.state`), and how many wait.
             young: One that is too large so soon after its start would be again: then the limit is wrong, and not the worker.
+            alone: Tells whether nobody could take the sessions: then twice the limit counts, as they would all be cut off.
             too_large: Is told, at each measuring, what is over *limits*; not while the process is *young*.
         """
         self._host, self._sessions, self._connects, self._ports = host, sessions, connects, frozenset(database_ports)
-        self._limits, self._young, self._too_large = limits, young, too_large
+        self._limits, self._young, self._alone, self._too_large = limits, young, alone, too_large
         self._started = datetime.now(UTC)
         self._report = Report(version=version("clarin-device-worker"), started_at=self._started)
         self._inbound, self._outbound = Rate(), Rate()
@@ -177,13 +182,14 @@ class Vitals:
         )
 
     def _judge(self, sizes: Collection[Size]) -> None:
-        what = self._limits.over(sizes)
+        too_large = self._limits.over(sizes) is not None
         young = datetime.now(UTC) - self._started < self._young
-        TOO_LARGE.set(what is not None and young)
+        what = self._limits.over(sizes, 2 if self._alone() else 1)
+        TOO_LARGE.set(too_large)
         if what is not None and not young:
             self._too_large(what)
-        elif what is not None:
-            log.warning("worker.too_large_so_soon", what=what)
+        elif too_large:
+            log.warning("worker.too_large", young=young)
 
 
 def _sample(name: str, **labels: str) -> float:

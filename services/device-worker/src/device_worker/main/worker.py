@@ -189,6 +189,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         limits=Limits.of(settings.recycle_memory_mb, settings.recycle_files),
         capacity=settings.sessions_max,
         young=timedelta(minutes=settings.recycle_minutes),
+        alone=lambda: not held.others,
         too_large=recycle,
     )
 

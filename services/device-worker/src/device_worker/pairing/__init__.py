@@ -4,7 +4,8 @@ The library cannot stop while it shows a QR, and hangs when the last one has run
 what happens to a pipe, one JSON object a line, and exits at the moment the link is made, before it would log in as the new
 device. The credentials are in whatsmeow's store by then, and the session is started from there by whoever owns the shard.
 
-Into the child goes ``{"phone": "521…"}``, when a code is wanted; when its input ends, its parent is dead and it exits.
+Into the child goes ``{"proxy": "…", "shown_as": "…"}`` first (not by its environment: a proxy has a password), and ``{"phone":
+"521…"}`` when a code is wanted; when its input ends, its parent is dead and it exits.
 """
 
 import asyncio
@@ -77,15 +78,24 @@ class Child:
 
     async def ask_code(self, phone: str) -> None:
         """Want a code for *phone*; the answer is a report."""
+        await self.tell({"phone": phone})
+
+    async def tell(self, what: Mapping[str, str | None]) -> None:
+        """Write a line to it; one that is dead does not read it."""
         if self.process.stdin is not None:
             with contextlib.suppress(ConnectionError):
-                self.process.stdin.write(json.dumps({"phone": phone}).encode() + b"\n")
+                self.process.stdin.write(json.dumps(what).encode() + b"\n")
                 await self.process.stdin.drain()
 
 
 @contextlib.asynccontextmanager
-async def child(environment: Mapping[str, str]) -> AsyncIterator[Child]:
-    """Run a pairing; at the end of the block it is killed, whatever it was doing."""
+async def child(environment: Mapping[str, str], *, proxy: str = "", shown_as: str | None = None) -> AsyncIterator[Child]:
+    """Run a pairing; at the end of the block it is killed, whatever it was doing.
+
+    Args:
+        proxy: The address of the proxy that it goes by; empty for none.
+        shown_as: How the device is called on the phone.
+    """
     read_fd, write_fd = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -107,7 +117,9 @@ async def child(environment: Mapping[str, str]) -> AsyncIterator[Child]:
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb", 0)
     )
     try:
-        yield Child(process, reader)
+        made = Child(process, reader)
+        await made.tell({"proxy": proxy, "shown_as": shown_as})
+        yield made
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

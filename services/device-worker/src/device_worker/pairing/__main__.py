@@ -7,6 +7,7 @@ import threading
 from typing import NoReturn
 
 import msgspec
+from pydantic import Field
 from servicekit import logging
 from servicekit.settings import PostgresUrl, Settings, load
 
@@ -39,13 +40,14 @@ class PairingSettings(Settings):
     """What the child reads; it inherits the worker's environment."""
 
     whatsapp_database_url: PostgresUrl
+    pairing_seconds: float = Field(LASTS.total_seconds() + 5, gt=0, description="seconds after which nobody is waited for any more")
 
 
 class Pairing:
     """The child's one job."""
 
-    def __init__(self, library: Library, out: int) -> None:
-        self._out = out
+    def __init__(self, library: Library, out: int, seconds: float) -> None:
+        self._out, self._seconds = out, seconds
         self._lock = threading.Lock()
         self._shown = 0
         self._lid: str | None = None
@@ -55,7 +57,7 @@ class Pairing:
     def run(self) -> NoReturn:
         """Pair until it is done, came to nothing, or the parent is gone."""
         self._client.start()
-        guard = threading.Timer(LASTS.total_seconds() + 5, self._end, [EndedReport(reason=QR_EXPIRED)])
+        guard = threading.Timer(self._seconds, self._end, [EndedReport(reason=QR_EXPIRED)])
         guard.daemon = True
         guard.start()
         for line in sys.stdin:
@@ -110,7 +112,7 @@ def main() -> NoReturn:
     # The library prints to standard output, which leads nowhere here: what we log goes the worker's way, to standard error.
     logging.configure("device-worker-pairing", settings.log_level, sys.stderr)
     library = Library(settings.whatsapp_database_url)
-    Pairing(library, int(os.environ[REPORT_FD])).run()
+    Pairing(library, int(os.environ[REPORT_FD]), settings.pairing_seconds).run()
 
 
 if __name__ == "__main__":
