@@ -1,6 +1,7 @@
 """What others order and ask of this service, taken by any API replica."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -37,11 +38,13 @@ def orders(db: Database) -> Consumer:
 
 
 def known_accounts(db: Database) -> Consumer:
-    """Know by whose clock each number's day begins. The revision of an account decides, not the order of arrival."""
+    """Know what each account may have and do. The revision of an account decides, not the order of arrival."""
 
     async def handle(envelopes: Sequence[Envelope[Any]]) -> None:
         async with db.transaction({envelope.tenant for envelope in envelopes}) as tx:
-            await accounts.learn(tx, [(envelope.tenant, envelope.data) for envelope in envelopes])
+            moved = await accounts.learn(tx, [(envelope.tenant, envelope.data) for envelope in envelopes])
+            for tenant, suspended in moved.items():
+                await accounts.stand(tx, tenant, suspended, datetime.now(UTC))
 
     return Consumer(durable="devices-accounts", stream=subjects.EVENTS, bodies=(AccountRegistered, AccountChanged), handle=handle)
 

@@ -5,6 +5,7 @@ undone. Each may be asked twice. The same routes stand under ``/api/whatsapp``.
 """
 
 import asyncio
+import contextlib
 import io
 import re
 from datetime import UTC, datetime
@@ -15,11 +16,12 @@ from contracts import ids
 from contracts.edge import PublicDeviceId
 from contracts.errors import Unavailable
 from contracts.events.devices import DeviceState
-from contracts.ids import DeviceId
-from contracts.principal import Actor, Scope
-from fastapi import APIRouter, Header, Query, Response
+from contracts.ids import DeviceId, UserId
+from contracts.principal import Actor, Principal, Scope
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, StringConstraints
 from servicekit import cursors
+from servicekit.auth import Verifier
 from servicekit.db import Tx
 from servicekit.http import Admin, Body, Caller, Cursor, Doer, Limit, Name, Page, needs, problems
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
@@ -34,11 +36,14 @@ from device_worker.domain import (
     QrNotAvailable,
     Wanted,
 )
-from device_worker.store import devices, pairings
+from device_worker.domain.accounts import AccountSuspended, DeviceLimit
+from device_worker.store import accounts, devices, pairings
 
 #: How long a caller waits for a pairing code: WhatsApp is asked first.
 _CODE_SECONDS = 25.0
 _LOOK_EVERY = 0.1
+#: How long an answer waits until who sees some numbers only sees the one that they have added.
+_SEEN_SECONDS = 2.0
 _VIEW = "devices"
 _NO_STORE = {"Cache-Control": "no-store"}
 _FORMS: dict[int | str, dict[str, Any]] = {
@@ -129,17 +134,38 @@ class Code(BaseModel):
     expires_at: datetime
 
 
-@routes.post("", status_code=201, response_model=DeviceView, responses=problems(InFlight, Mismatch))
-async def create(body: NewDevice, caller: Admin, doer: Doer, db: Db, idem: Idempotent) -> Response:
-    """Add a number to the account; connect it next."""
+@routes.post("", status_code=201, response_model=DeviceView, responses=problems(DeviceLimit, AccountSuspended, InFlight, Mismatch))
+async def create(body: NewDevice, request: Request, caller: Admin, doer: Doer, db: Db, idem: Idempotent) -> Response:
+    """Add a number to the account; connect it next. Who sees some numbers only sees this one as well."""
     now = datetime.now(UTC)
     device = Device(tenant=caller.tenant, id=DeviceId(ids.new()), name=body.name, created_at=now, changed_at=now)
     async with db.transaction(caller.tenant) as tx:
         if stored := await idem.begin(tx):
             return stored.response()
+        await accounts.make_room(tx, caller.tenant)
         await devices.insert(tx, device, doer)
         await devices.ordered(tx, device, "add", doer)
-        return await idem.finish(tx, 201, DeviceView.of(device).model_dump_json().encode())
+        answer = await idem.finish(tx, 201, DeviceView.of(device).model_dump_json().encode())
+    await _seen_by(caller, device.id, request.app.state.verifier)
+    return answer
+
+
+async def _seen_by(caller: Principal, device: DeviceId, verifier: Verifier) -> None:
+    """The caller sees the number: auth was told who added it, and tells everyone. Where that takes long, nobody waits for it."""
+    seen = asyncio.Event()
+
+    def look(user: UserId) -> None:
+        if user == caller.id and verifier.access_of(user).sees(device):
+            seen.set()
+
+    verifier.on_access.append(look)
+    look(caller.id)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SEEN_SECONDS):
+                await seen.wait()
+    finally:
+        verifier.on_access.remove(look)
 
 
 @routes.get("")
@@ -185,11 +211,12 @@ async def delete(id: Seen, caller: Admin, doer: Doer, db: Db) -> None:
         await _ordered(tx, device, device.delete(datetime.now(UTC)), "delete", doer)
 
 
-@routes.post("/{id}/connect", responses=problems(DeviceMissing, LoggingOut))
+@routes.post("/{id}/connect", responses=problems(DeviceMissing, LoggingOut, AccountSuspended))
 @needs(Scope.CONTROL)
 async def connect(id: Seen, caller: Admin, doer: Doer, db: Db) -> DeviceView:
     """Start the session; a number that is not linked starts to pair, and a QR appears within a second or two."""
     async with db.transaction(caller.tenant) as tx:
+        await accounts.admit(tx, caller.tenant)
         device = await devices.lock(tx, caller.tenant, id)
         return DeviceView.of(await _ordered(tx, device, device.connect(datetime.now(UTC)), "connect", doer))
 
@@ -240,11 +267,15 @@ async def qr(id: Seen, caller: Admin, db: Db, accept: Annotated[str, Header()] =
     return Response(image.getvalue(), media_type=form, headers=headers)
 
 
-@routes.post("/{id}/pairing-code", responses=problems(DeviceMissing, AlreadyLinked, LoggingOut, PairingCodeNotAvailable, PairingIsSlow))
+@routes.post(
+    "/{id}/pairing-code",
+    responses=problems(DeviceMissing, AlreadyLinked, LoggingOut, AccountSuspended, PairingCodeNotAvailable, PairingIsSlow),
+)
 @needs(Scope.CONTROL)
 async def pairing_code(id: Seen, body: CodeOrder, caller: Admin, doer: Doer, db: Db, response: Response) -> Code:
     """Get a code to type on the phone instead of scanning."""
     async with db.transaction(caller.tenant) as tx:
+        await accounts.admit(tx, caller.tenant)
         device = await devices.lock(tx, caller.tenant, id)
         if device.jid is not None:
             raise AlreadyLinked("Log it out first.")
