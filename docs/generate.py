@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import auth.api
+import bot.api
 import conversations.api
 import device_worker.api
+import pipeline.api
 import device_worker.ops
 from contracts import access, reference
 from fastapi import APIRouter
@@ -22,6 +24,8 @@ ROUTERS: dict[str, Sequence[APIRouter]] = {
     "auth": auth.api.ROUTERS,
     "device-worker": (device_worker.api.router, device_worker.api.alias, device_worker.ops.router),
     "conversations": conversations.api.ROUTERS,
+    "pipeline": pipeline.api.ROUTERS,
+    "bot": bot.api.ROUTERS,
 }
 
 

@@ -74,22 +74,30 @@ CONVERSATIONS = Kind(
     bus="conversations",
     given=("CLARIN_CURSOR_SECRET",),
 )
+BOT = Kind(name="bot", module=("bot",), database="bot", bus="bot", given=("CLARIN_CURSOR_SECRET",))
+PIPELINE = Kind(
+    name="pipeline",
+    module=("pipeline",),
+    database="pipeline",
+    bus="pipeline",
+    given=("CLARIN_CURSOR_SECRET",),
+)
 REALTIME = Kind(name="realtime", module=("realtime",), bus="realtime", redis=True)
 GATEWAY = Kind(
     name="gateway", module=("gateway",), stage=Stage.EDGE, bus="gateway", redis=True, given=("CLARIN_PANEL_DIR", "CLARIN_SIM_URL")
 )
 
 #: Started in this order, all at once; the workers, of which there are several, come after.
-KINDS = (AUTH, DEVICES, CONVERSATIONS, REALTIME, GATEWAY)
+KINDS = (AUTH, DEVICES, CONVERSATIONS, PIPELINE, BOT, REALTIME, GATEWAY)
 
 #: Everyone who signs in to the bus.
 BUS_USERS = tuple(dict.fromkeys(kind.bus for kind in (*KINDS, WORKER) if kind.bus))
 
 #: The schemas, with the package beside whose `src` their migrations lie.
-SCHEMAS = {"auth": "auth", "devices": "device_worker", "conversations": "conversations"}
+SCHEMAS = {"auth": "auth", "devices": "device_worker", "conversations": "conversations", "pipeline": "pipeline", "bot": "bot"}
 
 #: Where the gateway finds each service, as `contracts.routes` calls it.
-UPSTREAMS = {"auth": AUTH, "device-worker": DEVICES, "conversations": CONVERSATIONS, "realtime": REALTIME}
+UPSTREAMS = {"auth": AUTH, "device-worker": DEVICES, "conversations": CONVERSATIONS, "pipeline": PIPELINE, "bot": BOT, "realtime": REALTIME}
 
 DATABASE = "clarin"
 WHATSAPP = "whatsapp"

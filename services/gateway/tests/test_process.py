@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 import pytest_asyncio
 from aiohttp import web
+from contracts import routes
 from servicekit.testing import eventually
 
 
@@ -69,6 +70,8 @@ async def process(behind, bus_url, redis_url):
         "CLARIN_URL_AUTH": away,
         "CLARIN_URL_DEVICE_WORKER": away,
         "CLARIN_URL_CONVERSATIONS": behind.url,
+        "CLARIN_URL_PIPELINE": away,
+        "CLARIN_URL_BOT": away,
         "CLARIN_URL_REALTIME": away,
         "CLARIN_SIM_URL": "http://127.0.0.1:7777",
     }
@@ -124,7 +127,7 @@ async def test_the_documents_of_the_services_are_one_and_say_who_is_away(process
     document = json.loads(body)
     assert (status, document["openapi"]) == (200, "3.1.0")
     assert {"/api/chats", "/api/meta", "/api/presence", "/api/stream", "/ws"} == set(document["paths"])
-    assert document["x-missing"] == ["auth", "device-worker"]
+    assert document["x-missing"] == [name for name in routes.PUBLIC if name != "conversations"]
     _, _, page = await get(process, "/docs/problems")
     for code in ("token-expired", "csrf", "upstream-timeout", "too-large", "not-found"):
         assert f'id="{code}"'.encode() in page

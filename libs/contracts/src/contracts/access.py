@@ -34,6 +34,7 @@ EVERY: dict[str, Access] = {
             (subjects.COMMANDS, "conversations-orders"),
         )
     ),
+    "pipeline": Access(durables=((subjects.EVENTS, "pipeline-facts"), (subjects.EVENTS, "pipeline-automations"))),
     "realtime": Access(reads_events=True, listens=("eph.>",)),
     "bot": Access(durables=((subjects.EVENTS, "bot-events"),)),
 }

@@ -22,8 +22,14 @@ PREFIXES: dict[str, str] = {
     "/api/replies": "conversations",
     "/api/hours": "conversations",
     "/api/assignment": "conversations",
+    "/api/bot": "bot",
     "/api/presence": "realtime",
     "/api/stream": "realtime",
+    "/api/leads": "pipeline",
+    "/api/pipeline": "pipeline",
+    "/api/pipelines": "pipeline",
+    "/api/tasks": "pipeline",
+    "/api/automations": "pipeline",
     "/ws": "realtime",
 }
 
@@ -43,7 +49,7 @@ ANONYMOUS: frozenset[str] = frozenset(
 )
 
 #: Services with public HTTP routes, in the order in which their documentation is merged.
-PUBLIC: tuple[str, ...] = ("auth", "device-worker", "conversations")
+PUBLIC: tuple[str, ...] = ("auth", "device-worker", "conversations", "pipeline", "bot")
 
 
 def owner(path: str) -> str | None:

@@ -13,8 +13,8 @@ from bot import api, consumers, timers
 from bot.settings import BotSettings
 
 SCHEMA = "bot"
-#: A document of 2,000 rules with long replies.
-BODY_LIMIT = 4 * 1024 * 1024
+#: As much as the gateway lets through: 2,000 rules of 500 bytes each.
+BODY_LIMIT = 1024 * 1024
 
 
 async def start(settings: BotSettings, process: Service) -> None:

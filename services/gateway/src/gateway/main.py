@@ -40,6 +40,8 @@ async def start(settings: GatewaySettings, process: Service) -> None:
         "auth": settings.url_auth,
         "device-worker": settings.url_device_worker,
         "conversations": settings.url_conversations,
+        "pipeline": settings.url_pipeline,
+        "bot": settings.url_bot,
         "realtime": settings.url_realtime,
     }
     pools = {

@@ -62,6 +62,8 @@ class GatewaySettings(WithHttp, WithBus, WithRedis):
     url_auth: ServiceUrl = Field(description="the http:// address of the auth service")
     url_device_worker: ServiceUrl = Field(description="the http:// address of the device-worker's API")
     url_conversations: ServiceUrl = Field(description="the http:// address of the conversations service")
+    url_bot: ServiceUrl = Field(description="the http:// address of the bot")
+    url_pipeline: ServiceUrl = Field(description="the http:// address of the pipeline service")
     url_realtime: ServiceUrl = Field(description="the http:// address of realtime's sockets")
     internal_port: int = Field(0, ge=0, le=65535, description="the port for /metrics and /health inside the cluster, or 0 for none")
     internal_host: str = Field("127.0.0.1", description="the address that the internal port listens on")

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AccountChangeAccountData, AccountChangeAccountErrors, AccountChangeAccountResponses, AccountReadAccountData, AccountReadAccountErrors, AccountReadAccountResponses, ActivityListActivityData, ActivityListActivityErrors, ActivityListActivityResponses, AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthForgotData, AuthForgotErrors, AuthForgotResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthResetData, AuthResetErrors, AuthResetResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsRenameData, ContactsRenameErrors, ContactsRenameResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadResponses, InvitationsInviteData, InvitationsInviteErrors, InvitationsInviteResponses, InvitationsListInvitationsData, InvitationsListInvitationsErrors, InvitationsListInvitationsResponses, InvitationsRevokeInvitationData, InvitationsRevokeInvitationErrors, InvitationsRevokeInvitationResponses, KeysChangeKeyData, KeysChangeKeyErrors, KeysChangeKeyResponses, KeysCreateKeyData, KeysCreateKeyErrors, KeysCreateKeyResponses, KeysListKeysData, KeysListKeysErrors, KeysListKeysResponses, KeysReadKeyData, KeysReadKeyErrors, KeysReadKeyResponses, KeysRevokeKeyData, KeysRevokeKeyErrors, KeysRevokeKeyResponses, KeysRotateKeyData, KeysRotateKeyErrors, KeysRotateKeyResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesSendData, MessagesSendErrors, MessagesSendResponses, MetaData, MetaResponses, OpsJudgeAccountData, OpsJudgeAccountErrors, OpsJudgeAccountResponses, OpsListAccountsData, OpsListAccountsErrors, OpsListAccountsResponses, TeamsChangeTeamData, TeamsChangeTeamErrors, TeamsChangeTeamResponses, TeamsCreateTeamData, TeamsCreateTeamErrors, TeamsCreateTeamResponses, TeamsDeleteTeamData, TeamsDeleteTeamErrors, TeamsDeleteTeamResponses, TeamsListTeamsData, TeamsListTeamsErrors, TeamsListTeamsResponses, TeamsReadTeamData, TeamsReadTeamErrors, TeamsReadTeamResponses, UsersChangeUserData, UsersChangeUserErrors, UsersChangeUserResponses, UsersCreateUserData, UsersCreateUserErrors, UsersCreateUserResponses, UsersListUsersData, UsersListUsersErrors, UsersListUsersResponses, UsersReadUserData, UsersReadUserErrors, UsersReadUserResponses, WsData, WsErrors } from './types.gen';
+import type { AccountChangeAccountData, AccountChangeAccountErrors, AccountChangeAccountResponses, AccountReadAccountData, AccountReadAccountErrors, AccountReadAccountResponses, ActivityListActivityData, ActivityListActivityErrors, ActivityListActivityResponses, AssignmentReadAssignmentData, AssignmentReadAssignmentErrors, AssignmentReadAssignmentResponses, AssignmentSetCapacityData, AssignmentSetCapacityErrors, AssignmentSetCapacityResponses, AssignmentSetOfAgentData, AssignmentSetOfAgentErrors, AssignmentSetOfAgentResponses, AssignmentSetOfDeviceData, AssignmentSetOfDeviceErrors, AssignmentSetOfDeviceResponses, AssignmentSetOfTeamData, AssignmentSetOfTeamErrors, AssignmentSetOfTeamResponses, AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthForgotData, AuthForgotErrors, AuthForgotResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthPreviewInvitationData, AuthPreviewInvitationErrors, AuthPreviewInvitationResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthResetData, AuthResetErrors, AuthResetResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, BotClearNumberData, BotClearNumberErrors, BotClearNumberResponses, BotForgetPhraseData, BotForgetPhraseErrors, BotForgetPhraseResponses, BotListPhrasesData, BotListPhrasesErrors, BotListPhrasesResponses, BotReadBotData, BotReadBotErrors, BotReadBotResponses, BotReadChatData, BotReadChatErrors, BotReadChatResponses, BotReadFiguresData, BotReadFiguresErrors, BotReadFiguresResponses, BotReadNumberData, BotReadNumberErrors, BotReadNumberResponses, BotSetBotData, BotSetBotErrors, BotSetBotResponses, BotSetNumberData, BotSetNumberErrors, BotSetNumberResponses, BotSimulateData, BotSimulateErrors, BotSimulateResponses, BotSwitchChatData, BotSwitchChatErrors, BotSwitchChatResponses, ChatsAssignData, ChatsAssignErrors, ChatsAssignResponses, ChatsChangeChatData, ChatsChangeChatErrors, ChatsChangeChatResponses, ChatsCountChatsData, ChatsCountChatsErrors, ChatsCountChatsResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ChatsTakeData, ChatsTakeErrors, ChatsTakeResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsRenameData, ContactsRenameErrors, ContactsRenameResponses, DevicesCancelSendData, DevicesCancelSendErrors, DevicesCancelSendResponses, DevicesCancelSendsData, DevicesCancelSendsErrors, DevicesCancelSendsResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesChangeSettingsData, DevicesChangeSettingsErrors, DevicesChangeSettingsResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesListEventsData, DevicesListEventsErrors, DevicesListEventsResponses, DevicesListSendsData, DevicesListSendsErrors, DevicesListSendsResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesPauseSendingData, DevicesPauseSendingErrors, DevicesPauseSendingResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadGovernorData, DevicesReadGovernorErrors, DevicesReadGovernorResponses, DevicesReadResponses, DevicesReadSettingsData, DevicesReadSettingsErrors, DevicesReadSettingsResponses, DevicesResumeSendingData, DevicesResumeSendingErrors, DevicesResumeSendingResponses, InvitationsInviteData, InvitationsInviteErrors, InvitationsInviteResponses, InvitationsListInvitationsData, InvitationsListInvitationsErrors, InvitationsListInvitationsResponses, InvitationsRevokeInvitationData, InvitationsRevokeInvitationErrors, InvitationsRevokeInvitationResponses, KeysChangeKeyData, KeysChangeKeyErrors, KeysChangeKeyResponses, KeysCreateKeyData, KeysCreateKeyErrors, KeysCreateKeyResponses, KeysListKeysData, KeysListKeysErrors, KeysListKeysResponses, KeysReadKeyData, KeysReadKeyErrors, KeysReadKeyResponses, KeysRevokeKeyData, KeysRevokeKeyErrors, KeysRevokeKeyResponses, KeysRotateKeyData, KeysRotateKeyErrors, KeysRotateKeyResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesSendData, MessagesSendErrors, MessagesSendResponses, MetaData, MetaErrors, MetaResponses, OpsDrainWorkerData, OpsDrainWorkerErrors, OpsDrainWorkerResponses, OpsJudgeAccountData, OpsJudgeAccountErrors, OpsJudgeAccountResponses, OpsListAccountsData, OpsListAccountsErrors, OpsListAccountsResponses, OpsListShardsData, OpsListShardsErrors, OpsListShardsResponses, OpsListWorkersData, OpsListWorkersErrors, OpsListWorkersResponses, OpsMoveShardData, OpsMoveShardErrors, OpsMoveShardResponses, OpsUndrainWorkerData, OpsUndrainWorkerErrors, OpsUndrainWorkerResponses, PresenceData, PresenceErrors, PresenceResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, TagsChangeTagData, TagsChangeTagErrors, TagsChangeTagResponses, TagsCreateTagData, TagsCreateTagErrors, TagsCreateTagResponses, TagsDeleteTagData, TagsDeleteTagErrors, TagsDeleteTagResponses, TagsListTagsData, TagsListTagsErrors, TagsListTagsResponses, TeamsChangeTeamData, TeamsChangeTeamErrors, TeamsChangeTeamResponses, TeamsCreateTeamData, TeamsCreateTeamErrors, TeamsCreateTeamResponses, TeamsDeleteTeamData, TeamsDeleteTeamErrors, TeamsDeleteTeamResponses, TeamsListTeamsData, TeamsListTeamsErrors, TeamsListTeamsResponses, TeamsReadTeamData, TeamsReadTeamErrors, TeamsReadTeamResponses, UsersChangeUserData, UsersChangeUserErrors, UsersChangeUserResponses, UsersCreateUserData, UsersCreateUserErrors, UsersCreateUserResponses, UsersListUsersData, UsersListUsersErrors, UsersListUsersResponses, UsersReadUserData, UsersReadUserErrors, UsersReadUserResponses, WsData, WsErrors } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -85,6 +85,124 @@ export const activityListActivity = <ThrowOnError extends boolean = false>(optio
     url: '/api/activity',
     ...options
 });
+
+/**
+ * Read Assignment
+ *
+ * Show how chats are given out, and to whom.
+ */
+export const assignmentReadAssignment = <ThrowOnError extends boolean = false>(options?: Options<AssignmentReadAssignmentData, ThrowOnError>) => (options?.client ?? client).get<AssignmentReadAssignmentResponses, AssignmentReadAssignmentErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/assignment',
+    ...options
+});
+
+/**
+ * Set Capacity
+ *
+ * Set how many open chats an agent may be given.
+ */
+export const assignmentSetCapacity = <ThrowOnError extends boolean = false>(options: Options<AssignmentSetCapacityData, ThrowOnError>) => (options.client ?? client).put<AssignmentSetCapacityResponses, AssignmentSetCapacityErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/assignment',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Set Of Agent
+ *
+ * Set how many open chats one person may be given; 0: none.
+ */
+export const assignmentSetOfAgent = <ThrowOnError extends boolean = false>(options: Options<AssignmentSetOfAgentData, ThrowOnError>) => (options.client ?? client).put<AssignmentSetOfAgentResponses, AssignmentSetOfAgentErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/assignment/agents/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Set Of Device
+ *
+ * Set whether the chats of a number are given out by themselves.
+ */
+export const assignmentSetOfDevice = <ThrowOnError extends boolean = false>(options: Options<AssignmentSetOfDeviceData, ThrowOnError>) => (options.client ?? client).put<AssignmentSetOfDeviceResponses, AssignmentSetOfDeviceErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/assignment/devices/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Set Of Team
+ *
+ * Set whether the chats in a team's queue are given out by themselves, among its members.
+ */
+export const assignmentSetOfTeam = <ThrowOnError extends boolean = false>(options: Options<AssignmentSetOfTeamData, ThrowOnError>) => (options.client ?? client).put<AssignmentSetOfTeamResponses, AssignmentSetOfTeamErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/assignment/teams/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Preview Invitation
+ *
+ * Tell who has the link into which account it leads, and whether it still does. It joins with `POST /api/auth/register`.
+ */
+export const authPreviewInvitation = <ThrowOnError extends boolean = false>(options: Options<AuthPreviewInvitationData, ThrowOnError>) => (options.client ?? client).get<AuthPreviewInvitationResponses, AuthPreviewInvitationErrors, ThrowOnError>({ url: '/api/auth/invitation', ...options });
 
 /**
  * Login
@@ -275,6 +393,231 @@ export const authTicket = <ThrowOnError extends boolean = false>(options?: Optio
 });
 
 /**
+ * Read Bot
+ *
+ * Show what the bot does.
+ */
+export const botReadBot = <ThrowOnError extends boolean = false>(options?: Options<BotReadBotData, ThrowOnError>) => (options?.client ?? client).get<BotReadBotResponses, BotReadBotErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot',
+    ...options
+});
+
+/**
+ * Set Bot
+ *
+ * Tell the bot what to do, as a whole; it holds from the next message on.
+ */
+export const botSetBot = <ThrowOnError extends boolean = false>(options: Options<BotSetBotData, ThrowOnError>) => (options.client ?? client).put<BotSetBotResponses, BotSetBotErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Read Chat
+ *
+ * Show whether the bot is silent in a chat.
+ */
+export const botReadChat = <ThrowOnError extends boolean = false>(options: Options<BotReadChatData, ThrowOnError>) => (options.client ?? client).get<BotReadChatResponses, BotReadChatErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot/chats/{id}',
+    ...options
+});
+
+/**
+ * Switch Chat
+ *
+ * Silence the bot in a chat, for some minutes or until the chat is closed; or let it speak again.
+ */
+export const botSwitchChat = <ThrowOnError extends boolean = false>(options: Options<BotSwitchChatData, ThrowOnError>) => (options.client ?? client).put<BotSwitchChatResponses, BotSwitchChatErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot/chats/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Clear Number
+ *
+ * Have the account's bot hold for a number again.
+ */
+export const botClearNumber = <ThrowOnError extends boolean = false>(options: Options<BotClearNumberData, ThrowOnError>) => (options.client ?? client).delete<BotClearNumberResponses, BotClearNumberErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot/devices/{id}',
+    ...options
+});
+
+/**
+ * Read Number
+ *
+ * Show what the bot does differently on a number.
+ */
+export const botReadNumber = <ThrowOnError extends boolean = false>(options: Options<BotReadNumberData, ThrowOnError>) => (options.client ?? client).get<BotReadNumberResponses, BotReadNumberErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot/devices/{id}',
+    ...options
+});
+
+/**
+ * Set Number
+ *
+ * Have the bot behave differently on a number; what is null stays as the account's.
+ */
+export const botSetNumber = <ThrowOnError extends boolean = false>(options: Options<BotSetNumberData, ThrowOnError>) => (options.client ?? client).put<BotSetNumberResponses, BotSetNumberErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot/devices/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Read Figures
+ *
+ * Count what the bot did, by day and by rule.
+ */
+export const botReadFigures = <ThrowOnError extends boolean = false>(options?: Options<BotReadFiguresData, ThrowOnError>) => (options?.client ?? client).get<BotReadFiguresResponses, BotReadFiguresErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot/figures',
+    ...options
+});
+
+/**
+ * Forget Phrase
+ *
+ * Take a phrase from the list: it needs no rule, or has one now.
+ */
+export const botForgetPhrase = <ThrowOnError extends boolean = false>(options: Options<BotForgetPhraseData, ThrowOnError>) => (options.client ?? client).delete<BotForgetPhraseResponses, BotForgetPhraseErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot/phrases',
+    ...options
+});
+
+/**
+ * List Phrases
+ *
+ * List what customers said and no rule knew, the most frequent first.
+ */
+export const botListPhrases = <ThrowOnError extends boolean = false>(options?: Options<BotListPhrasesData, ThrowOnError>) => (options?.client ?? client).get<BotListPhrasesResponses, BotListPhrasesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot/phrases',
+    ...options
+});
+
+/**
+ * Simulate
+ *
+ * Walk a conversation through the rules and say why each fired; nothing is sent, nothing is remembered.
+ */
+export const botSimulate = <ThrowOnError extends boolean = false>(options: Options<BotSimulateData, ThrowOnError>) => (options.client ?? client).post<BotSimulateResponses, BotSimulateErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/bot/simulate',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * List Chats
  *
  * List the chats, the one with the newest message first.
@@ -290,6 +633,25 @@ export const chatsListChats = <ThrowOnError extends boolean = false>(options?: O
         }
     ],
     url: '/api/chats',
+    ...options
+});
+
+/**
+ * Count Chats
+ *
+ * Count the chats of each view, as far as anybody wants to know.
+ */
+export const chatsCountChats = <ThrowOnError extends boolean = false>(options?: Options<ChatsCountChatsData, ThrowOnError>) => (options?.client ?? client).get<ChatsCountChatsResponses, ChatsCountChatsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/chats/counts',
     ...options
 });
 
@@ -310,6 +672,52 @@ export const chatsGetChat = <ThrowOnError extends boolean = false>(options: Opti
     ],
     url: '/api/chats/{id}',
     ...options
+});
+
+/**
+ * Change Chat
+ *
+ * Change where a chat stands: its status, its tags, and whether the caller has it pinned.
+ */
+export const chatsChangeChat = <ThrowOnError extends boolean = false>(options: Options<ChatsChangeChatData, ThrowOnError>) => (options.client ?? client).patch<ChatsChangeChatResponses, ChatsChangeChatErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/chats/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Assign
+ *
+ * Give a chat to somebody, to a team, or to nobody. Repeating it changes nothing.
+ */
+export const chatsAssign = <ThrowOnError extends boolean = false>(options: Options<ChatsAssignData, ThrowOnError>) => (options.client ?? client).post<ChatsAssignResponses, ChatsAssignErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/chats/{id}/assign',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -348,6 +756,29 @@ export const chatsRead = <ThrowOnError extends boolean = false>(options: Options
     ],
     url: '/api/chats/{id}/read',
     ...options
+});
+
+/**
+ * Take
+ *
+ * Answer a chat from now on, if nobody else does: of two who take it at once one gets it, and the other 409 and the chat.
+ */
+export const chatsTake = <ThrowOnError extends boolean = false>(options: Options<ChatsTakeData, ThrowOnError>) => (options.client ?? client).post<ChatsTakeResponses, ChatsTakeErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/chats/{id}/take',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -578,6 +1009,86 @@ export const devicesDisconnect = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
+ * List Events
+ *
+ * List what happened to a number, the latest first; the last 90 days of it.
+ */
+export const devicesListEvents = <ThrowOnError extends boolean = false>(options: Options<DevicesListEventsData, ThrowOnError>) => (options.client ?? client).get<DevicesListEventsResponses, DevicesListEventsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/devices/{id}/events',
+    ...options
+});
+
+/**
+ * Read Governor
+ *
+ * Show what a number may send now: tokens, budgets, warm-up, quiet hours, pauses.
+ */
+export const devicesReadGovernor = <ThrowOnError extends boolean = false>(options: Options<DevicesReadGovernorData, ThrowOnError>) => (options.client ?? client).get<DevicesReadGovernorResponses, DevicesReadGovernorErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/devices/{id}/governor',
+    ...options
+});
+
+/**
+ * Pause Sending
+ *
+ * Send nothing until a time, and keep receiving; what is ordered waits. Another pause takes the place of this one.
+ */
+export const devicesPauseSending = <ThrowOnError extends boolean = false>(options: Options<DevicesPauseSendingData, ThrowOnError>) => (options.client ?? client).post<DevicesPauseSendingResponses, DevicesPauseSendingErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/devices/{id}/governor/pause',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Resume Sending
+ *
+ * End a pause, by whomever it was made; a ban of WhatsApp's lasts all the same.
+ */
+export const devicesResumeSending = <ThrowOnError extends boolean = false>(options: Options<DevicesResumeSendingData, ThrowOnError>) => (options.client ?? client).post<DevicesResumeSendingResponses, DevicesResumeSendingErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/devices/{id}/governor/resume',
+    ...options
+});
+
+/**
  * Logout
  *
  * Undo the link, here and on the phone: the next connect needs a scan.
@@ -636,6 +1147,105 @@ export const devicesQr = <ThrowOnError extends boolean = false>(options: Options
     ],
     url: '/api/devices/{id}/qr',
     ...options
+});
+
+/**
+ * Cancel Sends
+ *
+ * Take everything out that has not started. What is on its way goes.
+ */
+export const devicesCancelSends = <ThrowOnError extends boolean = false>(options: Options<DevicesCancelSendsData, ThrowOnError>) => (options.client ?? client).delete<DevicesCancelSendsResponses, DevicesCancelSendsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/devices/{id}/sends',
+    ...options
+});
+
+/**
+ * List Sends
+ *
+ * List what is to be sent, in the order in which it goes, with why it waits.
+ */
+export const devicesListSends = <ThrowOnError extends boolean = false>(options: Options<DevicesListSendsData, ThrowOnError>) => (options.client ?? client).get<DevicesListSendsResponses, DevicesListSendsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/devices/{id}/sends',
+    ...options
+});
+
+/**
+ * Cancel Send
+ *
+ * Take a message out that has not started: it fails, as cancelled.
+ */
+export const devicesCancelSend = <ThrowOnError extends boolean = false>(options: Options<DevicesCancelSendData, ThrowOnError>) => (options.client ?? client).delete<DevicesCancelSendResponses, DevicesCancelSendErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/devices/{id}/sends/{message}',
+    ...options
+});
+
+/**
+ * Read Settings
+ *
+ * Show what is set of a number: its pace, what it takes in, its proxy, labels and metadata.
+ */
+export const devicesReadSettings = <ThrowOnError extends boolean = false>(options: Options<DevicesReadSettingsData, ThrowOnError>) => (options.client ?? client).get<DevicesReadSettingsResponses, DevicesReadSettingsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/devices/{id}/settings',
+    ...options
+});
+
+/**
+ * Change Settings
+ *
+ * Set something of a number. It holds at once: a changed proxy takes the session over, a looser pace lets go what waits.
+ */
+export const devicesChangeSettings = <ThrowOnError extends boolean = false>(options: Options<DevicesChangeSettingsData, ThrowOnError>) => (options.client ?? client).patch<DevicesChangeSettingsResponses, DevicesChangeSettingsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/devices/{id}/settings',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -870,7 +1480,7 @@ export const messagesGetMessage = <ThrowOnError extends boolean = false>(options
 /**
  * Version, registration and limits of this installation
  */
-export const meta = <ThrowOnError extends boolean = false>(options?: Options<MetaData, ThrowOnError>) => (options?.client ?? client).get<MetaResponses, unknown, ThrowOnError>({ url: '/api/meta', ...options });
+export const meta = <ThrowOnError extends boolean = false>(options?: Options<MetaData, ThrowOnError>) => (options?.client ?? client).get<MetaResponses, MetaErrors, ThrowOnError>({ url: '/api/meta', ...options });
 
 /**
  * List Accounts
@@ -907,6 +1517,227 @@ export const opsJudgeAccount = <ThrowOnError extends boolean = false>(options: O
         }
     ],
     url: '/api/ops/accounts/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Shards
+ *
+ * List all shards, with who has them; all of them on one page.
+ */
+export const opsListShards = <ThrowOnError extends boolean = false>(options?: Options<OpsListShardsData, ThrowOnError>) => (options?.client ?? client).get<OpsListShardsResponses, OpsListShardsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/ops/shards',
+    ...options
+});
+
+/**
+ * Move Shard
+ *
+ * Give a shard to a worker, for as long as that takes any; or, with null, let the rule decide again.
+ */
+export const opsMoveShard = <ThrowOnError extends boolean = false>(options: Options<OpsMoveShardData, ThrowOnError>) => (options.client ?? client).post<OpsMoveShardResponses, OpsMoveShardErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/ops/shards/{number}/move',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Workers
+ *
+ * List the live workers; all of them on one page.
+ */
+export const opsListWorkers = <ThrowOnError extends boolean = false>(options?: Options<OpsListWorkersData, ThrowOnError>) => (options?.client ?? client).get<OpsListWorkersResponses, OpsListWorkersErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/ops/workers',
+    ...options
+});
+
+/**
+ * Drain Worker
+ *
+ * Have a worker hand its shards to the others and take none, until it is told otherwise; its process goes on.
+ */
+export const opsDrainWorker = <ThrowOnError extends boolean = false>(options: Options<OpsDrainWorkerData, ThrowOnError>) => (options.client ?? client).post<OpsDrainWorkerResponses, OpsDrainWorkerErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/ops/workers/{id}/drain',
+    ...options
+});
+
+/**
+ * Undrain Worker
+ *
+ * Have a worker take its share again.
+ */
+export const opsUndrainWorker = <ThrowOnError extends boolean = false>(options: Options<OpsUndrainWorkerData, ThrowOnError>) => (options.client ?? client).post<OpsUndrainWorkerResponses, OpsUndrainWorkerErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/ops/workers/{id}/undrain',
+    ...options
+});
+
+/**
+ * Who of the account is there, and which chats they have open
+ *
+ * Whoever is not in it is offline. Of the open chats those are named that the caller may see.
+ */
+export const presence = <ThrowOnError extends boolean = false>(options?: Options<PresenceData, ThrowOnError>) => (options?.client ?? client).get<PresenceResponses, PresenceErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/presence',
+    ...options
+});
+
+/**
+ * The frames of the WebSocket as server-sent events
+ *
+ * For who cannot open a WebSocket: each event's `data` is a frame, its `id` says where to go on, in `Last-Event-ID`.
+ */
+export const stream = <ThrowOnError extends boolean = false>(options?: Options<StreamData, ThrowOnError, StreamResponse>) => (options?.client ?? client).sse.get<StreamResponses, StreamErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/stream',
+    ...options
+});
+
+/**
+ * List Tags
+ *
+ * List all tags by name; there is one page.
+ */
+export const tagsListTags = <ThrowOnError extends boolean = false>(options?: Options<TagsListTagsData, ThrowOnError>) => (options?.client ?? client).get<TagsListTagsResponses, TagsListTagsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/tags',
+    ...options
+});
+
+/**
+ * Create Tag
+ *
+ * Make a tag.
+ */
+export const tagsCreateTag = <ThrowOnError extends boolean = false>(options: Options<TagsCreateTagData, ThrowOnError>) => (options.client ?? client).post<TagsCreateTagResponses, TagsCreateTagErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/tags',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete Tag
+ *
+ * Delete a tag, and take it from everything that bears it.
+ */
+export const tagsDeleteTag = <ThrowOnError extends boolean = false>(options: Options<TagsDeleteTagData, ThrowOnError>) => (options.client ?? client).delete<TagsDeleteTagResponses, TagsDeleteTagErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/tags/{id}',
+    ...options
+});
+
+/**
+ * Change Tag
+ *
+ * Call or colour a tag differently.
+ */
+export const tagsChangeTag = <ThrowOnError extends boolean = false>(options: Options<TagsChangeTagData, ThrowOnError>) => (options.client ?? client).patch<TagsChangeTagResponses, TagsChangeTagErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/tags/{id}',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -1106,6 +1937,6 @@ export const usersChangeUser = <ThrowOnError extends boolean = false>(options: O
 /**
  * Open a WebSocket
  *
- * Frames are JSON: first `hello` with `epoch` and `seq`, then `{event, seq, prev, data}`; `prev` is the sequence of the frame before, so that a gap shows. `since` with `epoch` resumes; a frame `resync` says that too much was missed.
+ * Frames are JSON: first `hello` with `epoch` and `seq`, then `{event, seq, prev, data}`; `prev` is the sequence of the frame before, so that a gap shows. `since` with `epoch` resumes; a frame `resync` says that too much was missed. docs/realtime.md has the whole of it.
  */
 export const ws = <ThrowOnError extends boolean = false>(options?: Options<WsData, ThrowOnError>) => (options?.client ?? client).get<unknown, WsErrors, ThrowOnError>({ url: '/ws', ...options });

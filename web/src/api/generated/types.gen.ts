@@ -145,21 +145,175 @@ export type AccountStanding = {
 /**
  * ActorOut
  *
- * Who did it: a person or an API key, with the name that they have now.
+ * Who did it: a person or an API key, with the name that they have now, or a part of Clarin that follows rules.
  */
 export type ActorOut = {
     /**
      * Id
+     *
+     * of a person or a key
      */
-    id: string;
+    id: string | null;
     /**
      * Kind
      */
-    kind: 'user' | 'key';
+    kind: 'user' | 'key' | 'bot' | 'automation' | 'schedule';
     /**
      * Name
      */
     name: string | null;
+};
+
+/**
+ * Assign
+ *
+ * Who should answer, and in which team's queue; what is left out stays, null takes it away.
+ */
+export type Assign = {
+    /**
+     * Assignee Id
+     *
+     * Left out with a `team_id`: nobody of it yet.
+     */
+    assignee_id?: string | null;
+    /**
+     * Note
+     *
+     * Stands beside the chat as an internal note.
+     */
+    note?: string | null;
+    /**
+     * Revision
+     *
+     * The chat's `revision` as the caller knows it.
+     */
+    revision?: number | null;
+    /**
+     * Team Id
+     */
+    team_id?: string | null;
+};
+
+/**
+ * Assignment
+ *
+ * How chats are given out; *capacity*: the open chats that an agent may be given, where nothing else is said of him.
+ */
+export type Assignment = {
+    agents: Array<OfAgent>;
+    capacity: number;
+    rules: Array<OfNumber>;
+};
+
+/**
+ * Automatic
+ *
+ * Whether chats are given out by themselves there: to the least loaded who is online, and among equals in turn.
+ */
+export type Automatic = {
+    /**
+     * Automatic
+     */
+    automatic: boolean;
+};
+
+/**
+ * Bot
+ *
+ * Everything that the bot does on a number.
+ */
+export type Bot = {
+    /**
+     * Enabled
+     */
+    enabled?: boolean;
+    manners?: Manners;
+    /**
+     * Menus
+     */
+    menus?: Array<Menu>;
+    out_of_hours?: OutOfHours;
+    /**
+     * Rules
+     */
+    rules?: Array<Rule>;
+    welcome?: Welcome;
+};
+
+/**
+ * Budget
+ *
+ * What of today's budget is used; a null budget has no limit.
+ */
+export type Budget = {
+    /**
+     * Budget
+     */
+    budget: number | null;
+    /**
+     * Used
+     */
+    used: number;
+};
+
+/**
+ * Cancelled
+ *
+ * How many messages were taken out.
+ */
+export type Cancelled = {
+    /**
+     * Cancelled
+     */
+    cancelled: number;
+};
+
+/**
+ * Capacity
+ *
+ * How many open chats an agent may be given.
+ */
+export type Capacity = {
+    /**
+     * Capacity
+     */
+    capacity: number;
+};
+
+/**
+ * Change
+ *
+ * Where a chat should stand; what is left out stays as it is.
+ */
+export type Change = {
+    /**
+     * Pinned
+     *
+     * For the caller alone.
+     */
+    pinned?: boolean | null;
+    /**
+     * Revision
+     *
+     * The chat's `revision` as the caller knows it: another one is answered with 409 and the chat.
+     */
+    revision?: number | null;
+    /**
+     * Snoozed Until
+     *
+     * With `snoozed`: when it is open again by itself.
+     */
+    snoozed_until?: string | null;
+    /**
+     * Status
+     */
+    status?: 'open' | 'pending' | 'snoozed' | 'closed' | null;
+    /**
+     * Tags
+     *
+     * All tags that it should bear.
+     */
+    tags?: Array<string> | null;
 };
 
 /**
@@ -171,17 +325,36 @@ export type ActorOut = {
  * contact: None in a group.
  * group: The group's WhatsApp id; None elsewhere.
  * unread: Messages of the other side since somebody last looked.
+ * unread_mine: Messages of the other side since the caller last looked, up to 100; who never did has `unread`.
+ * snoozed_until: With ``snoozed`` alone, UTC.
+ * assignee_id: ``usr_…``: who answers it.
+ * team_id: ``tem_…``: whose queue it is in.
+ * tags: ``tag_…`` each.
+ * pinned: By the caller.
+ * waiting_since: The customer's first message that nobody (a bot is nobody) answered yet, UTC.
+ * first_response_at: When a person first answered since the chat began, or began again after it was closed, UTC.
+ * revision: Grows by one with each change; give it back with a change, and nobody else's is overwritten.
  */
 export type Chat = {
+    assignee_id: string | null;
     contact: Person | null;
     created_at: string;
     device_id: string;
+    first_response_at: string | null;
     group: string | null;
     id: string;
     last_message: Message | null;
     last_message_at: string;
     name: string | null;
+    pinned: boolean;
+    revision: number;
+    snoozed_until: string | null;
+    status: 'closed' | 'open' | 'pending' | 'snoozed';
+    tags: Array<string>;
+    team_id: string | null;
     unread: number;
+    unread_mine: number;
+    waiting_since: string | null;
 };
 
 /**
@@ -213,6 +386,18 @@ export type CodeOrder = {
 };
 
 /**
+ * Colleagues
+ */
+export type Colleagues = {
+    items: Array<{
+        chats: Array<string>;
+        state: 'online' | 'away';
+        user_id: string;
+    }>;
+    next_cursor: null;
+};
+
+/**
  * Contact
  *
  * Somebody who wrote, was written to, or was entered.
@@ -226,6 +411,72 @@ export type Contact = {
     id: string;
     name: string | null;
     phone: string | null;
+};
+
+/**
+ * Count
+ *
+ * How often something happened in the period, by what it was and which rule fired.
+ */
+export type Count = {
+    /**
+     * Count
+     */
+    count: number;
+    /**
+     * Rule
+     */
+    rule: string;
+    /**
+     * Why
+     */
+    why: string;
+};
+
+/**
+ * Counts
+ *
+ * How many chats each view has for the caller.
+ *
+ * Attributes:
+ * mine: Open ones that the caller answers.
+ * unassigned: Open ones that nobody answers.
+ * unread: With messages that nobody has seen.
+ * most: No view is counted any further than this.
+ */
+export type Counts = {
+    mine: number;
+    most: number;
+    open: number;
+    pending: number;
+    pinned: number;
+    snoozed: number;
+    unassigned: number;
+    unread: number;
+};
+
+/**
+ * Day
+ *
+ * One day of the account.
+ */
+export type Day = {
+    /**
+     * Answered
+     */
+    answered: number;
+    /**
+     * Day
+     */
+    day: string;
+    /**
+     * Handed Over
+     */
+    handed_over: number;
+    /**
+     * Unknown
+     */
+    unknown: number;
 };
 
 /**
@@ -313,6 +564,10 @@ export type DeviceView = {
      */
     id: string;
     /**
+     * Labels
+     */
+    labels: Array<string>;
+    /**
      * Lid
      */
     lid: string | null;
@@ -341,6 +596,22 @@ export type DeviceView = {
 };
 
 /**
+ * Doer
+ *
+ * Who ordered it: a person or a program's key.
+ */
+export type Doer = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Kind
+     */
+    kind: 'user' | 'key';
+};
+
+/**
  * Entered
  *
  * A contact by its phone.
@@ -359,11 +630,169 @@ export type Entered = {
 };
 
 /**
+ * Figures
+ *
+ * What the bot did from the first to the last day.
+ *
+ * Attributes:
+ * answered: Messages of customers that the bot answered.
+ * handed_over: Chats that it passed to a person.
+ * unknown: Messages with a text that no rule knew.
+ */
+export type Figures = {
+    /**
+     * Answered
+     */
+    answered: number;
+    /**
+     * Counts
+     */
+    counts: Array<Count>;
+    /**
+     * Days
+     */
+    days: Array<Day>;
+    /**
+     * First
+     */
+    first: string;
+    /**
+     * Handed Over
+     */
+    handed_over: number;
+    /**
+     * Last
+     */
+    last: string;
+    /**
+     * Unknown
+     */
+    unknown: number;
+};
+
+/**
+ * GovernorView
+ *
+ * What a number may send now, and why it does not.
+ *
+ * Attributes:
+ * enabled: False: nothing of this holds.
+ * tokens: Messages that may go at once.
+ * day: The account's day that the budgets are for.
+ * new_contacts: People written to today who never wrote to this number and never were written to.
+ * messages: Messages of today to people who had not written within 24 hours.
+ * warm_up: Null for a number that is grown up.
+ * quiet_until: It is quiet now, until then.
+ * queued: Messages that wait, by reason in *waiting*.
+ */
+export type GovernorView = {
+    /**
+     * Burst
+     */
+    burst: number;
+    /**
+     * Day
+     */
+    day: string;
+    /**
+     * Enabled
+     */
+    enabled: boolean;
+    messages: Budget;
+    new_contacts: Budget;
+    /**
+     * Oldest At
+     */
+    oldest_at: string | null;
+    /**
+     * Paused Reason
+     */
+    paused_reason: string | null;
+    /**
+     * Paused Until
+     */
+    paused_until: string | null;
+    /**
+     * Per Minute
+     */
+    per_minute: number;
+    /**
+     * Queued
+     */
+    queued: number;
+    /**
+     * Quiet Until
+     */
+    quiet_until: string | null;
+    /**
+     * Time Zone
+     */
+    time_zone: string;
+    /**
+     * Tokens
+     */
+    tokens: number;
+    /**
+     * Waiting
+     */
+    waiting: {
+        [key: string]: number;
+    };
+    warm_up: WarmUp | null;
+};
+
+/**
+ * Holiday
+ *
+ * A date with other hours than usual; without any it is closed all day.
+ */
+export type Holiday = {
+    /**
+     * Date
+     */
+    date: string;
+    /**
+     * Name
+     */
+    name?: string;
+    /**
+     * Spans
+     */
+    spans?: Array<Span>;
+};
+
+/**
+ * Hours
+ *
+ * When somebody is there.
+ */
+export type Hours = {
+    /**
+     * Holidays
+     */
+    holidays?: Array<Holiday>;
+    /**
+     * Time Zone
+     */
+    time_zone: string;
+    /**
+     * Weekly
+     */
+    weekly?: Array<Weekly>;
+};
+
+/**
  * InvitationOut
  *
  * An open invitation into the account.
  */
 export type InvitationOut = {
+    /**
+     * Chats
+     *
+     * which chats of those numbers are seen: all, those in the queue of one's teams and those one answers, or one's own
+     */
+    chats: 'all' | 'team' | 'own';
     /**
      * Created At
      */
@@ -394,11 +823,50 @@ export type InvitationOut = {
 };
 
 /**
+ * InvitationPreview
+ *
+ * What who has the link is told before they join.
+ */
+export type InvitationPreview = {
+    /**
+     * Account
+     *
+     * the name of the account that it leads into
+     */
+    account: string;
+    /**
+     * Email
+     *
+     * whom it lets in; null: whoever has the link
+     */
+    email: string | null;
+    /**
+     * Expires At
+     */
+    expires_at: string;
+    /**
+     * Locale
+     */
+    locale: string;
+    role: Role;
+    /**
+     * State
+     */
+    state: 'open' | 'used' | 'revoked' | 'expired';
+};
+
+/**
  * InvitationShown
  *
  * An invitation with its link, which is shown this once.
  */
 export type InvitationShown = {
+    /**
+     * Chats
+     *
+     * which chats of those numbers are seen: all, those in the queue of one's teams and those one answers, or one's own
+     */
+    chats: 'all' | 'team' | 'own';
     /**
      * Created At
      */
@@ -437,6 +905,8 @@ export type InvitationShown = {
      */
     url: string;
 };
+
+export type JsonValue = unknown;
 
 /**
  * Jwks
@@ -677,6 +1147,36 @@ export type Login = {
 };
 
 /**
+ * Manners
+ *
+ * How it behaves.
+ *
+ * Attributes:
+ * pause_minutes: How long it is silent after a person has answered; null: until the chat is closed, which ends it in any case.
+ * delay_seconds: It waits that long before it answers, from least to most.
+ */
+export type Manners = {
+    /**
+     * Delay Seconds
+     */
+    delay_seconds?: [
+        number,
+        number
+    ];
+    /**
+     * Pause Minutes
+     */
+    pause_minutes?: number | null;
+};
+
+/**
+ * Match
+ *
+ * How phrases are compared with a message; accents and case make no difference but in a regular expression.
+ */
+export type Match = 'exact' | 'contains' | 'starts' | 'any_of' | 'regex';
+
+/**
  * Me
  *
  * Who calls.
@@ -707,6 +1207,26 @@ export type MediaView = {
 };
 
 /**
+ * Menu
+ *
+ * Numbered options below a text.
+ */
+export type Menu = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Options
+     */
+    options: Array<Option>;
+    /**
+     * Text
+     */
+    text: string;
+};
+
+/**
  * Message
  *
  * One message of a chat.
@@ -720,6 +1240,7 @@ export type MediaView = {
  * origin: What made a message of ours; None for a customer's.
  * at: When WhatsApp (or, while queued, Clarin) says it was sent, UTC.
  * reason: With ``failed`` and ``unknown``: a stable code.
+ * resend_of: ``msg_…``: the message that failed, in whose place this one was sent.
  */
 export type Message = {
     at: string;
@@ -729,11 +1250,12 @@ export type Message = {
     device_id: string;
     from_me: boolean;
     id: string;
-    kind: 'audio' | 'contact' | 'delete' | 'document' | 'edit' | 'image' | 'location' | 'reaction' | 'sticker' | 'text' | 'undecryptable' | 'unsupported' | 'video' | 'voice';
+    kind: 'audio' | 'contact' | 'delete' | 'document' | 'edit' | 'image' | 'location' | 'note' | 'reaction' | 'sticker' | 'text' | 'undecryptable' | 'unsupported' | 'video' | 'voice';
     media?: MediaView | null;
     origin?: 'automation' | 'bot' | 'key' | 'phone' | 'schedule' | 'user' | null;
     quoted_id?: string | null;
     reason?: string | null;
+    resend_of?: string | null;
     sender_name?: string | null;
     status: MessageStatus;
     text?: string | null;
@@ -762,6 +1284,18 @@ export type Meta = {
      */
     sim_url?: string;
     version: string;
+};
+
+/**
+ * Move
+ *
+ * Who is to have the shard; null: whoever would have it by itself.
+ */
+export type Move = {
+    /**
+     * Worker
+     */
+    worker: string | null;
 };
 
 /**
@@ -794,6 +1328,12 @@ export type NewDevice = {
  * Whom to invite, and as what; without an e-mail address the link lets in whoever has it, once.
  */
 export type NewInvitation = {
+    /**
+     * Chats
+     *
+     * which chats of those numbers are seen: all, those in the queue of one's teams and those one answers, or one's own
+     */
+    chats?: 'all' | 'team' | 'own';
     /**
      * Days
      *
@@ -852,6 +1392,22 @@ export type NewKey = {
 };
 
 /**
+ * NewTag
+ *
+ * A tag to be made.
+ */
+export type NewTag = {
+    /**
+     * Color
+     */
+    color?: string;
+    /**
+     * Name
+     */
+    name: string;
+};
+
+/**
  * NewTeam
  *
  * A team to make.
@@ -873,6 +1429,12 @@ export type NewTeam = {
  * A person to let in; without a password they cannot sign in yet.
  */
 export type NewUser = {
+    /**
+     * Chats
+     *
+     * which chats of those numbers are seen: all, those in the queue of one's teams and those one answers, or one's own
+     */
+    chats?: 'all' | 'team' | 'own';
     /**
      * Devices
      *
@@ -896,6 +1458,321 @@ export type NewUser = {
      * Teams
      */
     teams?: Array<string>;
+};
+
+/**
+ * NumberPut
+ *
+ * What shall be different on a number.
+ */
+export type NumberPut = {
+    /**
+     * Enabled
+     */
+    enabled?: boolean | null;
+    manners?: Manners | null;
+    /**
+     * Menus
+     */
+    menus?: Array<Menu> | null;
+    out_of_hours?: OutOfHours | null;
+    /**
+     * Rules
+     */
+    rules?: Array<Rule> | null;
+    /**
+     * Version
+     *
+     * The version that was changed; another one now is refused. Left out: whatever stands is replaced.
+     */
+    version?: number | null;
+    welcome?: Welcome | null;
+};
+
+/**
+ * NumberSettings
+ *
+ * A number's bot: what differs, and what holds in the end.
+ */
+export type NumberSettings = {
+    holds: Bot;
+    own: Own;
+    /**
+     * Version
+     */
+    version: number;
+};
+
+/**
+ * OfAgent
+ *
+ * One person who can be given chats.
+ *
+ * Attributes:
+ * capacity: The open chats that he may be given; null: the account's for an agent, none for other roles.
+ * load: The open chats that he answers.
+ */
+export type OfAgent = {
+    capacity: number | null;
+    load: number;
+    name: string;
+    role: Role;
+    user_id: string;
+};
+
+/**
+ * OfNumber
+ *
+ * Whether the chats of a number (or of a team's queue) are given out by themselves.
+ */
+export type OfNumber = {
+    automatic: boolean;
+    device_id?: string | null;
+    team_id?: string | null;
+};
+
+/**
+ * Option
+ *
+ * A line of a menu. *key* is what the customer types; ``0`` is always the way to a person.
+ */
+export type Option = {
+    /**
+     * Key
+     */
+    key: string;
+    /**
+     * Label
+     */
+    label: string;
+    reply?: Reply | null;
+    then?: Then;
+};
+
+/**
+ * OutOfHours
+ *
+ * Said once while it is closed.
+ *
+ * Attributes:
+ * hours: The bot's own; null: the service hours of the chat's team, number or account.
+ */
+export type OutOfHours = {
+    /**
+     * Enabled
+     */
+    enabled?: boolean;
+    hours?: Hours | null;
+    reply?: Reply | null;
+};
+
+/**
+ * Outcome
+ *
+ * What the bot does at one step.
+ *
+ * Attributes:
+ * why: The code of the reason for what it says, or for its silence.
+ * rule: Which rule, menu option or message fired.
+ * silent: Whether it is silent from here on, until a person is done.
+ * menu: The menu that waits for a number.
+ */
+export type Outcome = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Close
+     */
+    close?: boolean;
+    /**
+     * Delay Seconds
+     */
+    delay_seconds?: number;
+    /**
+     * Hand Over
+     */
+    hand_over?: boolean;
+    /**
+     * Media Id
+     */
+    media_id?: string | null;
+    /**
+     * Menu
+     */
+    menu?: string | null;
+    /**
+     * Rule
+     */
+    rule?: string | null;
+    /**
+     * Silent
+     */
+    silent?: boolean;
+    /**
+     * Tag Ids
+     */
+    tag_ids?: Array<string>;
+    /**
+     * Team Id
+     */
+    team_id?: string | null;
+    /**
+     * Text
+     */
+    text?: string | null;
+    why?: Why | null;
+};
+
+/**
+ * Own
+ *
+ * What a number does differently; null: as the account's.
+ *
+ * Attributes:
+ * menus: With *rules* or *welcome* of its own that show a menu, the menus as well.
+ */
+export type Own = {
+    /**
+     * Enabled
+     */
+    enabled?: boolean | null;
+    manners?: Manners | null;
+    /**
+     * Menus
+     */
+    menus?: Array<Menu> | null;
+    out_of_hours?: OutOfHours | null;
+    /**
+     * Rules
+     */
+    rules?: Array<Rule> | null;
+    welcome?: Welcome | null;
+};
+
+/**
+ * OwnCapacity
+ *
+ * How many open chats this person may be given; null: as many as the account says.
+ */
+export type OwnCapacity = {
+    /**
+     * Capacity
+     */
+    capacity: number | null;
+};
+
+/**
+ * Pace
+ *
+ * How fast and to whom a number sends, so that WhatsApp takes it for what it is and does not ban it.
+ *
+ * Attributes:
+ * enabled: False: it sends as fast as it goes, and nothing waits.
+ * per_minute: Messages a minute in the long run.
+ * burst: Messages that may go at once after a rest.
+ * gap_min_ms: The shortest pause between two messages.
+ * gap_max_ms: The longest; each pause is drawn between both.
+ * typing: Show that somebody types, for as long as a person would, before a text is sent.
+ * new_contacts_per_day: To how many it may write in a day that never wrote to it and were never written to.
+ * warm_up: What holds instead on the first days after the pairing, one stage a day; empty: the number is trusted at once.
+ * quiet: When nothing is sent.
+ */
+export type Pace = {
+    /**
+     * Burst
+     */
+    burst?: number;
+    /**
+     * Enabled
+     */
+    enabled?: boolean;
+    /**
+     * Gap Max Ms
+     */
+    gap_max_ms?: number;
+    /**
+     * Gap Min Ms
+     */
+    gap_min_ms?: number;
+    /**
+     * New Contacts Per Day
+     */
+    new_contacts_per_day?: number;
+    /**
+     * Per Minute
+     */
+    per_minute?: number;
+    quiet?: Quiet | null;
+    /**
+     * Typing
+     */
+    typing?: boolean;
+    /**
+     * Warm Up
+     */
+    warm_up?: Array<Stage>;
+};
+
+/**
+ * PaceChange
+ *
+ * What of the pace is to be changed.
+ */
+export type PaceChange = {
+    /**
+     * Burst
+     *
+     * Messages that may go at once after a rest, 1 to 300.
+     */
+    burst?: number | null;
+    /**
+     * Enabled
+     *
+     * False: it sends as fast as it goes, and nothing waits.
+     */
+    enabled?: boolean | null;
+    /**
+     * Gap Max Ms
+     *
+     * The longest; each is drawn between both.
+     */
+    gap_max_ms?: number | null;
+    /**
+     * Gap Min Ms
+     *
+     * The shortest pause between two messages, 0 to 60000.
+     */
+    gap_min_ms?: number | null;
+    /**
+     * New Contacts Per Day
+     *
+     * People who never heard of this number, 0 to 10000 a day.
+     */
+    new_contacts_per_day?: number | null;
+    /**
+     * Per Minute
+     *
+     * Messages a minute in the long run, 1 to 600.
+     */
+    per_minute?: number | null;
+    /**
+     * Null: there are no quiet hours.
+     */
+    quiet?: QuietChange | null;
+    /**
+     * Typing
+     *
+     * Show that somebody types before a text is sent.
+     */
+    typing?: boolean | null;
+    /**
+     * Warm Up
+     *
+     * What holds on the first days, one stage a day; empty: nothing.
+     */
+    warm_up?: Array<Stage> | null;
 };
 
 /**
@@ -969,6 +1846,20 @@ export type PageKeyOut = {
 };
 
 /**
+ * Page[Phrase]
+ */
+export type PagePhrase = {
+    /**
+     * Items
+     */
+    items: Array<Phrase>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
  * Page[SessionOut]
  */
 export type PageSessionOut = {
@@ -976,6 +1867,34 @@ export type PageSessionOut = {
      * Items
      */
     items: Array<SessionOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[ShardView]
+ */
+export type PageShardView = {
+    /**
+     * Items
+     */
+    items: Array<ShardView>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[StepView]
+ */
+export type PageStepView = {
+    /**
+     * Items
+     */
+    items: Array<StepView>;
     /**
      * Next Cursor
      */
@@ -1004,6 +1923,20 @@ export type PageUserOut = {
      * Items
      */
     items: Array<UserOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[WorkerView]
+ */
+export type PageWorkerView = {
+    /**
+     * Items
+     */
+    items: Array<WorkerView>;
     /**
      * Next Cursor
      */
@@ -1055,6 +1988,18 @@ export type PasswordReset = {
 };
 
 /**
+ * Pause
+ *
+ * Until when nothing goes.
+ */
+export type Pause = {
+    /**
+     * Until
+     */
+    until: string;
+};
+
+/**
  * Person
  *
  * The other side of a chat.
@@ -1063,6 +2008,26 @@ export type Person = {
     id: string;
     name: string | null;
     phone: string | null;
+};
+
+/**
+ * Phrase
+ *
+ * Something that customers said and no rule knew, without accents and case.
+ */
+export type Phrase = {
+    /**
+     * Count
+     */
+    count: number;
+    /**
+     * Last At
+     */
+    last_at: string;
+    /**
+     * Phrase
+     */
+    phrase: string;
 };
 
 /**
@@ -1109,6 +2074,158 @@ export type Qr = {
      * Seconds Left
      */
     seconds_left: number;
+};
+
+/**
+ * Queue
+ *
+ * A part of the queue.
+ *
+ * Attributes:
+ * queued: How many messages wait in all.
+ * oldest_at: Since when the oldest of them does.
+ * reasons: How many wait for which reason.
+ */
+export type Queue = {
+    /**
+     * Items
+     */
+    items: Array<SendView>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+    /**
+     * Oldest At
+     */
+    oldest_at: string | null;
+    /**
+     * Queued
+     */
+    queued: number;
+    /**
+     * Reasons
+     */
+    reasons: {
+        [key: string]: number;
+    };
+};
+
+/**
+ * Quiet
+ *
+ * The hours in which nothing is sent, of the account's wall clock; an end before the start is on the next day.
+ *
+ * Attributes:
+ * answers: Who wrote within the last 24 hours is answered all the same.
+ * time_zone: Another one than the account's.
+ */
+export type Quiet = {
+    /**
+     * Answers
+     */
+    answers?: boolean;
+    /**
+     * End
+     */
+    end: string;
+    /**
+     * Start
+     */
+    start: string;
+    /**
+     * Time Zone
+     */
+    time_zone?: string | null;
+};
+
+/**
+ * QuietChange
+ *
+ * The hours in which nothing is sent; an end before the start is on the next day.
+ */
+export type QuietChange = {
+    /**
+     * Answers
+     *
+     * Who wrote within the last 24 hours is answered all the same.
+     */
+    answers?: boolean | null;
+    /**
+     * End
+     */
+    end?: string | null;
+    /**
+     * Start
+     */
+    start?: string | null;
+    /**
+     * Time Zone
+     *
+     * Another one than the account's.
+     */
+    time_zone?: string | null;
+};
+
+/**
+ * Receive
+ *
+ * What a number takes in besides the chats with people. What it does not take in is acknowledged and forgotten.
+ *
+ * Attributes:
+ * groups: None: as the installation has it.
+ */
+export type Receive = {
+    /**
+     * Channels
+     */
+    channels?: boolean;
+    /**
+     * Groups
+     */
+    groups?: boolean | null;
+    /**
+     * Status
+     */
+    status?: boolean;
+};
+
+/**
+ * ReceiveChange
+ *
+ * What it takes in besides the chats with people.
+ */
+export type ReceiveChange = {
+    /**
+     * Channels
+     */
+    channels?: boolean | null;
+    /**
+     * Groups
+     *
+     * Null: as the installation has it.
+     */
+    groups?: boolean | null;
+    /**
+     * Status
+     */
+    status?: boolean | null;
+};
+
+/**
+ * Recipient
+ *
+ * To whom it goes.
+ */
+export type Recipient = {
+    /**
+     * Kind
+     */
+    kind: 'pn' | 'lid' | 'group' | 'status' | 'channel' | 'username';
+    /**
+     * Value
+     */
+    value: string;
 };
 
 /**
@@ -1172,11 +2289,109 @@ export type Register = {
 };
 
 /**
+ * Rehearsal
+ *
+ * A conversation to walk through.
+ *
+ * Attributes:
+ * device_id: On which number; null: one without settings of its own.
+ * bot: A draft to try; null: what holds now.
+ * at: When it begins; null: now.
+ * known: The chat was there before: no welcome at its beginning.
+ */
+export type Rehearsal = {
+    /**
+     * At
+     */
+    at?: string | null;
+    bot?: Bot | null;
+    /**
+     * Device Id
+     */
+    device_id?: string | null;
+    /**
+     * Known
+     */
+    known?: boolean;
+    /**
+     * Name
+     */
+    name?: string;
+    /**
+     * Steps
+     */
+    steps: Array<Step>;
+    /**
+     * Team Id
+     */
+    team_id?: string | null;
+};
+
+/**
+ * Rehearsed
+ *
+ * The conversation with the bot's part, a step for each of the steps.
+ */
+export type Rehearsed = {
+    /**
+     * Steps
+     */
+    steps: Array<Outcome>;
+};
+
+/**
+ * Reply
+ *
+ * What is said: a text with variables such as ``{{contact.name}}``, a file, or a file with a caption.
+ */
+export type Reply = {
+    /**
+     * Media Id
+     */
+    media_id?: string | null;
+    /**
+     * Text
+     */
+    text?: string | null;
+};
+
+/**
  * Role
  *
  * What a user may do, from much to little.
  */
-export type Role = 'owner' | 'admin' | 'agent';
+export type Role = 'admin' | 'agent' | 'owner';
+
+/**
+ * Rule
+ *
+ * A keyword's answer; of several that match, the first in the list answers.
+ *
+ * Attributes:
+ * match: ``exact``: the whole message is one of the phrases; ``contains``: one of them stands in it, also inside of a word;
+ * ``starts``: it begins with one, as whole words; ``any_of``: one of them is in it, as whole words; ``regex``: RE2.
+ */
+export type Rule = {
+    /**
+     * Enabled
+     */
+    enabled?: boolean;
+    /**
+     * Id
+     */
+    id: string;
+    match: Match;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Phrases
+     */
+    phrases: Array<string>;
+    reply?: Reply | null;
+    then?: Then;
+};
 
 /**
  * Scope
@@ -1218,6 +2433,58 @@ export type Send = {
 };
 
 /**
+ * SendView
+ *
+ * A message on its way out.
+ *
+ * Attributes:
+ * status: ``queued``: it has not started; ``unknown``: nobody knows whether it went; ``failed``: it did not, of the last days.
+ * reason: A stable code of why it waits, or how it ended; null where it is simply not its turn.
+ * until: It is held until then.
+ * position: Its place among the messages that are queued; 1 goes next.
+ * to: Null where that is kept no more.
+ */
+export type SendView = {
+    /**
+     * Age Seconds
+     */
+    age_seconds: number;
+    /**
+     * Attempts
+     */
+    attempts: number;
+    /**
+     * Expires At
+     */
+    expires_at: string;
+    /**
+     * Made At
+     */
+    made_at: string;
+    /**
+     * Message Id
+     */
+    message_id: string;
+    /**
+     * Position
+     */
+    position: number | null;
+    /**
+     * Reason
+     */
+    reason: string | null;
+    /**
+     * Status
+     */
+    status: 'queued' | 'sending' | 'unknown' | 'failed';
+    to: Recipient | null;
+    /**
+     * Until
+     */
+    until: string | null;
+};
+
+/**
  * SessionOut
  *
  * One sign-in that is still good.
@@ -1256,6 +2523,182 @@ export type SessionOut = {
 };
 
 /**
+ * Settings
+ *
+ * The account's bot.
+ *
+ * Attributes:
+ * version: Grows with each change; 0: nobody has set it up yet.
+ * own: The numbers that have settings of their own.
+ */
+export type Settings = {
+    /**
+     * Enabled
+     */
+    enabled?: boolean;
+    manners?: Manners;
+    /**
+     * Menus
+     */
+    menus?: Array<Menu>;
+    out_of_hours?: OutOfHours;
+    /**
+     * Own
+     */
+    own?: Array<string>;
+    /**
+     * Rules
+     */
+    rules?: Array<Rule>;
+    /**
+     * Version
+     */
+    version: number;
+    welcome?: Welcome;
+};
+
+/**
+ * SettingsChange
+ *
+ * What is to be changed; what is left out stays as it is.
+ */
+export type SettingsChange = {
+    /**
+     * Labels
+     */
+    labels?: Array<string> | null;
+    /**
+     * Metadata
+     *
+     * At most 4096 bytes of JSON; it replaces what was there.
+     */
+    metadata?: {
+        [key: string]: JsonValue;
+    } | null;
+    pace?: PaceChange | null;
+    /**
+     * Proxy
+     *
+     * http://, https:// or socks5://, with user and password where they are needed; null: none.
+     */
+    proxy?: string | null;
+    receive?: ReceiveChange | null;
+    /**
+     * Shown As
+     *
+     * How the linked device is called on the phone, from the next pairing on.
+     */
+    shown_as?: string | null;
+};
+
+/**
+ * SettingsPut
+ *
+ * The account's bot as it shall be.
+ */
+export type SettingsPut = {
+    /**
+     * Enabled
+     */
+    enabled?: boolean;
+    manners?: Manners;
+    /**
+     * Menus
+     */
+    menus?: Array<Menu>;
+    out_of_hours?: OutOfHours;
+    /**
+     * Rules
+     */
+    rules?: Array<Rule>;
+    /**
+     * Version
+     *
+     * The version that was changed; another one now is refused. Left out: whatever stands is replaced.
+     */
+    version?: number | null;
+    welcome?: Welcome;
+};
+
+/**
+ * SettingsView
+ *
+ * All that is set.
+ *
+ * Attributes:
+ * proxy: Its address without user and password; null: the session goes straight.
+ */
+export type SettingsView = {
+    /**
+     * Labels
+     */
+    labels?: Array<string>;
+    /**
+     * Metadata
+     */
+    metadata?: {
+        [key: string]: JsonValue;
+    };
+    pace?: Pace;
+    /**
+     * Proxy
+     */
+    proxy: string | null;
+    receive?: Receive;
+    /**
+     * Shown As
+     */
+    shown_as?: string | null;
+};
+
+/**
+ * ShardView
+ *
+ * A shard.
+ *
+ * Attributes:
+ * worker: Who has it; null: nobody, so that its numbers are not served.
+ * fence: The token with which its owner writes; 0 until the owner has been let in by the database.
+ * age_seconds: Since the owner said last that it lives; at 15 the shard is free.
+ * devices: Numbers in it. `sessions`: those that should have a session. `connected`: those that have.
+ * moved_to: The worker that was ordered to have it.
+ */
+export type ShardView = {
+    /**
+     * Age Seconds
+     */
+    age_seconds: number | null;
+    /**
+     * Connected
+     */
+    connected: number;
+    /**
+     * Devices
+     */
+    devices: number;
+    /**
+     * Fence
+     */
+    fence: number;
+    /**
+     * Moved To
+     */
+    moved_to: string | null;
+    /**
+     * Number
+     */
+    number: number;
+    /**
+     * Sessions
+     */
+    sessions: number;
+    /**
+     * Worker
+     */
+    worker: string | null;
+};
+
+/**
  * SignedIn
  *
  * Somebody is signed in; the tokens are left out where they went as cookies.
@@ -1284,6 +2727,67 @@ export type SignedIn = {
 };
 
 /**
+ * Span
+ *
+ * From *opens* to *closes* on the clock; one that closes earlier than it opens ends on the next day.
+ */
+export type Span = {
+    /**
+     * Closes
+     */
+    closes: string;
+    /**
+     * Opens
+     */
+    opens: string;
+};
+
+/**
+ * Stage
+ *
+ * What a young number may do on one of its first days.
+ *
+ * Attributes:
+ * new_contacts: To how many it may write that never heard of it.
+ * messages: How many messages it may send to those who have not written in the last 24 hours.
+ */
+export type Stage = {
+    /**
+     * Messages
+     */
+    messages: number;
+    /**
+     * New Contacts
+     */
+    new_contacts: number;
+};
+
+/**
+ * Standing
+ *
+ * How the bot stands in a chat.
+ *
+ * Attributes:
+ * silent: It says nothing there.
+ * until: When it speaks again; null while silent: when the chat is closed.
+ * menu: The menu that waits for a number.
+ */
+export type Standing = {
+    /**
+     * Menu
+     */
+    menu?: string | null;
+    /**
+     * Silent
+     */
+    silent: boolean;
+    /**
+     * Until
+     */
+    until?: string | null;
+};
+
+/**
  * StandingChange
  *
  * What the installation's owner decides; what is left out stays.
@@ -1294,6 +2798,120 @@ export type StandingChange = {
      * Suspended
      */
     suspended?: boolean | null;
+};
+
+/**
+ * Step
+ *
+ * Something that happens in the conversation.
+ *
+ * Attributes:
+ * who: ``customer`` writes, ``person``: somebody of the team answers, ``close``: the chat is closed.
+ * text: What the customer writes; null: a voice note or a picture.
+ * after_minutes: How long after the step before.
+ */
+export type Step = {
+    /**
+     * After Minutes
+     */
+    after_minutes?: number;
+    /**
+     * Text
+     */
+    text?: string | null;
+    /**
+     * Who
+     */
+    who?: 'customer' | 'person' | 'close';
+};
+
+/**
+ * StepView
+ *
+ * One change of a number's standing, or of what is wanted of it.
+ *
+ * Attributes:
+ * by: Null where it came by itself, or from the phone.
+ */
+export type StepView = {
+    /**
+     * Action
+     */
+    action: string | null;
+    /**
+     * At
+     */
+    at: string;
+    by: Doer | null;
+    /**
+     * Reason
+     */
+    reason: string | null;
+    /**
+     * Revision
+     */
+    revision: number;
+    state: DeviceState;
+    /**
+     * Until
+     */
+    until: string | null;
+    wanted: Wanted;
+};
+
+/**
+ * Switch
+ *
+ * Have the bot silent in a chat, or not.
+ */
+export type Switch = {
+    /**
+     * Minutes
+     */
+    minutes?: number | null;
+    /**
+     * Silent
+     */
+    silent: boolean;
+};
+
+/**
+ * Tag
+ *
+ * What chats and contacts can bear; *color* is ``#rrggbb``.
+ */
+export type Tag = {
+    color: string;
+    id: string;
+    name: string;
+};
+
+/**
+ * TagChange
+ *
+ * Another name or colour.
+ */
+export type TagChange = {
+    /**
+     * Color
+     */
+    color?: string | null;
+    /**
+     * Name
+     */
+    name?: string | null;
+};
+
+/**
+ * Take
+ *
+ * The caller wants to answer it.
+ */
+export type Take = {
+    /**
+     * Revision
+     */
+    revision?: number | null;
 };
 
 /**
@@ -1337,6 +2955,38 @@ export type TeamOut = {
 };
 
 /**
+ * Then
+ *
+ * What happens besides.
+ *
+ * Attributes:
+ * hand_over: A person takes the chat: the assigner finds one, of the team where one is named, and the bot falls silent.
+ * menu: The menu that is shown after the reply.
+ */
+export type Then = {
+    /**
+     * Close
+     */
+    close?: boolean;
+    /**
+     * Hand Over
+     */
+    hand_over?: boolean;
+    /**
+     * Menu
+     */
+    menu?: string | null;
+    /**
+     * Tag Ids
+     */
+    tag_ids?: Array<string>;
+    /**
+     * Team Id
+     */
+    team_id?: string | null;
+};
+
+/**
  * Ticket
  *
  * Opens one socket, once: ``GET /ws?ticket=``.
@@ -1364,6 +3014,10 @@ export type UserChange = {
      * Active
      */
     active?: boolean | null;
+    /**
+     * Chats
+     */
+    chats?: 'all' | 'team' | 'own' | null;
     /**
      * Devices
      *
@@ -1400,6 +3054,12 @@ export type UserOut = {
      */
     active: boolean;
     /**
+     * Chats
+     *
+     * which chats of those numbers are seen: all, those in the queue of one's teams and those one answers, or one's own
+     */
+    chats?: 'all' | 'team' | 'own';
+    /**
      * Created At
      */
     created_at: string;
@@ -1435,6 +3095,168 @@ export type UserOut = {
  */
 export type Wanted = 'connected' | 'disconnected' | 'logged_out' | 'deleted';
 
+/**
+ * WarmUp
+ *
+ * On which day of its warm-up a young number is; 1 is the day of its pairing.
+ */
+export type WarmUp = {
+    /**
+     * Day
+     */
+    day: number;
+    /**
+     * Days
+     */
+    days: number;
+};
+
+/**
+ * Weekly
+ *
+ * A span of every week; *day* is 0 on Mondays and 6 on Sundays.
+ */
+export type Weekly = {
+    /**
+     * Closes
+     */
+    closes: string;
+    /**
+     * Day
+     */
+    day: number;
+    /**
+     * Opens
+     */
+    opens: string;
+};
+
+/**
+ * Welcome
+ *
+ * Said to who writes for the first time, or again after *after_days* of silence (null: the first time alone).
+ */
+export type Welcome = {
+    /**
+     * After Days
+     */
+    after_days?: number | null;
+    /**
+     * Enabled
+     */
+    enabled?: boolean;
+    /**
+     * Menu
+     */
+    menu?: string | null;
+    reply?: Reply | null;
+};
+
+/**
+ * Why
+ *
+ * Why it spoke or was silent.
+ */
+export type Why = 'history' | 'group' | 'off' | 'late' | 'overtaken' | 'paused' | 'loop' | 'person' | 'option' | 'no-option' | 'rule' | 'out-of-hours' | 'welcome' | 'unknown' | 'nothing-said';
+
+/**
+ * WorkerView
+ *
+ * A worker.
+ *
+ * Attributes:
+ * state: ``running``, ``full`` (it keeps what it has), ``draining`` and ``drained`` (by order), ``recycling`` and
+ * ``ending`` (it hands everything over and ends).
+ * sessions: How many of its sessions stand where.
+ * connects: Its way to WhatsApp: ``open``, ``probing`` or ``away``.
+ * connects_waiting: Sessions that wait for their turn to connect.
+ * rss_mb: With `threads`, `files` and `db_connections`: of both its processes together.
+ * inbound_per_second: Messages that came in, lately.
+ * loss_windows: How often, since it started, something may have been lost that WhatsApp counted as delivered; by cause.
+ */
+export type WorkerView = {
+    /**
+     * Capacity
+     */
+    capacity: number;
+    /**
+     * Connects
+     */
+    connects: string;
+    /**
+     * Connects Waiting
+     */
+    connects_waiting: number;
+    /**
+     * Db Connections
+     */
+    db_connections: number;
+    /**
+     * Files
+     */
+    files: number;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Inbound Per Second
+     */
+    inbound_per_second: number;
+    /**
+     * Journal Bytes
+     */
+    journal_bytes: number;
+    /**
+     * Loss Windows
+     */
+    loss_windows: {
+        [key: string]: number;
+    };
+    /**
+     * Outbound Per Second
+     */
+    outbound_per_second: number;
+    /**
+     * Rss Mb
+     */
+    rss_mb: number;
+    /**
+     * Sends Oldest Seconds
+     */
+    sends_oldest_seconds: number;
+    /**
+     * Sends Waiting
+     */
+    sends_waiting: number;
+    /**
+     * Sessions
+     */
+    sessions: {
+        [key: string]: number;
+    };
+    /**
+     * Shards
+     */
+    shards: number;
+    /**
+     * Started At
+     */
+    started_at: string | null;
+    /**
+     * State
+     */
+    state: 'running' | 'full' | 'draining' | 'drained' | 'recycling' | 'ending';
+    /**
+     * Threads
+     */
+    threads: number;
+    /**
+     * Version
+     */
+    version: string;
+};
+
 export type AuthJwksData = {
     body?: never;
     path?: never;
@@ -1444,9 +3266,53 @@ export type AuthJwksData = {
 
 export type AuthJwksErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `cors`: Pages of this origin may not call the API. `account-suspended`: The account is suspended. `csrf`: The request does not carry the session's CSRF token.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthJwksError = AuthJwksErrors[keyof AuthJwksErrors];
@@ -1469,6 +3335,10 @@ export type AccountReadAccountData = {
 
 export type AccountReadAccountErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -1477,9 +3347,45 @@ export type AccountReadAccountErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AccountReadAccountError = AccountReadAccountErrors[keyof AccountReadAccountErrors];
@@ -1514,17 +3420,49 @@ export type AccountChangeAccountErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `too-large`: The body is too large.
      */
     413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AccountChangeAccountError = AccountChangeAccountErrors[keyof AccountChangeAccountErrors];
@@ -1545,9 +3483,15 @@ export type ActivityListActivityData = {
         /**
          * Actor
          *
-         * usr_… or key_…: what this one did
+         * usr_… or key_…, or bot, automation, schedule: what this one did
          */
         actor?: string | null;
+        /**
+         * Target
+         *
+         * the id of what it was done to
+         */
+        target?: string | null;
         /**
          * Kind
          *
@@ -1584,6 +3528,10 @@ export type ActivityListActivityData = {
 
 export type ActivityListActivityErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -1592,13 +3540,49 @@ export type ActivityListActivityErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type ActivityListActivityError = ActivityListActivityErrors[keyof ActivityListActivityErrors];
@@ -1611,6 +3595,482 @@ export type ActivityListActivityResponses = {
 };
 
 export type ActivityListActivityResponse = ActivityListActivityResponses[keyof ActivityListActivityResponses];
+
+export type AssignmentReadAssignmentData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/assignment';
+};
+
+export type AssignmentReadAssignmentErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AssignmentReadAssignmentError = AssignmentReadAssignmentErrors[keyof AssignmentReadAssignmentErrors];
+
+export type AssignmentReadAssignmentResponses = {
+    /**
+     * It is done.
+     */
+    200: Assignment;
+};
+
+export type AssignmentReadAssignmentResponse = AssignmentReadAssignmentResponses[keyof AssignmentReadAssignmentResponses];
+
+export type AssignmentSetCapacityData = {
+    body: Capacity;
+    path?: never;
+    query?: never;
+    url: '/api/assignment';
+};
+
+export type AssignmentSetCapacityErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AssignmentSetCapacityError = AssignmentSetCapacityErrors[keyof AssignmentSetCapacityErrors];
+
+export type AssignmentSetCapacityResponses = {
+    /**
+     * It is done.
+     */
+    200: Assignment;
+};
+
+export type AssignmentSetCapacityResponse = AssignmentSetCapacityResponses[keyof AssignmentSetCapacityResponses];
+
+export type AssignmentSetOfAgentData = {
+    body: OwnCapacity;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/assignment/agents/{id}';
+};
+
+export type AssignmentSetOfAgentErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `user-not-found`: No such person is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AssignmentSetOfAgentError = AssignmentSetOfAgentErrors[keyof AssignmentSetOfAgentErrors];
+
+export type AssignmentSetOfAgentResponses = {
+    /**
+     * It is done.
+     */
+    200: Assignment;
+};
+
+export type AssignmentSetOfAgentResponse = AssignmentSetOfAgentResponses[keyof AssignmentSetOfAgentResponses];
+
+export type AssignmentSetOfDeviceData = {
+    body: Automatic;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/assignment/devices/{id}';
+};
+
+export type AssignmentSetOfDeviceErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: No such number is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AssignmentSetOfDeviceError = AssignmentSetOfDeviceErrors[keyof AssignmentSetOfDeviceErrors];
+
+export type AssignmentSetOfDeviceResponses = {
+    /**
+     * It is done.
+     */
+    200: Assignment;
+};
+
+export type AssignmentSetOfDeviceResponse = AssignmentSetOfDeviceResponses[keyof AssignmentSetOfDeviceResponses];
+
+export type AssignmentSetOfTeamData = {
+    body: Automatic;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/assignment/teams/{id}';
+};
+
+export type AssignmentSetOfTeamErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `team-not-found`: No such team is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AssignmentSetOfTeamError = AssignmentSetOfTeamErrors[keyof AssignmentSetOfTeamErrors];
+
+export type AssignmentSetOfTeamResponses = {
+    /**
+     * It is done.
+     */
+    200: Assignment;
+};
+
+export type AssignmentSetOfTeamResponse = AssignmentSetOfTeamResponses[keyof AssignmentSetOfTeamResponses];
+
+export type AuthPreviewInvitationData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * Code
+         *
+         * what the link ends with
+         */
+        code: string;
+    };
+    url: '/api/auth/invitation';
+};
+
+export type AuthPreviewInvitationErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `cors`: Pages of this origin may not call the API. `account-suspended`: The account is suspended. `csrf`: The request does not carry the session's CSRF token.
+     */
+    403: Problem;
+    /**
+     * `invitation-not-found`: This invitation is not open.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AuthPreviewInvitationError = AuthPreviewInvitationErrors[keyof AuthPreviewInvitationErrors];
+
+export type AuthPreviewInvitationResponses = {
+    /**
+     * Successful Response
+     */
+    200: InvitationPreview;
+};
+
+export type AuthPreviewInvitationResponse = AuthPreviewInvitationResponses[keyof AuthPreviewInvitationResponses];
 
 export type AuthLoginData = {
     body: Login;
@@ -1633,9 +4093,29 @@ export type AuthLoginErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `too-large`: The body is too large.
      */
     413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
      */
@@ -1645,9 +4125,17 @@ export type AuthLoginErrors = {
      */
     429: Problem;
     /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Too many sign-ins are under way; try again in a moment.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthLoginError = AuthLoginErrors[keyof AuthLoginErrors];
@@ -1681,17 +4169,49 @@ export type AuthLogoutErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `too-large`: The body is too large.
      */
     413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthLogoutError = AuthLogoutErrors[keyof AuthLogoutErrors];
@@ -1714,6 +4234,10 @@ export type AuthMeData = {
 
 export type AuthMeErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -1726,9 +4250,41 @@ export type AuthMeErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthMeError = AuthMeErrors[keyof AuthMeErrors];
@@ -1763,9 +4319,29 @@ export type AuthChangePasswordErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `too-large`: The body is too large.
      */
     413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
      */
@@ -1775,9 +4351,17 @@ export type AuthChangePasswordErrors = {
      */
     429: Problem;
     /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Too many sign-ins are under way; try again in a moment.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthChangePasswordError = AuthChangePasswordErrors[keyof AuthChangePasswordErrors];
@@ -1804,17 +4388,53 @@ export type AuthForgotErrors = {
      */
     400: Problem;
     /**
+     * `cors`: Pages of this origin may not call the API. `account-suspended`: The account is suspended. `csrf`: The request does not carry the session's CSRF token.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `too-large`: The body is too large.
      */
     413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthForgotError = AuthForgotErrors[keyof AuthForgotErrors];
@@ -1843,17 +4463,49 @@ export type AuthResetErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `too-large`: The body is too large.
      */
     413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Too many sign-ins are under way; try again in a moment.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthResetError = AuthResetErrors[keyof AuthResetErrors];
@@ -1891,17 +4543,49 @@ export type AuthRefreshErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `too-large`: The body is too large.
      */
     413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthRefreshError = AuthRefreshErrors[keyof AuthRefreshErrors];
@@ -1932,6 +4616,18 @@ export type AuthRegisterErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `email-taken`: Somebody has this e-mail address already. `limit-reached`: The account may not have more of this.
      */
     409: Problem;
@@ -1940,13 +4636,33 @@ export type AuthRegisterErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Too many sign-ins are under way; try again in a moment.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthRegisterError = AuthRegisterErrors[keyof AuthRegisterErrors];
@@ -1969,6 +4685,10 @@ export type AuthListSessionsData = {
 
 export type AuthListSessionsErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -1977,9 +4697,45 @@ export type AuthListSessionsErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthListSessionsError = AuthListSessionsErrors[keyof AuthListSessionsErrors];
@@ -2007,6 +4763,10 @@ export type AuthCloseSessionData = {
 
 export type AuthCloseSessionErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2019,9 +4779,41 @@ export type AuthCloseSessionErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthCloseSessionError = AuthCloseSessionErrors[keyof AuthCloseSessionErrors];
@@ -2044,6 +4836,10 @@ export type AuthTicketData = {
 
 export type AuthTicketErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2052,9 +4848,45 @@ export type AuthTicketErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Where tickets are kept does not answer; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type AuthTicketError = AuthTicketErrors[keyof AuthTicketErrors];
@@ -2067,6 +4899,907 @@ export type AuthTicketResponses = {
 };
 
 export type AuthTicketResponse = AuthTicketResponses[keyof AuthTicketResponses];
+
+export type BotReadBotData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/bot';
+};
+
+export type BotReadBotErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotReadBotError = BotReadBotErrors[keyof BotReadBotErrors];
+
+export type BotReadBotResponses = {
+    /**
+     * Successful Response
+     */
+    200: Settings;
+};
+
+export type BotReadBotResponse = BotReadBotResponses[keyof BotReadBotResponses];
+
+export type BotSetBotData = {
+    body: SettingsPut;
+    path?: never;
+    query?: never;
+    url: '/api/bot';
+};
+
+export type BotSetBotErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `bot-changed`: Somebody else has changed the bot meanwhile.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bot-rule-invalid`: A rule or a menu of the bot cannot work. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotSetBotError = BotSetBotErrors[keyof BotSetBotErrors];
+
+export type BotSetBotResponses = {
+    /**
+     * Successful Response
+     */
+    200: Settings;
+};
+
+export type BotSetBotResponse = BotSetBotResponses[keyof BotSetBotResponses];
+
+export type BotReadChatData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/bot/chats/{id}';
+};
+
+export type BotReadChatErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `chat-not-found`: The bot knows no such chat. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotReadChatError = BotReadChatErrors[keyof BotReadChatErrors];
+
+export type BotReadChatResponses = {
+    /**
+     * Successful Response
+     */
+    200: Standing;
+};
+
+export type BotReadChatResponse = BotReadChatResponses[keyof BotReadChatResponses];
+
+export type BotSwitchChatData = {
+    body: Switch;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/bot/chats/{id}';
+};
+
+export type BotSwitchChatErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `chat-not-found`: The bot knows no such chat. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotSwitchChatError = BotSwitchChatErrors[keyof BotSwitchChatErrors];
+
+export type BotSwitchChatResponses = {
+    /**
+     * Successful Response
+     */
+    200: Standing;
+};
+
+export type BotSwitchChatResponse = BotSwitchChatResponses[keyof BotSwitchChatResponses];
+
+export type BotClearNumberData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/bot/devices/{id}';
+};
+
+export type BotClearNumberErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: The bot knows no such number. `bot-settings-not-found`: This number has no settings of its own: the account's hold. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `devices-unavailable`: Nobody can say at the moment whether there is such a number. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotClearNumberError = BotClearNumberErrors[keyof BotClearNumberErrors];
+
+export type BotClearNumberResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type BotClearNumberResponse = BotClearNumberResponses[keyof BotClearNumberResponses];
+
+export type BotReadNumberData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/bot/devices/{id}';
+};
+
+export type BotReadNumberErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: The bot knows no such number. `bot-settings-not-found`: This number has no settings of its own: the account's hold. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `devices-unavailable`: Nobody can say at the moment whether there is such a number. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotReadNumberError = BotReadNumberErrors[keyof BotReadNumberErrors];
+
+export type BotReadNumberResponses = {
+    /**
+     * Successful Response
+     */
+    200: NumberSettings;
+};
+
+export type BotReadNumberResponse = BotReadNumberResponses[keyof BotReadNumberResponses];
+
+export type BotSetNumberData = {
+    body: NumberPut;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/bot/devices/{id}';
+};
+
+export type BotSetNumberErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: The bot knows no such number. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `bot-changed`: Somebody else has changed the bot meanwhile.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bot-rule-invalid`: A rule or a menu of the bot cannot work. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `devices-unavailable`: Nobody can say at the moment whether there is such a number. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotSetNumberError = BotSetNumberErrors[keyof BotSetNumberErrors];
+
+export type BotSetNumberResponses = {
+    /**
+     * Successful Response
+     */
+    200: NumberSettings;
+};
+
+export type BotSetNumberResponse = BotSetNumberResponses[keyof BotSetNumberResponses];
+
+export type BotReadFiguresData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * First
+         *
+         * A day of the account; left out: six days before the last.
+         */
+        first?: string | null;
+        /**
+         * Last
+         *
+         * A day of the account; left out: today.
+         */
+        last?: string | null;
+        /**
+         * Device Id
+         */
+        device_id?: string | null;
+    };
+    url: '/api/bot/figures';
+};
+
+export type BotReadFiguresErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `period-invalid`: This is no period. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotReadFiguresError = BotReadFiguresErrors[keyof BotReadFiguresErrors];
+
+export type BotReadFiguresResponses = {
+    /**
+     * Successful Response
+     */
+    200: Figures;
+};
+
+export type BotReadFiguresResponse = BotReadFiguresResponses[keyof BotReadFiguresResponses];
+
+export type BotForgetPhraseData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * Phrase
+         *
+         * As the list shows it.
+         */
+        phrase: string;
+    };
+    url: '/api/bot/phrases';
+};
+
+export type BotForgetPhraseErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotForgetPhraseError = BotForgetPhraseErrors[keyof BotForgetPhraseErrors];
+
+export type BotForgetPhraseResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type BotForgetPhraseResponse = BotForgetPhraseResponses[keyof BotForgetPhraseResponses];
+
+export type BotListPhrasesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+    };
+    url: '/api/bot/phrases';
+};
+
+export type BotListPhrasesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotListPhrasesError = BotListPhrasesErrors[keyof BotListPhrasesErrors];
+
+export type BotListPhrasesResponses = {
+    /**
+     * Successful Response
+     */
+    200: PagePhrase;
+};
+
+export type BotListPhrasesResponse = BotListPhrasesResponses[keyof BotListPhrasesResponses];
+
+export type BotSimulateData = {
+    body: Rehearsal;
+    path?: never;
+    query?: never;
+    url: '/api/bot/simulate';
+};
+
+export type BotSimulateErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: The bot knows no such number.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bot-rule-invalid`: A rule or a menu of the bot cannot work. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `devices-unavailable`: Nobody can say at the moment whether there is such a number. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type BotSimulateError = BotSimulateErrors[keyof BotSimulateErrors];
+
+export type BotSimulateResponses = {
+    /**
+     * Successful Response
+     */
+    200: Rehearsed;
+};
+
+export type BotSimulateResponse = BotSimulateResponses[keyof BotSimulateResponses];
 
 export type ChatsListChatsData = {
     body?: never;
@@ -2091,11 +5824,41 @@ export type ChatsListChatsData = {
          */
         device_id?: string | null;
         /**
+         * Status
+         *
+         * With this status alone.
+         */
+        status?: 'open' | 'pending' | 'snoozed' | 'closed' | null;
+        /**
+         * Assignee
+         *
+         * Answered by this user (`usr_…`), by `me`, or by `none`.
+         */
+        assignee?: string | 'me' | 'none' | null;
+        /**
+         * Team Id
+         *
+         * In the queue of this team.
+         */
+        team_id?: string | null;
+        /**
+         * Tag Id
+         *
+         * With this tag; none has one that has been deleted.
+         */
+        tag_id?: string | null;
+        /**
          * Unread
          *
          * Only those with (or without) unread messages.
          */
         unread?: boolean | null;
+        /**
+         * Pinned
+         *
+         * Only those that the caller has pinned.
+         */
+        pinned?: boolean;
         /**
          * Q
          *
@@ -2108,6 +5871,10 @@ export type ChatsListChatsData = {
 
 export type ChatsListChatsErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2116,13 +5883,49 @@ export type ChatsListChatsErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type ChatsListChatsError = ChatsListChatsErrors[keyof ChatsListChatsErrors];
@@ -2139,6 +5942,79 @@ export type ChatsListChatsResponses = {
 
 export type ChatsListChatsResponse = ChatsListChatsResponses[keyof ChatsListChatsResponses];
 
+export type ChatsCountChatsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/chats/counts';
+};
+
+export type ChatsCountChatsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ChatsCountChatsError = ChatsCountChatsErrors[keyof ChatsCountChatsErrors];
+
+export type ChatsCountChatsResponses = {
+    /**
+     * It is done.
+     */
+    200: Counts;
+};
+
+export type ChatsCountChatsResponse = ChatsCountChatsResponses[keyof ChatsCountChatsResponses];
+
 export type ChatsGetChatData = {
     body?: never;
     path: {
@@ -2153,6 +6029,10 @@ export type ChatsGetChatData = {
 
 export type ChatsGetChatErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2165,9 +6045,41 @@ export type ChatsGetChatErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type ChatsGetChatError = ChatsGetChatErrors[keyof ChatsGetChatErrors];
@@ -2180,6 +6092,178 @@ export type ChatsGetChatResponses = {
 };
 
 export type ChatsGetChatResponse = ChatsGetChatResponses[keyof ChatsGetChatResponses];
+
+export type ChatsChangeChatData = {
+    body: Change;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/chats/{id}';
+};
+
+export type ChatsChangeChatErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `chat-not-found`: No such chat is here. `tag-not-found`: No such tag is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `chat-moved`: Somebody else changed this chat meanwhile; `chat` is how it stands. `too-many`: There are as many of these as an account can have.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `snooze-invalid`: A snooze ends at a time ahead. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ChatsChangeChatError = ChatsChangeChatErrors[keyof ChatsChangeChatErrors];
+
+export type ChatsChangeChatResponses = {
+    /**
+     * It is done.
+     */
+    200: Chat;
+};
+
+export type ChatsChangeChatResponse = ChatsChangeChatResponses[keyof ChatsChangeChatResponses];
+
+export type ChatsAssignData = {
+    body: Assign;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/chats/{id}/assign';
+};
+
+export type ChatsAssignErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `chat-not-found`: No such chat is here. `team-not-found`: No such team is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `chat-moved`: Somebody else changed this chat meanwhile; `chat` is how it stands.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `assignee-invalid`: Nobody active with this id sees the chat. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ChatsAssignError = ChatsAssignErrors[keyof ChatsAssignErrors];
+
+export type ChatsAssignResponses = {
+    /**
+     * It is done.
+     */
+    200: Chat;
+};
+
+export type ChatsAssignResponse = ChatsAssignResponses[keyof ChatsAssignResponses];
 
 export type ChatsListMessagesData = {
     body?: never;
@@ -2208,6 +6292,10 @@ export type ChatsListMessagesData = {
 
 export type ChatsListMessagesErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2220,13 +6308,45 @@ export type ChatsListMessagesErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type ChatsListMessagesError = ChatsListMessagesErrors[keyof ChatsListMessagesErrors];
@@ -2257,6 +6377,10 @@ export type ChatsReadData = {
 
 export type ChatsReadErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2269,9 +6393,41 @@ export type ChatsReadErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type ChatsReadError = ChatsReadErrors[keyof ChatsReadErrors];
@@ -2284,6 +6440,92 @@ export type ChatsReadResponses = {
 };
 
 export type ChatsReadResponse = ChatsReadResponses[keyof ChatsReadResponses];
+
+export type ChatsTakeData = {
+    body: Take;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/chats/{id}/take';
+};
+
+export type ChatsTakeErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `chat-not-found`: No such chat is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `chat-moved`: Somebody else changed this chat meanwhile; `chat` is how it stands.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `assignee-invalid`: Nobody active with this id sees the chat. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ChatsTakeError = ChatsTakeErrors[keyof ChatsTakeErrors];
+
+export type ChatsTakeResponses = {
+    /**
+     * It is done.
+     */
+    200: Chat;
+};
+
+export type ChatsTakeResponse = ChatsTakeResponses[keyof ChatsTakeResponses];
 
 export type ContactsListContactsData = {
     body?: never;
@@ -2313,6 +6555,10 @@ export type ContactsListContactsData = {
 
 export type ContactsListContactsErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2321,13 +6567,49 @@ export type ContactsListContactsErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type ContactsListContactsError = ContactsListContactsErrors[keyof ContactsListContactsErrors];
@@ -2373,6 +6655,18 @@ export type ContactsEnterErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
@@ -2381,13 +6675,33 @@ export type ContactsEnterErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `phone-invalid`: This is no phone number. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type ContactsEnterError = ContactsEnterErrors[keyof ContactsEnterErrors];
@@ -2419,6 +6733,10 @@ export type ContactsGetContactData = {
 
 export type ContactsGetContactErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2431,9 +6749,41 @@ export type ContactsGetContactErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type ContactsGetContactError = ContactsGetContactErrors[keyof ContactsGetContactErrors];
@@ -2477,17 +6827,45 @@ export type ContactsRenameErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `too-large`: The body is too large.
      */
     413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type ContactsRenameError = ContactsRenameErrors[keyof ContactsRenameErrors];
@@ -2517,11 +6895,21 @@ export type DevicesListAllData = {
          * The `next_cursor` of the page before.
          */
         cursor?: string | null;
+        /**
+         * Label
+         *
+         * Those alone that have this label.
+         */
+        label?: string | null;
     };
     url: '/api/devices';
 };
 
 export type DevicesListAllErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
     /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
@@ -2531,13 +6919,49 @@ export type DevicesListAllErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type DevicesListAllError = DevicesListAllErrors[keyof DevicesListAllErrors];
@@ -2580,6 +7004,18 @@ export type DevicesCreateErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
@@ -2588,13 +7024,33 @@ export type DevicesCreateErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type DevicesCreateError = DevicesCreateErrors[keyof DevicesCreateErrors];
@@ -2622,6 +7078,10 @@ export type DevicesDeleteData = {
 
 export type DevicesDeleteErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2634,9 +7094,41 @@ export type DevicesDeleteErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type DevicesDeleteError = DevicesDeleteErrors[keyof DevicesDeleteErrors];
@@ -2664,6 +7156,10 @@ export type DevicesReadData = {
 
 export type DevicesReadErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2676,9 +7172,41 @@ export type DevicesReadErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type DevicesReadError = DevicesReadErrors[keyof DevicesReadErrors];
@@ -2722,17 +7250,45 @@ export type DevicesChangeErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `too-large`: The body is too large.
      */
     413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type DevicesChangeError = DevicesChangeErrors[keyof DevicesChangeErrors];
@@ -2760,6 +7316,10 @@ export type DevicesConnectData = {
 
 export type DevicesConnectErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2772,13 +7332,45 @@ export type DevicesConnectErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `logging-out`: The device is being logged out.
      */
     409: Problem;
     /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type DevicesConnectError = DevicesConnectErrors[keyof DevicesConnectErrors];
@@ -2806,6 +7398,10 @@ export type DevicesDisconnectData = {
 
 export type DevicesDisconnectErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2818,9 +7414,41 @@ export type DevicesDisconnectErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type DevicesDisconnectError = DevicesDisconnectErrors[keyof DevicesDisconnectErrors];
@@ -2833,6 +7461,339 @@ export type DevicesDisconnectResponses = {
 };
 
 export type DevicesDisconnectResponse = DevicesDisconnectResponses[keyof DevicesDisconnectResponses];
+
+export type DevicesListEventsData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+    };
+    url: '/api/devices/{id}/events';
+};
+
+export type DevicesListEventsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: There is no such device. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DevicesListEventsError = DevicesListEventsErrors[keyof DevicesListEventsErrors];
+
+export type DevicesListEventsResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageStepView;
+};
+
+export type DevicesListEventsResponse = DevicesListEventsResponses[keyof DevicesListEventsResponses];
+
+export type DevicesReadGovernorData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/devices/{id}/governor';
+};
+
+export type DevicesReadGovernorErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: There is no such device. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DevicesReadGovernorError = DevicesReadGovernorErrors[keyof DevicesReadGovernorErrors];
+
+export type DevicesReadGovernorResponses = {
+    /**
+     * Successful Response
+     */
+    200: GovernorView;
+};
+
+export type DevicesReadGovernorResponse = DevicesReadGovernorResponses[keyof DevicesReadGovernorResponses];
+
+export type DevicesPauseSendingData = {
+    body: Pause;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/devices/{id}/governor/pause';
+};
+
+export type DevicesPauseSendingErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: There is no such device. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `pause-invalid`: A pause ends in the future, within a year. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DevicesPauseSendingError = DevicesPauseSendingErrors[keyof DevicesPauseSendingErrors];
+
+export type DevicesPauseSendingResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type DevicesPauseSendingResponse = DevicesPauseSendingResponses[keyof DevicesPauseSendingResponses];
+
+export type DevicesResumeSendingData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/devices/{id}/governor/resume';
+};
+
+export type DevicesResumeSendingErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: There is no such device. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DevicesResumeSendingError = DevicesResumeSendingErrors[keyof DevicesResumeSendingErrors];
+
+export type DevicesResumeSendingResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type DevicesResumeSendingResponse = DevicesResumeSendingResponses[keyof DevicesResumeSendingResponses];
 
 export type DevicesLogoutData = {
     body?: never;
@@ -2848,6 +7809,10 @@ export type DevicesLogoutData = {
 
 export type DevicesLogoutErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2860,9 +7825,41 @@ export type DevicesLogoutErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type DevicesLogoutError = DevicesLogoutErrors[keyof DevicesLogoutErrors];
@@ -2906,6 +7903,14 @@ export type DevicesPairingCodeErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `already-connected`: The device is linked already. `logging-out`: The device is being logged out. `pairing-code-not-available`: WhatsApp gave no pairing code for this phone.
      */
     409: Problem;
@@ -2914,13 +7919,33 @@ export type DevicesPairingCodeErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `pairing-slow`: WhatsApp has not answered yet; try again. `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type DevicesPairingCodeError = DevicesPairingCodeErrors[keyof DevicesPairingCodeErrors];
@@ -2954,6 +7979,10 @@ export type DevicesQrData = {
 
 export type DevicesQrErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -2966,17 +7995,49 @@ export type DevicesQrErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `qr-not-available`: There is no QR to show.
      */
     409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type DevicesQrError = DevicesQrErrors[keyof DevicesQrErrors];
@@ -2989,6 +8050,442 @@ export type DevicesQrResponses = {
 };
 
 export type DevicesQrResponse = DevicesQrResponses[keyof DevicesQrResponses];
+
+export type DevicesCancelSendsData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Reason
+         *
+         * Those alone that wait for this.
+         */
+        reason?: string | null;
+    };
+    url: '/api/devices/{id}/sends';
+};
+
+export type DevicesCancelSendsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: There is no such device. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DevicesCancelSendsError = DevicesCancelSendsErrors[keyof DevicesCancelSendsErrors];
+
+export type DevicesCancelSendsResponses = {
+    /**
+     * Successful Response
+     */
+    200: Cancelled;
+};
+
+export type DevicesCancelSendsResponse = DevicesCancelSendsResponses[keyof DevicesCancelSendsResponses];
+
+export type DevicesListSendsData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Status
+         *
+         * Of these alone; else what is queued, on its way or unknown.
+         */
+        status?: Array<'queued' | 'sending' | 'unknown' | 'failed'> | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+    };
+    url: '/api/devices/{id}/sends';
+};
+
+export type DevicesListSendsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: There is no such device. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DevicesListSendsError = DevicesListSendsErrors[keyof DevicesListSendsErrors];
+
+export type DevicesListSendsResponses = {
+    /**
+     * Successful Response
+     */
+    200: Queue;
+};
+
+export type DevicesListSendsResponse = DevicesListSendsResponses[keyof DevicesListSendsResponses];
+
+export type DevicesCancelSendData = {
+    body?: never;
+    path: {
+        /**
+         * Message
+         */
+        message: string;
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/devices/{id}/sends/{message}';
+};
+
+export type DevicesCancelSendErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: There is no such device. `send-not-found`: No such message waits here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `send-started`: The message is on its way, or has ended: it can be cancelled no more.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DevicesCancelSendError = DevicesCancelSendErrors[keyof DevicesCancelSendErrors];
+
+export type DevicesCancelSendResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type DevicesCancelSendResponse = DevicesCancelSendResponses[keyof DevicesCancelSendResponses];
+
+export type DevicesReadSettingsData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/devices/{id}/settings';
+};
+
+export type DevicesReadSettingsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: There is no such device. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DevicesReadSettingsError = DevicesReadSettingsErrors[keyof DevicesReadSettingsErrors];
+
+export type DevicesReadSettingsResponses = {
+    /**
+     * Successful Response
+     */
+    200: SettingsView;
+};
+
+export type DevicesReadSettingsResponse = DevicesReadSettingsResponses[keyof DevicesReadSettingsResponses];
+
+export type DevicesChangeSettingsData = {
+    body: SettingsChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/devices/{id}/settings';
+};
+
+export type DevicesChangeSettingsErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: There is no such device. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `settings-invalid`: One of the settings makes no sense. `proxy-invalid`: This is no address of a proxy. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DevicesChangeSettingsError = DevicesChangeSettingsErrors[keyof DevicesChangeSettingsErrors];
+
+export type DevicesChangeSettingsResponses = {
+    /**
+     * Successful Response
+     */
+    200: SettingsView;
+};
+
+export type DevicesChangeSettingsResponse = DevicesChangeSettingsResponses[keyof DevicesChangeSettingsResponses];
 
 export type InvitationsListInvitationsData = {
     body?: never;
@@ -3012,6 +8509,10 @@ export type InvitationsListInvitationsData = {
 
 export type InvitationsListInvitationsErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3020,13 +8521,49 @@ export type InvitationsListInvitationsErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type InvitationsListInvitationsError = InvitationsListInvitationsErrors[keyof InvitationsListInvitationsErrors];
@@ -3073,6 +8610,14 @@ export type InvitationsInviteErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `limit-reached`: The account may not have more of this. `secret-gone`: The secret was shown once and cannot be shown again. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
@@ -3081,13 +8626,33 @@ export type InvitationsInviteErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type InvitationsInviteError = InvitationsInviteErrors[keyof InvitationsInviteErrors];
@@ -3115,6 +8680,10 @@ export type InvitationsRevokeInvitationData = {
 
 export type InvitationsRevokeInvitationErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3127,9 +8696,41 @@ export type InvitationsRevokeInvitationErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type InvitationsRevokeInvitationError = InvitationsRevokeInvitationErrors[keyof InvitationsRevokeInvitationErrors];
@@ -3165,6 +8766,10 @@ export type KeysListKeysData = {
 
 export type KeysListKeysErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3173,13 +8778,49 @@ export type KeysListKeysErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type KeysListKeysError = KeysListKeysErrors[keyof KeysListKeysErrors];
@@ -3222,6 +8863,18 @@ export type KeysCreateKeyErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `secret-gone`: The secret was shown once and cannot be shown again. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
@@ -3230,13 +8883,33 @@ export type KeysCreateKeyErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type KeysCreateKeyError = KeysCreateKeyErrors[keyof KeysCreateKeyErrors];
@@ -3264,6 +8937,10 @@ export type KeysRevokeKeyData = {
 
 export type KeysRevokeKeyErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3276,9 +8953,41 @@ export type KeysRevokeKeyErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type KeysRevokeKeyError = KeysRevokeKeyErrors[keyof KeysRevokeKeyErrors];
@@ -3306,6 +9015,10 @@ export type KeysReadKeyData = {
 
 export type KeysReadKeyErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3318,9 +9031,41 @@ export type KeysReadKeyErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type KeysReadKeyError = KeysReadKeyErrors[keyof KeysReadKeyErrors];
@@ -3364,17 +9109,45 @@ export type KeysChangeKeyErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `too-large`: The body is too large.
      */
     413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
     /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type KeysChangeKeyError = KeysChangeKeyErrors[keyof KeysChangeKeyErrors];
@@ -3429,6 +9202,14 @@ export type KeysRotateKeyErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `secret-gone`: The secret was shown once and cannot be shown again. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
@@ -3437,13 +9218,33 @@ export type KeysRotateKeyErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type KeysRotateKeyError = KeysRotateKeyErrors[keyof KeysRotateKeyErrors];
@@ -3482,13 +9283,21 @@ export type MessagesSendErrors = {
      */
     401: Problem;
     /**
-     * `scope-missing`: The API key may not do this.
+     * `contact-unseen`: Only who has a chat on a number that you see can be a contact of yours. `account-suspended`: This account is suspended. `scope-missing`: The API key may not do this.
      */
     403: Problem;
     /**
      * `chat-not-found`: No such chat is here. `device-not-found`: No such number is here.
      */
     404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
     /**
      * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
@@ -3498,13 +9307,33 @@ export type MessagesSendErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `phone-invalid`: This is no phone number. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `message-limit`: The account has written as many messages as it may in one day.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `device-owner-away`: Nobody can say just now whether this number exists; try again. `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type MessagesSendError = MessagesSendErrors[keyof MessagesSendErrors];
@@ -3532,6 +9361,10 @@ export type MessagesGetMessageData = {
 
 export type MessagesGetMessageErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3544,9 +9377,41 @@ export type MessagesGetMessageErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type MessagesGetMessageError = MessagesGetMessageErrors[keyof MessagesGetMessageErrors];
@@ -3566,6 +9431,59 @@ export type MetaData = {
     query?: never;
     url: '/api/meta';
 };
+
+export type MetaErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `cors`: Pages of this origin may not call the API. `account-suspended`: The account is suspended. `csrf`: The request does not carry the session's CSRF token.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: The service for this is away; try again. `upstream-timeout`: The service for this did not answer in time. `upstream-broken`: The service for this broke off or answered what cannot be read.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MetaError = MetaErrors[keyof MetaErrors];
 
 export type MetaResponses = {
     /**
@@ -3598,6 +9516,10 @@ export type OpsListAccountsData = {
 
 export type OpsListAccountsErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3606,13 +9528,49 @@ export type OpsListAccountsErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type OpsListAccountsError = OpsListAccountsErrors[keyof OpsListAccountsErrors];
@@ -3656,6 +9614,14 @@ export type OpsJudgeAccountErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `own-standing`: Nobody changes their own role or standing; their password only with the present one.
      */
     409: Problem;
@@ -3664,13 +9630,33 @@ export type OpsJudgeAccountErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type OpsJudgeAccountError = OpsJudgeAccountErrors[keyof OpsJudgeAccountErrors];
@@ -3683,6 +9669,906 @@ export type OpsJudgeAccountResponses = {
 };
 
 export type OpsJudgeAccountResponse = OpsJudgeAccountResponses[keyof OpsJudgeAccountResponses];
+
+export type OpsListShardsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/ops/shards';
+};
+
+export type OpsListShardsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type OpsListShardsError = OpsListShardsErrors[keyof OpsListShardsErrors];
+
+export type OpsListShardsResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageShardView;
+};
+
+export type OpsListShardsResponse = OpsListShardsResponses[keyof OpsListShardsResponses];
+
+export type OpsMoveShardData = {
+    body: Move;
+    path: {
+        /**
+         * Number
+         */
+        number: number;
+    };
+    query?: never;
+    url: '/api/ops/shards/{number}/move';
+};
+
+export type OpsMoveShardErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `shard-not-found`: There is no such shard. `worker-not-found`: There is no such worker. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `worker-takes-none`: The worker takes no shards now.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type OpsMoveShardError = OpsMoveShardErrors[keyof OpsMoveShardErrors];
+
+export type OpsMoveShardResponses = {
+    /**
+     * Successful Response
+     */
+    202: ShardView;
+};
+
+export type OpsMoveShardResponse = OpsMoveShardResponses[keyof OpsMoveShardResponses];
+
+export type OpsListWorkersData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/ops/workers';
+};
+
+export type OpsListWorkersErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type OpsListWorkersError = OpsListWorkersErrors[keyof OpsListWorkersErrors];
+
+export type OpsListWorkersResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageWorkerView;
+};
+
+export type OpsListWorkersResponse = OpsListWorkersResponses[keyof OpsListWorkersResponses];
+
+export type OpsDrainWorkerData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/ops/workers/{id}/drain';
+};
+
+export type OpsDrainWorkerErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `worker-not-found`: There is no such worker. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `no-other-worker`: No other worker could take its sessions.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type OpsDrainWorkerError = OpsDrainWorkerErrors[keyof OpsDrainWorkerErrors];
+
+export type OpsDrainWorkerResponses = {
+    /**
+     * Successful Response
+     */
+    202: WorkerView;
+};
+
+export type OpsDrainWorkerResponse = OpsDrainWorkerResponses[keyof OpsDrainWorkerResponses];
+
+export type OpsUndrainWorkerData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/ops/workers/{id}/undrain';
+};
+
+export type OpsUndrainWorkerErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `worker-not-found`: There is no such worker. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type OpsUndrainWorkerError = OpsUndrainWorkerErrors[keyof OpsUndrainWorkerErrors];
+
+export type OpsUndrainWorkerResponses = {
+    /**
+     * Successful Response
+     */
+    202: WorkerView;
+};
+
+export type OpsUndrainWorkerResponse = OpsUndrainWorkerResponses[keyof OpsUndrainWorkerResponses];
+
+export type PresenceData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/presence';
+};
+
+export type PresenceErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * No good token or key.
+     */
+    401: {
+        [key: string]: unknown;
+    };
+    /**
+     * The key may not read.
+     */
+    403: {
+        [key: string]: unknown;
+    };
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * Try again in a moment.
+     */
+    503: {
+        [key: string]: unknown;
+    };
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PresenceError = PresenceErrors[keyof PresenceErrors];
+
+export type PresenceResponses = {
+    /**
+     * Everybody who is there.
+     */
+    200: Colleagues;
+};
+
+export type PresenceResponse = PresenceResponses[keyof PresenceResponses];
+
+export type StreamData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `id` of the last event.
+         */
+        'Last-Event-ID'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The last sequence that the client has.
+         */
+        since?: number;
+        /**
+         * The epoch that the sequence belongs to.
+         */
+        epoch?: string;
+    };
+    url: '/api/stream';
+};
+
+export type StreamErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * No good token or key.
+     */
+    401: {
+        [key: string]: unknown;
+    };
+    /**
+     * The key may not read.
+     */
+    403: {
+        [key: string]: unknown;
+    };
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * The place is none.
+     */
+    422: {
+        [key: string]: unknown;
+    };
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * Try again in a moment.
+     */
+    503: {
+        [key: string]: unknown;
+    };
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type StreamError = StreamErrors[keyof StreamErrors];
+
+export type StreamResponses = {
+    /**
+     * It goes on until it is closed.
+     */
+    200: string;
+};
+
+export type StreamResponse = StreamResponses[keyof StreamResponses];
+
+export type TagsListTagsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/tags';
+};
+
+export type TagsListTagsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type TagsListTagsError = TagsListTagsErrors[keyof TagsListTagsErrors];
+
+export type TagsListTagsResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Tag>;
+        next_cursor: string | null;
+    };
+};
+
+export type TagsListTagsResponse = TagsListTagsResponses[keyof TagsListTagsResponses];
+
+export type TagsCreateTagData = {
+    body: NewTag;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/tags';
+};
+
+export type TagsCreateTagErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `tag-taken`: There is a tag with this name. `too-many`: There are as many of these as an account can have. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type TagsCreateTagError = TagsCreateTagErrors[keyof TagsCreateTagErrors];
+
+export type TagsCreateTagResponses = {
+    /**
+     * It is done.
+     */
+    201: Tag;
+};
+
+export type TagsCreateTagResponse = TagsCreateTagResponses[keyof TagsCreateTagResponses];
+
+export type TagsDeleteTagData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/tags/{id}';
+};
+
+export type TagsDeleteTagErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `tag-not-found`: No such tag is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type TagsDeleteTagError = TagsDeleteTagErrors[keyof TagsDeleteTagErrors];
+
+export type TagsDeleteTagResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type TagsDeleteTagResponse = TagsDeleteTagResponses[keyof TagsDeleteTagResponses];
+
+export type TagsChangeTagData = {
+    body: TagChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/tags/{id}';
+};
+
+export type TagsChangeTagErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `tag-not-found`: No such tag is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `tag-taken`: There is a tag with this name.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type TagsChangeTagError = TagsChangeTagErrors[keyof TagsChangeTagErrors];
+
+export type TagsChangeTagResponses = {
+    /**
+     * It is done.
+     */
+    200: Tag;
+};
+
+export type TagsChangeTagResponse = TagsChangeTagResponses[keyof TagsChangeTagResponses];
 
 export type TeamsListTeamsData = {
     body?: never;
@@ -3706,6 +10592,10 @@ export type TeamsListTeamsData = {
 
 export type TeamsListTeamsErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3714,13 +10604,49 @@ export type TeamsListTeamsErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type TeamsListTeamsError = TeamsListTeamsErrors[keyof TeamsListTeamsErrors];
@@ -3767,6 +10693,14 @@ export type TeamsCreateTeamErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `team-name-taken`: Another team of the account has this name. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
@@ -3775,13 +10709,33 @@ export type TeamsCreateTeamErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type TeamsCreateTeamError = TeamsCreateTeamErrors[keyof TeamsCreateTeamErrors];
@@ -3809,6 +10763,10 @@ export type TeamsDeleteTeamData = {
 
 export type TeamsDeleteTeamErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3821,9 +10779,41 @@ export type TeamsDeleteTeamErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type TeamsDeleteTeamError = TeamsDeleteTeamErrors[keyof TeamsDeleteTeamErrors];
@@ -3851,6 +10841,10 @@ export type TeamsReadTeamData = {
 
 export type TeamsReadTeamErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3863,9 +10857,41 @@ export type TeamsReadTeamErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type TeamsReadTeamError = TeamsReadTeamErrors[keyof TeamsReadTeamErrors];
@@ -3901,13 +10927,21 @@ export type TeamsChangeTeamErrors = {
      */
     401: Problem;
     /**
-     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     * `sees-less`: Nobody lets others see more than they see themselves. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
      * `team-not-found`: This team is not here. `user-not-found`: This user is not here. `not-found`: Nothing is here.
      */
     404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
     /**
      * `team-name-taken`: Another team of the account has this name.
      */
@@ -3917,13 +10951,33 @@ export type TeamsChangeTeamErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type TeamsChangeTeamError = TeamsChangeTeamErrors[keyof TeamsChangeTeamErrors];
@@ -3959,6 +11013,10 @@ export type UsersListUsersData = {
 
 export type UsersListUsersErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -3967,13 +11025,49 @@ export type UsersListUsersErrors = {
      */
     403: Problem;
     /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type UsersListUsersError = UsersListUsersErrors[keyof UsersListUsersErrors];
@@ -4020,6 +11114,14 @@ export type UsersCreateUserErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `email-taken`: Somebody has this e-mail address already. `limit-reached`: The account may not have more of this. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
@@ -4028,13 +11130,33 @@ export type UsersCreateUserErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Too many sign-ins are under way; try again in a moment.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type UsersCreateUserError = UsersCreateUserErrors[keyof UsersCreateUserErrors];
@@ -4062,6 +11184,10 @@ export type UsersReadUserData = {
 
 export type UsersReadUserErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
      */
     401: Problem;
@@ -4074,9 +11200,41 @@ export type UsersReadUserErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Something that is needed is away; try again.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type UsersReadUserError = UsersReadUserErrors[keyof UsersReadUserErrors];
@@ -4120,6 +11278,14 @@ export type UsersChangeUserErrors = {
      */
     404: Problem;
     /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
      * `own-standing`: Nobody changes their own role or standing; their password only with the present one. `last-owner`: An account keeps at least one active owner. `limit-reached`: The account may not have more of this.
      */
     409: Problem;
@@ -4128,13 +11294,33 @@ export type UsersChangeUserErrors = {
      */
     413: Problem;
     /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `weak-password`: The password is too easy to guess. `password-too-long`: The password has more than 72 bytes. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
      * `unavailable`: Too many sign-ins are under way; try again in a moment.
      */
     503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
 
 export type UsersChangeUserError = UsersChangeUserErrors[keyof UsersChangeUserErrors];
@@ -4174,7 +11360,61 @@ export type WsData = {
 
 export type WsErrors = {
     /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
      * No good token or ticket.
      */
     401: unknown;
+    /**
+     * `cors`: Pages of this origin may not call the API. `account-suspended`: The account is suspended. `csrf`: The request does not carry the session's CSRF token.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `upgrade-required`: Only a WebSocket is here.
+     */
+    426: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: The service for this is away; try again. `upstream-timeout`: The service for this did not answer in time. `upstream-broken`: The service for this broke off or answered what cannot be read.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
 };
+
+export type WsError = WsErrors[keyof WsErrors];

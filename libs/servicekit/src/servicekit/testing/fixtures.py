@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from contracts import access
 from contracts.ids import DeviceId
 from contracts.principal import Access
 
@@ -122,8 +123,7 @@ async def guarded_nats(server_folder: Path) -> AsyncIterator[Nats]:
     from servicekit.embedded import User
 
     folder = Path(tempfile.mkdtemp(prefix="guarded-", dir=server_folder))
-    services = MIGRATOR, "gateway", "auth", "devices", "conversations", "realtime"
-    known = {name: User(password=f"{name}-of-the-tests", permissions=permissions(name)) for name in services}
+    known = {name: User(password=f"{name}-of-the-tests", permissions=permissions(name)) for name in (MIGRATOR, *access.EVERY)}
     with Nats(folder, durable=False, users=known, admin=MIGRATOR) as server:
         await buses.declare(server.url)
         yield server
