@@ -134,3 +134,25 @@ async def test_who_sees_some_numbers_only_has_their_new_number_in_sight_when_the
     mine = answer.json()["id"]
     assert (await client.get(f"/api/devices/{mine}", headers=someone.headers)).status_code == 200
     assert (await client.get(f"/api/devices/{first}", headers=someone.headers)).status_code == 404
+
+
+@pytest.mark.timeout(120)
+async def test_what_waits_to_be_sent_leaves_when_a_suspended_account_is_let_in_again(world, told):
+    await world.worker()
+    device = await world.linked()
+    await told(changed(1, suspended=True))
+    await world.until(device, "disconnected")
+    assert (await world.show(device))["reason"] == "account-suspended"
+    message = await world.order(device, world.ana, "Ya abrimos")
+
+    async def waits() -> None:
+        rows = await world.rows("select status from sends where id = $1", message)
+        assert [row["status"] for row in rows] == ["queued"]
+
+    await eventually(waits)
+    assert (await world.phones.get(f"/phones/{world.ana}/inbox?after=0&wait=1"))["items"] == []
+    await waits()
+    await told(changed(2))
+    await world.until(device, "connected")
+    inbox = await world.phones.get(f"/phones/{world.ana}/inbox?after=0&wait=20")
+    assert [item["text"] for item in inbox["items"]] == ["Ya abrimos"]
