@@ -122,7 +122,7 @@ class Api:
 
 
 @pytest_asyncio.fixture
-async def client(world: World, bus: Bus) -> AsyncIterator[httpx.AsyncClient]:
+async def client(world: World, bus: Bus, signed_in: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The API, called without a network."""
     async with Verifier.open(bus) as verifier:
         app = create_app(

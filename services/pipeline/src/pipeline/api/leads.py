@@ -380,7 +380,7 @@ def _line(one: Any) -> Line:
         what=one["what"],
         actor_id=actor,
         rule_id=views.maybe(ids.RULE, one["rule"]),
-        changes=shown_changes(msgspec.json.decode(one["changes"])),
+        changes=shown_changes(one["changes"]),
     )
 
 

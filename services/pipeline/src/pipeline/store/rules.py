@@ -21,8 +21,8 @@ def _rule(found: Any) -> Rule:
         id=found["id"],
         name=found["name"],
         enabled=found["enabled"],
-        trigger=msgspec.json.decode(found["trigger"], type=Trigger),
-        actions=msgspec.json.decode(found["actions"], type=tuple[Action, ...]),
+        trigger=msgspec.convert(found["trigger"], Trigger),
+        actions=msgspec.convert(found["actions"], tuple[Action, ...]),
     )
 
 
@@ -140,7 +140,7 @@ async def runs(
     return [
         Run(
             **{name: one[name] for name in ("id", "rule", "event", "lead", "at", "outcome")},
-            steps=msgspec.json.decode(one["steps"], type=tuple[Step, ...]),
+            steps=msgspec.convert(one["steps"], tuple[Step, ...]),
         )
         for one in found
     ]
