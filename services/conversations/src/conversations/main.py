@@ -1,5 +1,9 @@
 """The process ``python -m conversations``: wiring, and nothing else."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from contracts import asks, buckets
 from servicekit.auth import Verifier
 from servicekit.bus import Bus
 from servicekit.db import Database
@@ -8,7 +12,7 @@ from servicekit.outbox import Relay
 from servicekit.run import Service, service
 
 from conversations import api, timers
-from conversations.consumers import accounts, whatsapp
+from conversations.consumers import accounts, answers, orders, people, whatsapp
 from conversations.settings import ConversationsSettings
 
 SCHEMA = "conversations"
@@ -26,6 +30,13 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
     durable = whatsapp.consumer(db, batch=settings.consumer_batch, concurrency=settings.consumer_concurrency)
     process.background(whatsapp.DURABLE, bus.consumer(durable))
     process.background(accounts.DURABLE, bus.consumer(accounts.consumer(db)))
+    process.background(people.DURABLE, bus.consumer(people.consumer(db)))
+    told = orders.consumer(db, expiry=settings.send_expiry, sees=lambda user, chat: verifier.access_of(user).sees(chat.device))
+    process.background(orders.DURABLE, bus.consumer(told))
+    await process.enter(_answering(bus, db))
+    process.background("assigner", timers.assigning(db, system, await bus.bucket(buckets.PRESENCE), verifier.access_of))
+    process.background("wake", timers.wake(db, system))
+    process.background("scheduled", timers.send_scheduled(db, system, expiry=settings.send_expiry))
     process.background("sweep", timers.sweep(system, pending_receipts=settings.pending_receipts))
     process.serve(
         create_app(
@@ -39,6 +50,15 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
         settings.http_host,
         settings.http_port,
     )
+
+
+@asynccontextmanager
+async def _answering(bus: Bus, db: Database) -> AsyncIterator[None]:
+    subscription = await bus.answer(asks.CHATS, answers.chats(db), queue=SCHEMA)
+    try:
+        yield
+    finally:
+        await subscription.close()
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from contracts.events.conversations import ContactCreated
 from contracts.events.devices import DeviceChanged
 from contracts.ids import DeviceId, TenantId
 from contracts.principal import Principal, Scope
-from contracts.views import Message
+from contracts.views import Message, Scheduled
 from contracts.whatsapp import Address
 from fastapi import APIRouter
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from servicekit import outbox
 from servicekit.bus import BusAway
 from servicekit.db import Tx, raw
@@ -25,14 +25,26 @@ from starlette.responses import Response
 
 from conversations import store
 from conversations.api.chats import hold
+from conversations.api.scheduled import ahead
 from conversations.api.shapes import Db, OnBus, Settings
 from conversations.domain import phones
 from conversations.domain.allowance import AccountSuspended, MessageLimit
-from conversations.domain.errors import ChatMissing, ContactUnseen, DeviceMissing, DeviceOwnerAway, MessageMissing, PhoneInvalid
+from conversations.domain.errors import (
+    ChatMissing,
+    ContactUnseen,
+    DeviceMissing,
+    DeviceOwnerAway,
+    MessageMissing,
+    PhoneInvalid,
+    QuoteInvalid,
+    ScheduleInvalid,
+)
 from conversations.domain.messages import LONGEST_TEXT
-from conversations.store import chats, devices, identities, reading, writing
+from conversations.store import chats, devices, identities, moves, reading, scheduled, writing
 from conversations.store.chats import Held, Thread
-from conversations.store.messages import view
+from conversations.store.messages import Row, view
+from conversations.store.moves import Move
+from conversations.store.scheduled import Later
 
 router = APIRouter(prefix="/api/messages", tags=["messages"])
 
@@ -47,6 +59,8 @@ class Send(Body):
     chat_id: PublicChatId | None = None
     device_id: PublicDeviceId | None = None
     to: Annotated[str | None, Field(max_length=40, description="A phone, with its country code.", examples=["+55 11 91234-5678"])] = None
+    reply_to: Annotated[PublicMessageId | None, Field(description="The message of the same chat that this one answers.")] = None
+    send_at: Annotated[AwareDatetime | None, Field(description="Send it then, and not now: the answer is what waits.")] = None
     expires_in: Annotated[
         int | None,
         Field(ge=1, le=int(LONGEST_WAIT.total_seconds()), description="Seconds after which it is not sent any more; a day by default."),
@@ -56,6 +70,8 @@ class Send(Body):
     def _one_way_to_say_where(self) -> Self:
         if (self.chat_id is None) == (self.device_id is None) or (self.device_id is None) != (self.to is None):
             raise ValueError("Say where to: either chat_id, or device_id and to.")
+        if self.send_at is not None and self.expires_in is not None:
+            raise ValueError("What is sent later does not expire before.")
         return self
 
 
@@ -63,8 +79,9 @@ class Send(Body):
     "/send",
     status_code=202,
     responses=answer(Message, status=202, description="It waits to be sent; events tell what becomes of it.")
+    | answer(Scheduled, status=201, description="It waits for its time.")
     | problems(
-        *(ChatMissing, ContactUnseen, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit),
+        *(ChatMissing, ContactUnseen, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit, QuoteInvalid, ScheduleInvalid),
         *(InFlight, Mismatch, DeviceOwnerAway),
     ),
 )
@@ -81,13 +98,21 @@ async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus,
         async with db.transaction(caller.tenant) as tx:
             if stored := await idem.begin(tx):
                 return stored.response()
-            message = await _send(tx, caller, body, phone, settings.send_expiry)
+            held = await _where(tx, caller, body, phone)
+            quoted = None if body.reply_to is None else await reading.message(await raw(tx), caller.tenant, body.reply_to, caller)
+            if body.reply_to is not None and (quoted is None or quoted.chat != held.id or quoted.wa_id is None):
+                raise QuoteInvalid
+            if body.send_at is not None:
+                later = await _schedule(tx, caller, body, held, ahead(body.send_at), quoted)
+                return await idem.finish(tx, 201, msgspec.json.encode(later))
+            message = await _send(tx, caller, body, held, quoted, settings.send_expiry)
             return await idem.finish(tx, 202, msgspec.json.encode(message))
 
     return await store.persistently(once)
 
 
-async def _send(tx: Tx, caller: Principal, body: Send, phone: str | None, expiry: timedelta) -> Message:
+async def _where(tx: Tx, caller: Principal, body: Send, phone: str | None) -> Held:
+    """Hold the chat that is written into."""
     c = await raw(tx)
     if body.chat_id is not None:
         held = await hold(c, caller, body.chat_id)
@@ -99,11 +124,42 @@ async def _send(tx: Tx, caller: Principal, body: Send, phone: str | None, expiry
             raise ContactUnseen("Somebody else answers them.")
     if await devices.standing(c, caller.tenant, held.device) is False:
         raise DeviceMissing("This number has been removed from the account.")
+    return held
+
+
+async def _send(tx: Tx, caller: Principal, body: Send, held: Held, quoted: Row | None, expiry: timedelta) -> Message:
     now = datetime.now(UTC)
     expires_at = now + (timedelta(seconds=body.expires_in) if body.expires_in else expiry)
-    row, told = await writing.queue(c, held, author=caller.id, by_key=caller.kind == "key", text=body.text, at=now, expires_at=expires_at)
+    row, told = await writing.queue(
+        await raw(tx),
+        held,
+        author=caller.id,
+        by_key=caller.kind == "key",
+        text=body.text,
+        at=now,
+        expires_at=expires_at,
+        quoted=quoted,
+    )
     await outbox.add(tx, *told)
     return view(row)
+
+
+async def _schedule(tx: Tx, caller: Principal, body: Send, held: Held, send_at: datetime, quoted: Row | None) -> Scheduled:
+    c = await raw(tx)
+    later = Later(
+        tenant=caller.tenant,
+        id=ids.new(),
+        chat=held.id,
+        author=caller.id,
+        by_key=caller.kind == "key",
+        text=body.text,
+        quoted=None if quoted is None else quoted.id,
+        send_at=send_at,
+    )
+    told = await scheduled.add(c, later, held)
+    told += await moves.make(c, [Move(held=held, after=held.standing)], datetime.now(UTC))
+    await outbox.add(tx, *told)
+    return scheduled.view(later)
 
 
 async def _chat_with(tx: Tx, tenant: TenantId, device: DeviceId, phone: str) -> Held:

@@ -6,10 +6,11 @@ from typing import Any
 from contracts import subjects
 from contracts.envelope import Envelope
 from contracts.events.auth import AccountChanged, AccountRegistered
+from servicekit import outbox
 from servicekit.bus import Consumer
 from servicekit.db import Database, raw
 
-from conversations.store import accounts
+from conversations.store import accounts, hours
 
 DURABLE = "conversations-accounts"
 
@@ -24,6 +25,8 @@ def handler(db: Database) -> Callable[[Sequence[Envelope[Any]]], Awaitable[None]
 
     async def handle(envelopes: Sequence[Envelope[Any]]) -> None:
         async with db.transaction({envelope.tenant for envelope in envelopes}) as tx:
-            await accounts.learn(await raw(tx), [(envelope.tenant, envelope.data) for envelope in envelopes])
+            c = await raw(tx)
+            await accounts.learn(c, [(envelope.tenant, envelope.data) for envelope in envelopes])
+            await outbox.add(tx, *await hours.retell(c, {envelope.tenant for envelope in envelopes}))
 
     return handle

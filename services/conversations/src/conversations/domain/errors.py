@@ -69,6 +69,12 @@ class AssigneeInvalid(Invalid):
     code = "assignee-invalid"
 
 
+class MentionInvalid(Invalid):
+    """Nobody active with this id sees the chat."""
+
+    code = "mention-invalid"
+
+
 class TeamMissing(NotFound):
     """No such team is here."""
 

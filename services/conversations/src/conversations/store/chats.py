@@ -249,6 +249,15 @@ async def recount(c: asyncpg.Connection, keys: Collection[tuple[TenantId, ChatId
     return {row[0]: row[1] for row in rows}
 
 
+async def to_wake(c: asyncpg.Connection, now: datetime, *, limit: int) -> list[tuple[TenantId, ChatId]]:
+    """Read whose snooze is over. As the system role, for all accounts."""
+    rows = await c.fetch(
+        f"select tenant, id from chats where snoozed_until is not null and snoozed_until <= $1 order by snoozed_until limit {int(limit)}",  # noqa: S608
+        now,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 async def write(c: asyncpg.Connection, standings: Collection[tuple[TenantId, ChatId, Standing]]) -> None:
     """The chats (held by the caller) stand like this."""
     if not standings:

@@ -299,6 +299,22 @@ async def by_names(c: asyncpg.Connection, names: Collection[WaName]) -> dict[tup
     return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
 
 
+async def is_resent(c: asyncpg.Connection, failed: Row) -> bool:
+    """Tell whether a message that did not fail (yet) was sent in the place of *failed*."""
+    return bool(
+        await c.fetchval(
+            """
+            select true from messages m
+             where m.tenant = $1 and m.chat = $2 and m.at >= $3 and m.resend_of = $4 and m.status <> 'failed' limit 1
+            """,
+            failed.tenant,
+            failed.chat,
+            failed.at,
+            failed.id,
+        )
+    )
+
+
 async def save(c: asyncpg.Connection, changed: Sequence[Ours]) -> None:
     """These stand as given. Ids that are given up are given up first, so that another one can take them."""
     if not changed:

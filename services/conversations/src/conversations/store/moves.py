@@ -18,6 +18,9 @@ from conversations.domain.standing import Standing
 from conversations.store import chats
 from conversations.store.chats import STANDING, Held, standing_of
 
+Told = Envelope[Any]
+"""What is to be told of a move."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:

@@ -4,13 +4,14 @@
 callers are as simple as they can be.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
+from contracts.envelope import Audience
 from contracts.ids import ChatId, ContactId, DeviceId, MessageId, TenantId, UserId
 from contracts.principal import Principal
 from contracts.views import ChatStatus
@@ -278,6 +279,20 @@ async def chat_id(c: asyncpg.Connection, tenant: TenantId, id: ChatId, seer: Pri
         return None
     found: ChatId = row[0]
     return found
+
+
+async def audiences(c: asyncpg.Connection, tenant: TenantId, chats: Collection[ChatId]) -> dict[UUID, Audience]:
+    """Read who may see each of these chats, by the id that was asked for; one that is not here is left out."""
+    rows = await c.fetch(
+        """
+        select u.id, h.device, h.team, h.assignee from unnest($2::uuid[]) as u (id)
+          left join chat_redirects r on r.tenant = $1 and r.old = u.id
+          join chats h on h.tenant = $1 and h.id = coalesce(r.new, u.id)
+        """,
+        tenant,
+        list(chats),
+    )
+    return {row[0]: Audience(device=row[1], team=row[2], assignee=row[3]) for row in rows}
 
 
 async def list_messages(

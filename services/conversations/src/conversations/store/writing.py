@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 from contracts import ids
 from contracts.commands import MarkRead, SendMessage
 from contracts.envelope import Audience, Envelope, wrap
-from contracts.events.conversations import ChatRead, MessageQueued, NoteAdded, UserMentioned
+from contracts.events.conversations import ChatRead, MessageAdvanced, MessageQueued, NoteAdded, UserMentioned
 from contracts.ids import MessageId, UserId
 from contracts.views import MessageStatus, Origin
-from contracts.whatsapp import Quoted
+from contracts.whatsapp import Media, MessageKind, Quoted
 
 from conversations.domain.errors import QuoteInvalid
 from conversations.domain.identities import address_of
@@ -61,10 +62,12 @@ async def queue(
     chat: Held,
     *,
     author: UserId | None,
-    text: str,
+    text: str | None,
     at: datetime,
     expires_at: datetime,
     by_key: bool = False,
+    kind: MessageKind = "text",
+    media: str | None = None,
     origin: Origin | None = None,
     id: MessageId | None = None,
     quoted: Row | None = None,
@@ -75,11 +78,13 @@ async def queue(
     Args:
         author: Who wrote it; None for a bot or an automation.
         by_key: The author is an API key.
+        media: A `contracts.whatsapp.Media` as JSON.
         origin: What made it, where that is not the author.
         quoted: The message of the same chat that it answers.
 
     Raises: QuoteInvalid: WhatsApp does not know that one.
     """
+    quote = None if quoted is None else _quote(chat, quoted)
     row = Row(
         tenant=chat.tenant,
         id=id or MessageId(ids.new()),
@@ -87,10 +92,11 @@ async def queue(
         chat=chat.id,
         contact=chat.contact,
         from_me=True,
-        kind="text",
+        kind=kind,
         status=MessageStatus.QUEUED,
         at=at,
         text=text,
+        media=media,
         author=author,
         by_key=by_key,
         origin=origin or ("key" if by_key else "user"),
@@ -104,10 +110,11 @@ async def queue(
         message=row.id,
         device=chat.device,
         to=chat.address,
-        kind="text",
+        kind=kind,
         text=text,
+        media=None if media is None else msgspec.json.decode(media, type=Media),
         expires_at=expires_at,
-        quoted=None if quoted is None else _quote(chat, quoted),
+        quoted=quote,
     )
     move = await _answered(c, chat, row)
     return row, [
@@ -176,6 +183,13 @@ async def note(
         )
         told.append(wrap(chat.tenant, mention, audience=Audience(device=chat.device, team=chat.standing.team, assignee=user)))
     return row, told
+
+
+def advanced(row: Row, at: datetime, audience: Audience) -> Envelope[MessageAdvanced]:
+    """Say that a message of ours stands where *row* says."""
+    public: dict[str, Any] = fields(row)
+    named = {name: public[name] for name in ("id", "chat_id", "device_id", "status", "reason")}
+    return wrap(row.tenant, MessageAdvanced(**named, at=at), audience=audience)
 
 
 async def _newest(c: asyncpg.Connection, row: Row) -> None:

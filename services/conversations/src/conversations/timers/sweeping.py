@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
-from servicekit import idempotency, timers
+from servicekit import idempotency, inbox, timers
 from servicekit.db import Database
 
 from conversations.store import receipts
@@ -20,9 +20,10 @@ def sweep(system: Database, *, pending_receipts: timedelta) -> Callable[[asyncio
 
     async def run() -> None:
         keys = await idempotency.sweep(system)
+        orders = await inbox.sweep(system)
         async with system.system() as tx:
             ticks = await receipts.sweep(tx, pending_receipts)
-        if keys or ticks:
-            log.info("swept", keys=keys, ticks=ticks)
+        if keys or ticks or orders:
+            log.info("swept", keys=keys, ticks=ticks, orders=orders)
 
     return timers.every(EVERY, run, name="sweep")
