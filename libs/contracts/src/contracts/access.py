@@ -25,10 +25,14 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 EVERY: dict[str, Access] = {
     "gateway": Access(),
     "auth": Access(durables=((subjects.EVENTS, "auth-activity"), (subjects.EVENTS, "auth-numbers"))),
-    "devices": Access(process="device-worker", durables=((subjects.COMMANDS, "devices-orders"), (subjects.EVENTS, "devices-accounts"))),
+    "devices": Access(
+        process="device-worker",
+        durables=((subjects.COMMANDS, "devices-orders"), (subjects.COMMANDS, "devices-media"), (subjects.EVENTS, "devices-accounts")),
+    ),
     "conversations": Access(
         durables=(
             (subjects.EVENTS, "conversations-whatsapp"),
+            (subjects.EVENTS, "conversations-media"),
             (subjects.EVENTS, "conversations-people"),
             (subjects.EVENTS, "conversations-accounts"),
             (subjects.COMMANDS, "conversations-orders"),

@@ -7,7 +7,7 @@ from uuid import UUID
 from contracts.envelope import Body, command
 from contracts.ids import ChatId, DeviceId, MessageId, UserId
 from contracts.views import ChatStatus
-from contracts.whatsapp import Address, Media, MessageKind, Quoted
+from contracts.whatsapp import Address, ContactCard, Location, Media, MediaSource, MessageKind, Quoted
 
 
 @command("devices.send_message", 1)
@@ -18,6 +18,8 @@ class SendMessage(Body, frozen=True, kw_only=True):
 
     Attributes:
         to: The chat's address: phone, LID or group.
+        quoted: What it answers; for a reaction (*text* is the emoji, empty takes it back), an edit (*text* is the new one) and a
+            deletion, what they are about.
         expires_at: Not sent by then, it fails with ``expired``.
     """
 
@@ -29,6 +31,8 @@ class SendMessage(Body, frozen=True, kw_only=True):
     text: str | None = None
     media: Media | None = None
     quoted: Quoted | None = None
+    location: Location | None = None
+    contacts: tuple[ContactCard, ...] = ()
 
 
 @command("devices.mark_read", 1)
@@ -40,6 +44,25 @@ class MarkRead(Body, frozen=True, kw_only=True):
     wa_ids: list[str]
     at: datetime
     sender: Address | None = None
+
+
+@command("devices.fetch_media", 1)
+class FetchMedia(Body, frozen=True, kw_only=True):
+    """Fetch a file from WhatsApp's media hosts into the object store, and tell how it ended (`MediaStored`, `MediaFailed`).
+
+    The envelope's id is derived from (media, attempt), so that a repeat is the same order.
+
+    Attributes:
+        kind: The message's: the keys of a file depend on it.
+        size: What the sender says; it is checked.
+    """
+
+    media: UUID
+    device: DeviceId
+    kind: MessageKind
+    source: MediaSource
+    size: int
+    attempt: int = 1
 
 
 @command("conversations.write_message", 1)

@@ -17,6 +17,7 @@ PREFIXES: dict[str, str] = {
     "/api/ops/shards": "device-worker",
     "/api/chats": "conversations",
     "/api/messages": "conversations",
+    "/api/media": "conversations",
     "/api/contacts": "conversations",
     "/api/tags": "conversations",
     "/api/replies": "conversations",
@@ -44,6 +45,7 @@ ANONYMOUS: frozenset[str] = frozenset(
         "/api/auth/password/reset",
         "/api/auth/invitation",
         "/.well-known/jwks.json",
+        "/api/media/file",
         "/ws",
     }
 )

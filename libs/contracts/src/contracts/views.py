@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from contracts.whatsapp import MessageKind
+from contracts.whatsapp import ContactCard, Location, MessageKind
 
 
 class MessageStatus(StrEnum):
@@ -86,14 +86,60 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+MediaState = Literal["pending", "ready", "expired", "failed"]
+
+
 class MediaView(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that belongs to a message."""
+    """A file that belongs to a message.
+
+    Attributes:
+        id: ``med_…``
+        mime: As its bytes say once it is here; until then as its sender says.
+        url: A signed address, relative to Clarin's own, that is good for a day; None until it is ``ready``.
+        thumbnail_url: A small JPEG of an image, a sticker or a video; signed as well.
+        state: ``expired``: WhatsApp has it no more; ``failed`` may be tried again (``POST /api/media/{id}/retry``).
+        waveform: Of a voice note: up to 64 levels from 0 to 100.
+    """
 
     mime: str
     size: int
     file_name: str | None = None
     url: str | None = None
-    state: str = "pending"
+    state: MediaState = "pending"
+    id: str | None = None
+    thumbnail_url: str | None = None
+    seconds: int | None = None
+    width: int | None = None
+    height: int | None = None
+    waveform: tuple[int, ...] | None = None
+    reason: str | None = None
+
+
+class Reaction(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's emoji on a message.
+
+    Attributes:
+        sender_name: As he calls himself; None for the number's own.
+    """
+
+    emoji: str
+    from_me: bool
+    at: datetime
+    sender_name: str | None = None
+
+
+class QuotedView(msgspec.Struct, frozen=True, kw_only=True):
+    """The message that another one answers, as far as it is known.
+
+    Attributes:
+        id: ``msg_…``; None where it is not here.
+        text: Its beginning.
+    """
+
+    id: str | None
+    kind: MessageKind | None
+    text: str | None
+    from_me: bool | None = None
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +155,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         at: When WhatsApp (or, while queued, Clarin) says it was sent, UTC.
         reason: With ``failed`` and ``unknown``: a stable code.
         resend_of: ``msg_…``: the message that failed, in whose place this one was sent.
+        edited_at: When its sender last changed its text.
+        deleted_at: When its sender took it back for everyone: neither text nor file is here any more.
+        disappearing: It came with WhatsApp's mark for messages that go away by themselves.
+        view_once: It is to be seen once.
+        unsupported: With the kind ``unsupported``: WhatsApp's own name of what it is.
     """
 
     id: str
@@ -127,3 +178,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     quoted_id: str | None = None
     reason: str | None = None
     resend_of: str | None = None
+    location: Location | None = None
+    contacts: tuple[ContactCard, ...] = ()
+    reactions: tuple[Reaction, ...] = ()
+    quoted: QuotedView | None = None
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+    disappearing: bool = False
+    view_once: bool = False
+    unsupported: str | None = None

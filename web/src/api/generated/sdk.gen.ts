@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AccountChangeAccountData, AccountChangeAccountErrors, AccountChangeAccountResponses, AccountReadAccountData, AccountReadAccountErrors, AccountReadAccountResponses, ActivityListActivityData, ActivityListActivityErrors, ActivityListActivityResponses, AssignmentReadAssignmentData, AssignmentReadAssignmentErrors, AssignmentReadAssignmentResponses, AssignmentSetCapacityData, AssignmentSetCapacityErrors, AssignmentSetCapacityResponses, AssignmentSetOfAgentData, AssignmentSetOfAgentErrors, AssignmentSetOfAgentResponses, AssignmentSetOfDeviceData, AssignmentSetOfDeviceErrors, AssignmentSetOfDeviceResponses, AssignmentSetOfTeamData, AssignmentSetOfTeamErrors, AssignmentSetOfTeamResponses, AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthForgotData, AuthForgotErrors, AuthForgotResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthPreviewInvitationData, AuthPreviewInvitationErrors, AuthPreviewInvitationResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthResetData, AuthResetErrors, AuthResetResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, BotClearNumberData, BotClearNumberErrors, BotClearNumberResponses, BotForgetPhraseData, BotForgetPhraseErrors, BotForgetPhraseResponses, BotListPhrasesData, BotListPhrasesErrors, BotListPhrasesResponses, BotReadBotData, BotReadBotErrors, BotReadBotResponses, BotReadChatData, BotReadChatErrors, BotReadChatResponses, BotReadFiguresData, BotReadFiguresErrors, BotReadFiguresResponses, BotReadNumberData, BotReadNumberErrors, BotReadNumberResponses, BotSetBotData, BotSetBotErrors, BotSetBotResponses, BotSetNumberData, BotSetNumberErrors, BotSetNumberResponses, BotSimulateData, BotSimulateErrors, BotSimulateResponses, BotSwitchChatData, BotSwitchChatErrors, BotSwitchChatResponses, ChatsAssignData, ChatsAssignErrors, ChatsAssignResponses, ChatsChangeChatData, ChatsChangeChatErrors, ChatsChangeChatResponses, ChatsCountChatsData, ChatsCountChatsErrors, ChatsCountChatsResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ChatsTakeData, ChatsTakeErrors, ChatsTakeResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsRenameData, ContactsRenameErrors, ContactsRenameResponses, DevicesCancelSendData, DevicesCancelSendErrors, DevicesCancelSendResponses, DevicesCancelSendsData, DevicesCancelSendsErrors, DevicesCancelSendsResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesChangeSettingsData, DevicesChangeSettingsErrors, DevicesChangeSettingsResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesListEventsData, DevicesListEventsErrors, DevicesListEventsResponses, DevicesListSendsData, DevicesListSendsErrors, DevicesListSendsResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesPauseSendingData, DevicesPauseSendingErrors, DevicesPauseSendingResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadGovernorData, DevicesReadGovernorErrors, DevicesReadGovernorResponses, DevicesReadResponses, DevicesReadSettingsData, DevicesReadSettingsErrors, DevicesReadSettingsResponses, DevicesResumeSendingData, DevicesResumeSendingErrors, DevicesResumeSendingResponses, InvitationsInviteData, InvitationsInviteErrors, InvitationsInviteResponses, InvitationsListInvitationsData, InvitationsListInvitationsErrors, InvitationsListInvitationsResponses, InvitationsRevokeInvitationData, InvitationsRevokeInvitationErrors, InvitationsRevokeInvitationResponses, KeysChangeKeyData, KeysChangeKeyErrors, KeysChangeKeyResponses, KeysCreateKeyData, KeysCreateKeyErrors, KeysCreateKeyResponses, KeysListKeysData, KeysListKeysErrors, KeysListKeysResponses, KeysReadKeyData, KeysReadKeyErrors, KeysReadKeyResponses, KeysRevokeKeyData, KeysRevokeKeyErrors, KeysRevokeKeyResponses, KeysRotateKeyData, KeysRotateKeyErrors, KeysRotateKeyResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesSendData, MessagesSendErrors, MessagesSendResponses, MetaData, MetaErrors, MetaResponses, OpsDrainWorkerData, OpsDrainWorkerErrors, OpsDrainWorkerResponses, OpsJudgeAccountData, OpsJudgeAccountErrors, OpsJudgeAccountResponses, OpsListAccountsData, OpsListAccountsErrors, OpsListAccountsResponses, OpsListShardsData, OpsListShardsErrors, OpsListShardsResponses, OpsListWorkersData, OpsListWorkersErrors, OpsListWorkersResponses, OpsMoveShardData, OpsMoveShardErrors, OpsMoveShardResponses, OpsUndrainWorkerData, OpsUndrainWorkerErrors, OpsUndrainWorkerResponses, PresenceData, PresenceErrors, PresenceResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, TagsChangeTagData, TagsChangeTagErrors, TagsChangeTagResponses, TagsCreateTagData, TagsCreateTagErrors, TagsCreateTagResponses, TagsDeleteTagData, TagsDeleteTagErrors, TagsDeleteTagResponses, TagsListTagsData, TagsListTagsErrors, TagsListTagsResponses, TeamsChangeTeamData, TeamsChangeTeamErrors, TeamsChangeTeamResponses, TeamsCreateTeamData, TeamsCreateTeamErrors, TeamsCreateTeamResponses, TeamsDeleteTeamData, TeamsDeleteTeamErrors, TeamsDeleteTeamResponses, TeamsListTeamsData, TeamsListTeamsErrors, TeamsListTeamsResponses, TeamsReadTeamData, TeamsReadTeamErrors, TeamsReadTeamResponses, UsersChangeUserData, UsersChangeUserErrors, UsersChangeUserResponses, UsersCreateUserData, UsersCreateUserErrors, UsersCreateUserResponses, UsersListUsersData, UsersListUsersErrors, UsersListUsersResponses, UsersReadUserData, UsersReadUserErrors, UsersReadUserResponses, WsData, WsErrors } from './types.gen';
+import type { AccountChangeAccountData, AccountChangeAccountErrors, AccountChangeAccountResponses, AccountReadAccountData, AccountReadAccountErrors, AccountReadAccountResponses, ActivityListActivityData, ActivityListActivityErrors, ActivityListActivityResponses, AssignmentReadAssignmentData, AssignmentReadAssignmentErrors, AssignmentReadAssignmentResponses, AssignmentSetCapacityData, AssignmentSetCapacityErrors, AssignmentSetCapacityResponses, AssignmentSetOfAgentData, AssignmentSetOfAgentErrors, AssignmentSetOfAgentResponses, AssignmentSetOfDeviceData, AssignmentSetOfDeviceErrors, AssignmentSetOfDeviceResponses, AssignmentSetOfTeamData, AssignmentSetOfTeamErrors, AssignmentSetOfTeamResponses, AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthForgotData, AuthForgotErrors, AuthForgotResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthPreviewInvitationData, AuthPreviewInvitationErrors, AuthPreviewInvitationResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthResetData, AuthResetErrors, AuthResetResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, AutomationsDeleteData, AutomationsDeleteErrors, AutomationsDeleteResponses, AutomationsListRulesData, AutomationsListRulesErrors, AutomationsListRulesResponses, AutomationsListRunsData, AutomationsListRunsErrors, AutomationsListRunsResponses, AutomationsMakeData, AutomationsMakeErrors, AutomationsMakeResponses, AutomationsReadData, AutomationsReadErrors, AutomationsReadResponses, AutomationsReplaceData, AutomationsReplaceErrors, AutomationsReplaceResponses, BotClearNumberData, BotClearNumberErrors, BotClearNumberResponses, BotForgetPhraseData, BotForgetPhraseErrors, BotForgetPhraseResponses, BotListPhrasesData, BotListPhrasesErrors, BotListPhrasesResponses, BotReadBotData, BotReadBotErrors, BotReadBotResponses, BotReadChatData, BotReadChatErrors, BotReadChatResponses, BotReadFiguresData, BotReadFiguresErrors, BotReadFiguresResponses, BotReadNumberData, BotReadNumberErrors, BotReadNumberResponses, BotSetBotData, BotSetBotErrors, BotSetBotResponses, BotSetNumberData, BotSetNumberErrors, BotSetNumberResponses, BotSimulateData, BotSimulateErrors, BotSimulateResponses, BotSwitchChatData, BotSwitchChatErrors, BotSwitchChatResponses, ChatsAddNoteData, ChatsAddNoteErrors, ChatsAddNoteResponses, ChatsAssignData, ChatsAssignErrors, ChatsAssignResponses, ChatsChangeChatData, ChatsChangeChatErrors, ChatsChangeChatResponses, ChatsCountChatsData, ChatsCountChatsErrors, ChatsCountChatsResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ChatsTakeData, ChatsTakeErrors, ChatsTakeResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsRenameData, ContactsRenameErrors, ContactsRenameResponses, DevicesCancelSendData, DevicesCancelSendErrors, DevicesCancelSendResponses, DevicesCancelSendsData, DevicesCancelSendsErrors, DevicesCancelSendsResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesChangeSettingsData, DevicesChangeSettingsErrors, DevicesChangeSettingsResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesListEventsData, DevicesListEventsErrors, DevicesListEventsResponses, DevicesListSendsData, DevicesListSendsErrors, DevicesListSendsResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesPauseSendingData, DevicesPauseSendingErrors, DevicesPauseSendingResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadGovernorData, DevicesReadGovernorErrors, DevicesReadGovernorResponses, DevicesReadResponses, DevicesReadSettingsData, DevicesReadSettingsErrors, DevicesReadSettingsResponses, DevicesResumeSendingData, DevicesResumeSendingErrors, DevicesResumeSendingResponses, HoursCreateHoursData, HoursCreateHoursErrors, HoursCreateHoursResponses, HoursDeleteHoursData, HoursDeleteHoursErrors, HoursDeleteHoursResponses, HoursListHoursData, HoursListHoursErrors, HoursListHoursResponses, HoursReplaceHoursData, HoursReplaceHoursErrors, HoursReplaceHoursResponses, InvitationsInviteData, InvitationsInviteErrors, InvitationsInviteResponses, InvitationsListInvitationsData, InvitationsListInvitationsErrors, InvitationsListInvitationsResponses, InvitationsRevokeInvitationData, InvitationsRevokeInvitationErrors, InvitationsRevokeInvitationResponses, KeysChangeKeyData, KeysChangeKeyErrors, KeysChangeKeyResponses, KeysCreateKeyData, KeysCreateKeyErrors, KeysCreateKeyResponses, KeysListKeysData, KeysListKeysErrors, KeysListKeysResponses, KeysReadKeyData, KeysReadKeyErrors, KeysReadKeyResponses, KeysRevokeKeyData, KeysRevokeKeyErrors, KeysRevokeKeyResponses, KeysRotateKeyData, KeysRotateKeyErrors, KeysRotateKeyResponses, LeadsAddNoteData, LeadsAddNoteErrors, LeadsAddNoteResponses, LeadsChangeData, LeadsChangeErrors, LeadsChangeResponses, LeadsDeleteData, LeadsDeleteErrors, LeadsDeleteNoteData, LeadsDeleteNoteErrors, LeadsDeleteNoteResponses, LeadsDeleteResponses, LeadsEnterData, LeadsEnterErrors, LeadsEnterResponses, LeadsHistoryData, LeadsHistoryErrors, LeadsHistoryResponses, LeadsListLeadsData, LeadsListLeadsErrors, LeadsListLeadsResponses, LeadsListNotesData, LeadsListNotesErrors, LeadsListNotesResponses, LeadsMoveData, LeadsMoveErrors, LeadsMoveResponses, LeadsPatchData, LeadsPatchErrors, LeadsPatchResponses, LeadsReadData, LeadsReadErrors, LeadsReadResponses, MessagesCancelScheduledData, MessagesCancelScheduledErrors, MessagesCancelScheduledResponses, MessagesChangeScheduledData, MessagesChangeScheduledErrors, MessagesChangeScheduledResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesListScheduledData, MessagesListScheduledErrors, MessagesListScheduledResponses, MessagesResendData, MessagesResendErrors, MessagesResendResponses, MessagesSendData, MessagesSendErrors, MessagesSendResponses, MessagesSettleData, MessagesSettleErrors, MessagesSettleResponses, MetaData, MetaErrors, MetaResponses, OpsDrainWorkerData, OpsDrainWorkerErrors, OpsDrainWorkerResponses, OpsJudgeAccountData, OpsJudgeAccountErrors, OpsJudgeAccountResponses, OpsListAccountsData, OpsListAccountsErrors, OpsListAccountsResponses, OpsListShardsData, OpsListShardsErrors, OpsListShardsResponses, OpsListWorkersData, OpsListWorkersErrors, OpsListWorkersResponses, OpsMoveShardData, OpsMoveShardErrors, OpsMoveShardResponses, OpsUndrainWorkerData, OpsUndrainWorkerErrors, OpsUndrainWorkerResponses, PipelineChangeByIdData, PipelineChangeByIdErrors, PipelineChangeByIdResponses, PipelineChangeData, PipelineChangeErrors, PipelineChangeResponses, PipelineMakeData, PipelineMakeErrors, PipelineMakeResponses, PipelinesAddStageData, PipelinesAddStageErrors, PipelinesAddStageResponses, PipelinesChangeData, PipelinesChangeErrors, PipelinesChangeResponses, PipelinesChangeStageData, PipelinesChangeStageErrors, PipelinesChangeStageResponses, PipelinesDeleteData, PipelinesDeleteErrors, PipelinesDeleteResponses, PipelinesDeleteStageData, PipelinesDeleteStageErrors, PipelinesDeleteStageResponses, PipelineShowData, PipelineShowErrors, PipelineShowResponses, PipelinesListColumnData, PipelinesListColumnErrors, PipelinesListColumnResponses, PipelinesListPipelinesData, PipelinesListPipelinesErrors, PipelinesListPipelinesResponses, PipelinesMakeData, PipelinesMakeErrors, PipelinesMakeResponses, PipelinesReadData, PipelinesReadErrors, PipelinesReadResponses, PresenceData, PresenceErrors, PresenceResponses, RepliesChangeReplyData, RepliesChangeReplyErrors, RepliesChangeReplyResponses, RepliesCreateReplyData, RepliesCreateReplyErrors, RepliesCreateReplyResponses, RepliesDeleteReplyData, RepliesDeleteReplyErrors, RepliesDeleteReplyResponses, RepliesFillReplyData, RepliesFillReplyErrors, RepliesFillReplyResponses, RepliesListRepliesData, RepliesListRepliesErrors, RepliesListRepliesResponses, ReportsConversionData, ReportsConversionErrors, ReportsConversionResponses, ReportsForecastData, ReportsForecastErrors, ReportsForecastResponses, ReportsOutcomesData, ReportsOutcomesErrors, ReportsOutcomesResponses, ReportsTimeData, ReportsTimeErrors, ReportsTimeResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, TagsChangeTagData, TagsChangeTagErrors, TagsChangeTagResponses, TagsCreateTagData, TagsCreateTagErrors, TagsCreateTagResponses, TagsDeleteTagData, TagsDeleteTagErrors, TagsDeleteTagResponses, TagsListTagsData, TagsListTagsErrors, TagsListTagsResponses, TasksChangeData, TasksChangeErrors, TasksChangeResponses, TasksDeleteData, TasksDeleteErrors, TasksDeleteResponses, TasksListTasksData, TasksListTasksErrors, TasksListTasksResponses, TasksMakeData, TasksMakeErrors, TasksMakeResponses, TeamsChangeTeamData, TeamsChangeTeamErrors, TeamsChangeTeamResponses, TeamsCreateTeamData, TeamsCreateTeamErrors, TeamsCreateTeamResponses, TeamsDeleteTeamData, TeamsDeleteTeamErrors, TeamsDeleteTeamResponses, TeamsListTeamsData, TeamsListTeamsErrors, TeamsListTeamsResponses, TeamsReadTeamData, TeamsReadTeamErrors, TeamsReadTeamResponses, UsersChangeUserData, UsersChangeUserErrors, UsersChangeUserResponses, UsersCreateUserData, UsersCreateUserErrors, UsersCreateUserResponses, UsersListUsersData, UsersListUsersErrors, UsersListUsersResponses, UsersReadUserData, UsersReadUserErrors, UsersReadUserResponses, WsData, WsErrors } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -393,6 +393,128 @@ export const authTicket = <ThrowOnError extends boolean = false>(options?: Optio
 });
 
 /**
+ * List Rules
+ *
+ * List the rules, in the order in which they were made and run.
+ */
+export const automationsListRules = <ThrowOnError extends boolean = false>(options?: Options<AutomationsListRulesData, ThrowOnError>) => (options?.client ?? client).get<AutomationsListRulesResponses, AutomationsListRulesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/automations',
+    ...options
+});
+
+/**
+ * Make
+ *
+ * Make a rule.
+ */
+export const automationsMake = <ThrowOnError extends boolean = false>(options: Options<AutomationsMakeData, ThrowOnError>) => (options.client ?? client).post<AutomationsMakeResponses, AutomationsMakeErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/automations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Runs
+ *
+ * List the runs of rules within the last 90 days, the newest first.
+ */
+export const automationsListRuns = <ThrowOnError extends boolean = false>(options?: Options<AutomationsListRunsData, ThrowOnError>) => (options?.client ?? client).get<AutomationsListRunsResponses, AutomationsListRunsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/automations/runs',
+    ...options
+});
+
+/**
+ * Delete
+ *
+ * Delete a rule; the log of its runs stays.
+ */
+export const automationsDelete = <ThrowOnError extends boolean = false>(options: Options<AutomationsDeleteData, ThrowOnError>) => (options.client ?? client).delete<AutomationsDeleteResponses, AutomationsDeleteErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/automations/{id}',
+    ...options
+});
+
+/**
+ * Read
+ *
+ * Show a rule.
+ */
+export const automationsRead = <ThrowOnError extends boolean = false>(options: Options<AutomationsReadData, ThrowOnError>) => (options.client ?? client).get<AutomationsReadResponses, AutomationsReadErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/automations/{id}',
+    ...options
+});
+
+/**
+ * Replace
+ *
+ * Replace a rule.
+ */
+export const automationsReplace = <ThrowOnError extends boolean = false>(options: Options<AutomationsReplaceData, ThrowOnError>) => (options.client ?? client).put<AutomationsReplaceResponses, AutomationsReplaceErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/automations/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Read Bot
  *
  * Show what the bot does.
@@ -740,6 +862,29 @@ export const chatsListMessages = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
+ * Add Note
+ *
+ * Write a note beside a chat: a message of the kind `note`, which WhatsApp never gets.
+ */
+export const chatsAddNote = <ThrowOnError extends boolean = false>(options: Options<ChatsAddNoteData, ThrowOnError>) => (options.client ?? client).post<ChatsAddNoteResponses, ChatsAddNoteErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/chats/{id}/notes',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Read
  *
  * Nothing in the chat is unread any more, for everybody here, and the other side sees blue ticks. Repeating it changes nothing.
@@ -889,7 +1034,7 @@ export const devicesListAll = <ThrowOnError extends boolean = false>(options?: O
 /**
  * Create
  *
- * Add a number to the account; connect it next.
+ * Add a number to the account; connect it next. Who sees some numbers only sees this one as well.
  */
 export const devicesCreate = <ThrowOnError extends boolean = false>(options: Options<DevicesCreateData, ThrowOnError>) => (options.client ?? client).post<DevicesCreateResponses, DevicesCreateErrors, ThrowOnError>({
     security: [
@@ -1249,6 +1394,90 @@ export const devicesChangeSettings = <ThrowOnError extends boolean = false>(opti
 });
 
 /**
+ * List Hours
+ *
+ * List all service hours by name; there is one page.
+ */
+export const hoursListHours = <ThrowOnError extends boolean = false>(options?: Options<HoursListHoursData, ThrowOnError>) => (options?.client ?? client).get<HoursListHoursResponses, HoursListHoursErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/hours',
+    ...options
+});
+
+/**
+ * Create Hours
+ *
+ * Set service hours for numbers, teams, or the whole account.
+ */
+export const hoursCreateHours = <ThrowOnError extends boolean = false>(options: Options<HoursCreateHoursData, ThrowOnError>) => (options.client ?? client).post<HoursCreateHoursResponses, HoursCreateHoursErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/hours',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete Hours
+ *
+ * Delete service hours: where they held it is always open, or as the account's say.
+ */
+export const hoursDeleteHours = <ThrowOnError extends boolean = false>(options: Options<HoursDeleteHoursData, ThrowOnError>) => (options.client ?? client).delete<HoursDeleteHoursResponses, HoursDeleteHoursErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/hours/{id}',
+    ...options
+});
+
+/**
+ * Replace Hours
+ *
+ * Set other hours in the place of these.
+ */
+export const hoursReplaceHours = <ThrowOnError extends boolean = false>(options: Options<HoursReplaceHoursData, ThrowOnError>) => (options.client ?? client).put<HoursReplaceHoursResponses, HoursReplaceHoursErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/hours/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * List Invitations
  *
  * List the invitations that are open, in the order in which they were made, without their links.
@@ -1436,6 +1665,296 @@ export const keysRotateKey = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
+ * List Leads
+ *
+ * List the leads, the newest first.
+ */
+export const leadsListLeads = <ThrowOnError extends boolean = false>(options?: Options<LeadsListLeadsData, ThrowOnError>) => (options?.client ?? client).get<LeadsListLeadsResponses, LeadsListLeadsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads',
+    ...options
+});
+
+/**
+ * Enter
+ *
+ * Enter a lead.
+ */
+export const leadsEnter = <ThrowOnError extends boolean = false>(options: Options<LeadsEnterData, ThrowOnError>) => (options.client ?? client).post<LeadsEnterResponses, LeadsEnterErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete
+ *
+ * Delete a lead with its notes, tasks and history; its chat and its contact stay.
+ */
+export const leadsDelete = <ThrowOnError extends boolean = false>(options: Options<LeadsDeleteData, ThrowOnError>) => (options.client ?? client).delete<LeadsDeleteResponses, LeadsDeleteErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads/{id}',
+    ...options
+});
+
+/**
+ * Read
+ *
+ * Show one lead.
+ */
+export const leadsRead = <ThrowOnError extends boolean = false>(options: Options<LeadsReadData, ThrowOnError>) => (options.client ?? client).get<LeadsReadResponses, LeadsReadErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads/{id}',
+    ...options
+});
+
+/**
+ * Patch
+ *
+ * Change a lead, as `PUT` does.
+ */
+export const leadsPatch = <ThrowOnError extends boolean = false>(options: Options<LeadsPatchData, ThrowOnError>) => (options.client ?? client).patch<LeadsPatchResponses, LeadsPatchErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Change
+ *
+ * Change a lead: what is left out stays as it is.
+ */
+export const leadsChange = <ThrowOnError extends boolean = false>(options: Options<LeadsChangeData, ThrowOnError>) => (options.client ?? client).put<LeadsChangeResponses, LeadsChangeErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * History
+ *
+ * List what has happened to a lead, the newest first.
+ */
+export const leadsHistory = <ThrowOnError extends boolean = false>(options: Options<LeadsHistoryData, ThrowOnError>) => (options.client ?? client).get<LeadsHistoryResponses, LeadsHistoryErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads/{id}/history',
+    ...options
+});
+
+/**
+ * Move
+ *
+ * Move a lead to a place on the board. Who moves it second is answered 409, with the lead as it is by then in `lead`.
+ */
+export const leadsMove = <ThrowOnError extends boolean = false>(options: Options<LeadsMoveData, ThrowOnError>) => (options.client ?? client).post<LeadsMoveResponses, LeadsMoveErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads/{id}/move',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Notes
+ *
+ * List a lead's notes, the newest first.
+ */
+export const leadsListNotes = <ThrowOnError extends boolean = false>(options: Options<LeadsListNotesData, ThrowOnError>) => (options.client ?? client).get<LeadsListNotesResponses, LeadsListNotesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads/{id}/notes',
+    ...options
+});
+
+/**
+ * Add Note
+ *
+ * Add a note to a lead.
+ */
+export const leadsAddNote = <ThrowOnError extends boolean = false>(options: Options<LeadsAddNoteData, ThrowOnError>) => (options.client ?? client).post<LeadsAddNoteResponses, LeadsAddNoteErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads/{id}/notes',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete Note
+ *
+ * Delete a note.
+ */
+export const leadsDeleteNote = <ThrowOnError extends boolean = false>(options: Options<LeadsDeleteNoteData, ThrowOnError>) => (options.client ?? client).delete<LeadsDeleteNoteResponses, LeadsDeleteNoteErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/leads/{id}/notes/{note}',
+    ...options
+});
+
+/**
+ * List Scheduled
+ *
+ * List what waits to be sent, the next one first.
+ */
+export const messagesListScheduled = <ThrowOnError extends boolean = false>(options?: Options<MessagesListScheduledData, ThrowOnError>) => (options?.client ?? client).get<MessagesListScheduledResponses, MessagesListScheduledErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/messages/scheduled',
+    ...options
+});
+
+/**
+ * Cancel Scheduled
+ *
+ * Cancel what waits: it is not sent.
+ */
+export const messagesCancelScheduled = <ThrowOnError extends boolean = false>(options: Options<MessagesCancelScheduledData, ThrowOnError>) => (options.client ?? client).delete<MessagesCancelScheduledResponses, MessagesCancelScheduledErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/messages/scheduled/{id}',
+    ...options
+});
+
+/**
+ * Change Scheduled
+ *
+ * Change what is to be sent, or when.
+ */
+export const messagesChangeScheduled = <ThrowOnError extends boolean = false>(options: Options<MessagesChangeScheduledData, ThrowOnError>) => (options.client ?? client).patch<MessagesChangeScheduledResponses, MessagesChangeScheduledErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/messages/scheduled/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Send
  *
  * Send a text. A number that is not connected, or a phone that is not on WhatsApp, shows in the message's status later.
@@ -1475,6 +1994,48 @@ export const messagesGetMessage = <ThrowOnError extends boolean = false>(options
     ],
     url: '/api/messages/{id}',
     ...options
+});
+
+/**
+ * Resend
+ *
+ * Send a message again that failed. The one that failed stays as it is, and the new one names it.
+ */
+export const messagesResend = <ThrowOnError extends boolean = false>(options: Options<MessagesResendData, ThrowOnError>) => (options.client ?? client).post<MessagesResendResponses, MessagesResendErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/messages/{id}/resend',
+    ...options
+});
+
+/**
+ * Settle
+ *
+ * Say what became of a message of which nobody knows whether it was sent; one that was not can be sent again.
+ */
+export const messagesSettle = <ThrowOnError extends boolean = false>(options: Options<MessagesSettleData, ThrowOnError>) => (options.client ?? client).post<MessagesSettleResponses, MessagesSettleErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/messages/{id}/settle',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -1624,6 +2185,357 @@ export const opsUndrainWorker = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
+ * Show
+ *
+ * Show a board: each column with its first leads in order, how many there are, and what they are worth.
+ */
+export const pipelineShow = <ThrowOnError extends boolean = false>(options?: Options<PipelineShowData, ThrowOnError>) => (options?.client ?? client).get<PipelineShowResponses, PipelineShowErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipeline',
+    ...options
+});
+
+/**
+ * Change By Id
+ *
+ * Change what `id` names: a lead (`led_…`), a stage (`stg_…`) or a pipeline (`pip_…`).
+ */
+export const pipelineChangeById = <ThrowOnError extends boolean = false>(options: Options<PipelineChangeByIdData, ThrowOnError>) => (options.client ?? client).patch<PipelineChangeByIdResponses, PipelineChangeByIdErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipeline',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Make
+ *
+ * Enter a lead, as `POST /api/leads` does; with a `name` in the place of a title, make a pipeline.
+ */
+export const pipelineMake = <ThrowOnError extends boolean = false>(options: Options<PipelineMakeData, ThrowOnError>) => (options.client ?? client).post<PipelineMakeResponses, PipelineMakeErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipeline',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Change
+ *
+ * Change a lead, as `PUT /api/leads/{id}` does; `stage_id` moves it to the top of that stage.
+ */
+export const pipelineChange = <ThrowOnError extends boolean = false>(options: Options<PipelineChangeData, ThrowOnError>) => (options.client ?? client).patch<PipelineChangeResponses, PipelineChangeErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipeline/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Pipelines
+ *
+ * List the pipelines with their stages, in their order; the first one is there from the start.
+ */
+export const pipelinesListPipelines = <ThrowOnError extends boolean = false>(options?: Options<PipelinesListPipelinesData, ThrowOnError>) => (options?.client ?? client).get<PipelinesListPipelinesResponses, PipelinesListPipelinesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines',
+    ...options
+});
+
+/**
+ * Make
+ *
+ * Make a pipeline.
+ */
+export const pipelinesMake = <ThrowOnError extends boolean = false>(options: Options<PipelinesMakeData, ThrowOnError>) => (options.client ?? client).post<PipelinesMakeResponses, PipelinesMakeErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete
+ *
+ * Delete a pipeline with its stages; its leads go to a stage of another one.
+ */
+export const pipelinesDelete = <ThrowOnError extends boolean = false>(options: Options<PipelinesDeleteData, ThrowOnError>) => (options.client ?? client).delete<PipelinesDeleteResponses, PipelinesDeleteErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}',
+    ...options
+});
+
+/**
+ * Read
+ *
+ * Show a pipeline with its stages.
+ */
+export const pipelinesRead = <ThrowOnError extends boolean = false>(options: Options<PipelinesReadData, ThrowOnError>) => (options.client ?? client).get<PipelinesReadResponses, PipelinesReadErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}',
+    ...options
+});
+
+/**
+ * Change
+ *
+ * Change a pipeline: its name, its currency for new leads, the order of its stages, what follows what.
+ */
+export const pipelinesChange = <ThrowOnError extends boolean = false>(options: Options<PipelinesChangeData, ThrowOnError>) => (options.client ?? client).patch<PipelinesChangeResponses, PipelinesChangeErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Conversion
+ *
+ * Of the leads made in a time: how many came into each stage or further, and how many are won or lost by now.
+ */
+export const reportsConversion = <ThrowOnError extends boolean = false>(options: Options<ReportsConversionData, ThrowOnError>) => (options.client ?? client).get<ReportsConversionResponses, ReportsConversionErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}/reports/conversion',
+    ...options
+});
+
+/**
+ * Forecast
+ *
+ * Tell what open leads are worth, by the month in which they are expected to close.
+ */
+export const reportsForecast = <ThrowOnError extends boolean = false>(options: Options<ReportsForecastData, ThrowOnError>) => (options.client ?? client).get<ReportsForecastResponses, ReportsForecastErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}/reports/forecast',
+    ...options
+});
+
+/**
+ * Outcomes
+ *
+ * Tell what was won and lost in a time, by the reason that was given or by who owned it.
+ */
+export const reportsOutcomes = <ThrowOnError extends boolean = false>(options: Options<ReportsOutcomesData, ThrowOnError>) => (options.client ?? client).get<ReportsOutcomesResponses, ReportsOutcomesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}/reports/outcomes',
+    ...options
+});
+
+/**
+ * Time
+ *
+ * Tell how long leads that came into each stage in a time stayed there.
+ */
+export const reportsTime = <ThrowOnError extends boolean = false>(options: Options<ReportsTimeData, ThrowOnError>) => (options.client ?? client).get<ReportsTimeResponses, ReportsTimeErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}/reports/time',
+    ...options
+});
+
+/**
+ * Add Stage
+ *
+ * Add a stage: an open one after the last open one, another at the end.
+ */
+export const pipelinesAddStage = <ThrowOnError extends boolean = false>(options: Options<PipelinesAddStageData, ThrowOnError>) => (options.client ?? client).post<PipelinesAddStageResponses, PipelinesAddStageErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}/stages',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete Stage
+ *
+ * Delete a stage; its leads go to the end of another one of the same pipeline. No rule runs for them.
+ */
+export const pipelinesDeleteStage = <ThrowOnError extends boolean = false>(options: Options<PipelinesDeleteStageData, ThrowOnError>) => (options.client ?? client).delete<PipelinesDeleteStageResponses, PipelinesDeleteStageErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}/stages/{stage}',
+    ...options
+});
+
+/**
+ * Change Stage
+ *
+ * Change a stage; another kind closes its leads or opens them again.
+ */
+export const pipelinesChangeStage = <ThrowOnError extends boolean = false>(options: Options<PipelinesChangeStageData, ThrowOnError>) => (options.client ?? client).patch<PipelinesChangeStageResponses, PipelinesChangeStageErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}/stages/{stage}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Column
+ *
+ * List the leads of a column in their order.
+ */
+export const pipelinesListColumn = <ThrowOnError extends boolean = false>(options: Options<PipelinesListColumnData, ThrowOnError>) => (options.client ?? client).get<PipelinesListColumnResponses, PipelinesListColumnErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/pipelines/{id}/stages/{stage}/leads',
+    ...options
+});
+
+/**
  * Who of the account is there, and which chats they have open
  *
  * Whoever is not in it is offline. Of the open chats those are named that the caller may see.
@@ -1640,6 +2552,113 @@ export const presence = <ThrowOnError extends boolean = false>(options?: Options
     ],
     url: '/api/presence',
     ...options
+});
+
+/**
+ * List Replies
+ *
+ * List all canned replies by shortcut; there is one page.
+ */
+export const repliesListReplies = <ThrowOnError extends boolean = false>(options?: Options<RepliesListRepliesData, ThrowOnError>) => (options?.client ?? client).get<RepliesListRepliesResponses, RepliesListRepliesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/replies',
+    ...options
+});
+
+/**
+ * Create Reply
+ *
+ * Make a canned reply.
+ */
+export const repliesCreateReply = <ThrowOnError extends boolean = false>(options: Options<RepliesCreateReplyData, ThrowOnError>) => (options.client ?? client).post<RepliesCreateReplyResponses, RepliesCreateReplyErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/replies',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete Reply
+ *
+ * Delete a canned reply.
+ */
+export const repliesDeleteReply = <ThrowOnError extends boolean = false>(options: Options<RepliesDeleteReplyData, ThrowOnError>) => (options.client ?? client).delete<RepliesDeleteReplyResponses, RepliesDeleteReplyErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/replies/{id}',
+    ...options
+});
+
+/**
+ * Change Reply
+ *
+ * Change a canned reply.
+ */
+export const repliesChangeReply = <ThrowOnError extends boolean = false>(options: Options<RepliesChangeReplyData, ThrowOnError>) => (options.client ?? client).patch<RepliesChangeReplyResponses, RepliesChangeReplyErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/replies/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Fill Reply
+ *
+ * Show a canned reply as it reads in a chat; nothing is sent.
+ */
+export const repliesFillReply = <ThrowOnError extends boolean = false>(options: Options<RepliesFillReplyData, ThrowOnError>) => (options.client ?? client).post<RepliesFillReplyResponses, RepliesFillReplyErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/replies/{id}/fill',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -1738,6 +2757,90 @@ export const tagsChangeTag = <ThrowOnError extends boolean = false>(options: Opt
         }
     ],
     url: '/api/tags/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Tasks
+ *
+ * List tasks, those that are due first first.
+ */
+export const tasksListTasks = <ThrowOnError extends boolean = false>(options?: Options<TasksListTasksData, ThrowOnError>) => (options?.client ?? client).get<TasksListTasksResponses, TasksListTasksErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/tasks',
+    ...options
+});
+
+/**
+ * Make
+ *
+ * Make a task.
+ */
+export const tasksMake = <ThrowOnError extends boolean = false>(options: Options<TasksMakeData, ThrowOnError>) => (options.client ?? client).post<TasksMakeResponses, TasksMakeErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/tasks',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete
+ *
+ * Delete a task.
+ */
+export const tasksDelete = <ThrowOnError extends boolean = false>(options: Options<TasksDeleteData, ThrowOnError>) => (options.client ?? client).delete<TasksDeleteResponses, TasksDeleteErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/tasks/{id}',
+    ...options
+});
+
+/**
+ * Change
+ *
+ * Change a task, or say that it is done.
+ */
+export const tasksChange = <ThrowOnError extends boolean = false>(options: Options<TasksChangeData, ThrowOnError>) => (options.client ?? client).patch<TasksChangeResponses, TasksChangeErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/tasks/{id}',
     ...options,
     headers: {
         'Content-Type': 'application/json',

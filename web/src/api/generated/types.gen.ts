@@ -218,6 +218,17 @@ export type Automatic = {
 };
 
 /**
+ * Board
+ *
+ * A pipeline with its columns.
+ */
+export type Board = {
+    items: Array<Column>;
+    next_cursor?: null;
+    pipeline: Pipeline;
+};
+
+/**
  * Bot
  *
  * Everything that the bot does on a number.
@@ -238,6 +249,65 @@ export type Bot = {
      */
     rules?: Array<Rule>;
     welcome?: Welcome;
+};
+
+/**
+ * Outcome
+ *
+ * What the bot does at one step.
+ *
+ * Attributes:
+ * why: The code of the reason for what it says, or for its silence.
+ * rule: Which rule, menu option or message fired.
+ * silent: Whether it is silent from here on, until a person is done.
+ * menu: The menu that waits for a number.
+ */
+export type BotOutcome = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Close
+     */
+    close?: boolean;
+    /**
+     * Delay Seconds
+     */
+    delay_seconds?: number;
+    /**
+     * Hand Over
+     */
+    hand_over?: boolean;
+    /**
+     * Media Id
+     */
+    media_id?: string | null;
+    /**
+     * Menu
+     */
+    menu?: string | null;
+    /**
+     * Rule
+     */
+    rule?: string | null;
+    /**
+     * Silent
+     */
+    silent?: boolean;
+    /**
+     * Tag Ids
+     */
+    tag_ids?: Array<string>;
+    /**
+     * Team Id
+     */
+    team_id?: string | null;
+    /**
+     * Text
+     */
+    text?: string | null;
+    why?: Why | null;
 };
 
 /**
@@ -278,6 +348,68 @@ export type Capacity = {
      * Capacity
      */
     capacity: number;
+};
+
+/**
+ * Card
+ *
+ * A lead with what its card shows.
+ *
+ * Attributes:
+ * chat: None where there is none, or the caller does not see it.
+ * open_tasks: Tasks that are not done.
+ */
+export type Card = {
+    at: string;
+    chat?: CardChat | null;
+    chat_ids?: Array<string>;
+    closed_at?: string | null;
+    contact?: Person | null;
+    contact_id?: string | null;
+    created_at: string;
+    currency: string;
+    device_id?: string | null;
+    expected_close?: string | null;
+    id: string;
+    lost_reason?: string | null;
+    next_task_at?: string | null;
+    open_tasks?: number;
+    owner_id?: string | null;
+    pipeline_id: string;
+    rank: string;
+    source?: string | null;
+    stage_id: string;
+    stage_since: string;
+    status: 'lost' | 'open' | 'won';
+    tags?: Array<string>;
+    title: string;
+    value: number;
+    version: number;
+};
+
+/**
+ * CardChat
+ *
+ * A card's chat.
+ */
+export type CardChat = {
+    assignee_id: string | null;
+    device_id: string;
+    id: string;
+    last_message: LastMessage | null;
+    name: string | null;
+    status: string;
+    unread: number;
+};
+
+/**
+ * Cards
+ *
+ * A part of a column's leads.
+ */
+export type Cards = {
+    items: Array<Card>;
+    next_cursor?: string | null;
 };
 
 /**
@@ -398,6 +530,23 @@ export type Colleagues = {
 };
 
 /**
+ * Column
+ *
+ * A stage with its first leads, and what all of them are worth.
+ */
+export type Column = {
+    color: string;
+    count: number;
+    id: string;
+    kind: 'lost' | 'open' | 'won';
+    leads: Cards;
+    name: string;
+    probability: number;
+    rotting_days?: number | null;
+    totals: Array<Total>;
+};
+
+/**
  * Contact
  *
  * Somebody who wrote, was written to, or was entered.
@@ -411,6 +560,21 @@ export type Contact = {
     id: string;
     name: string | null;
     phone: string | null;
+};
+
+/**
+ * ContactCard
+ *
+ * Somebody's card.
+ *
+ * Attributes:
+ * phones: As they stand in the card.
+ * vcard: The card as it came, at most 16 KiB.
+ */
+export type ContactCard = {
+    name: string;
+    phones?: Array<string>;
+    vcard?: string | null;
 };
 
 /**
@@ -612,6 +776,26 @@ export type Doer = {
 };
 
 /**
+ * EachWeek
+ *
+ * A part of every week; *day* is 0 on Mondays.
+ */
+export type EachWeek = {
+    /**
+     * Closes
+     */
+    closes: string;
+    /**
+     * Day
+     */
+    day: number;
+    /**
+     * Opens
+     */
+    opens: string;
+};
+
+/**
  * Entered
  *
  * A contact by its phone.
@@ -627,6 +811,34 @@ export type Entered = {
      * With the country code.
      */
     phone: string;
+};
+
+/**
+ * Expected
+ *
+ * What open leads are worth that are expected to close in a month; null: nobody said when.
+ */
+export type Expected = {
+    /**
+     * Currency
+     */
+    currency: string;
+    /**
+     * Leads
+     */
+    leads: number;
+    /**
+     * Month
+     */
+    month: string | null;
+    /**
+     * Value
+     */
+    value: number;
+    /**
+     * Weighted
+     */
+    weighted: number;
 };
 
 /**
@@ -668,6 +880,47 @@ export type Figures = {
      * Unknown
      */
     unknown: number;
+};
+
+/**
+ * Filled
+ *
+ * The text with its variables filled in, as it can be sent.
+ */
+export type Filled = {
+    text: string;
+};
+
+/**
+ * For
+ *
+ * Where it is to be used.
+ */
+export type For = {
+    /**
+     * Chat Id
+     */
+    chat_id: string;
+};
+
+/**
+ * Free
+ *
+ * A date on which other parts hold than in an ordinary week; without any it is closed all day.
+ */
+export type Free = {
+    /**
+     * Date
+     */
+    date: string;
+    /**
+     * Name
+     */
+    name?: string;
+    /**
+     * Spans
+     */
+    spans?: Array<Part>;
 };
 
 /**
@@ -744,20 +997,11 @@ export type GovernorView = {
 /**
  * Holiday
  *
- * A date with other hours than usual; without any it is closed all day.
+ * A date on which other spans hold than in an ordinary week: without any it is closed all day.
  */
 export type Holiday = {
-    /**
-     * Date
-     */
     date: string;
-    /**
-     * Name
-     */
     name?: string;
-    /**
-     * Spans
-     */
     spans?: Array<Span>;
 };
 
@@ -779,6 +1023,29 @@ export type Hours = {
      * Weekly
      */
     weekly?: Array<Weekly>;
+};
+
+/**
+ * HoursShown
+ *
+ * Service hours, and where they hold.
+ *
+ * Attributes:
+ * time_zone: None: the account's.
+ * open: It is open now.
+ * next_opening: When it is open next, UTC: now where it is; None: never within a year.
+ */
+export type HoursShown = {
+    devices: Array<string>;
+    everywhere: boolean;
+    holidays: Array<Holiday>;
+    id: string;
+    name: string;
+    next_opening: string | null;
+    open: boolean;
+    teams: Array<string>;
+    time_zone: string | null;
+    weekly: Array<Weekly>;
 };
 
 /**
@@ -1083,6 +1350,155 @@ export type KeyShown = {
 };
 
 /**
+ * LastMessage
+ *
+ * The newest message of a card's chat; *text* is its beginning.
+ */
+export type LastMessage = {
+    at: string;
+    from_me: boolean;
+    id: string;
+    kind: string;
+    text: string | null;
+};
+
+/**
+ * LaterChange
+ *
+ * Another text or another time.
+ */
+export type LaterChange = {
+    /**
+     * Send At
+     */
+    send_at?: string | null;
+    /**
+     * Text
+     */
+    text?: string | null;
+};
+
+/**
+ * LeadById
+ *
+ * A lead to change.
+ */
+export type LeadById = {
+    /**
+     * Chat Ids
+     */
+    chat_ids?: Array<string> | null;
+    /**
+     * Contact Id
+     */
+    contact_id?: string | null;
+    /**
+     * Currency
+     */
+    currency?: string | null;
+    /**
+     * Expected Close
+     */
+    expected_close?: string | null;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Lost Reason
+     */
+    lost_reason?: string | null;
+    /**
+     * Owner Id
+     */
+    owner_id?: string | null;
+    /**
+     * Source
+     */
+    source?: string | null;
+    /**
+     * Stage Id
+     *
+     * Another stage of its pipeline: it goes to the top.
+     */
+    stage_id?: string | null;
+    /**
+     * Tags
+     */
+    tags?: Array<string> | null;
+    /**
+     * Title
+     */
+    title?: string | null;
+    /**
+     * Value
+     */
+    value?: number | null;
+    /**
+     * Version
+     */
+    version?: number | null;
+};
+
+/**
+ * LeadChange
+ *
+ * What is to be different; what is left out stays, and null takes away what may be missing.
+ */
+export type LeadChange = {
+    /**
+     * Chat Ids
+     */
+    chat_ids?: Array<string> | null;
+    /**
+     * Contact Id
+     */
+    contact_id?: string | null;
+    /**
+     * Currency
+     */
+    currency?: string | null;
+    /**
+     * Expected Close
+     */
+    expected_close?: string | null;
+    /**
+     * Lost Reason
+     */
+    lost_reason?: string | null;
+    /**
+     * Owner Id
+     */
+    owner_id?: string | null;
+    /**
+     * Source
+     */
+    source?: string | null;
+    /**
+     * Stage Id
+     *
+     * Another stage of its pipeline: it goes to the top.
+     */
+    stage_id?: string | null;
+    /**
+     * Tags
+     */
+    tags?: Array<string> | null;
+    /**
+     * Title
+     */
+    title?: string | null;
+    /**
+     * Value
+     */
+    value?: number | null;
+    /**
+     * Version
+     */
+    version?: number | null;
+};
+
+/**
  * LimitsChange
  *
  * Limits to set; null takes one away, what is left out stays.
@@ -1125,6 +1541,43 @@ export type LimitsOut = {
 };
 
 /**
+ * Line
+ *
+ * One line of a lead's history.
+ *
+ * Attributes:
+ * what: ``created``, ``changed``, ``moved``.
+ * actor_id: ``usr_…`` or ``key_…``; None for a rule (*rule_id*) and for what happened in the chat.
+ * changes: By the name of each field: what it was and what it is.
+ */
+export type Line = {
+    actor_id: string | null;
+    at: string;
+    changes: {
+        [key: string]: unknown;
+    };
+    id: string;
+    rule_id: string | null;
+    what: string;
+};
+
+/**
+ * Location
+ *
+ * A place, in degrees.
+ *
+ * Attributes:
+ * live: The sender shares where he is; this is where he was.
+ */
+export type Location = {
+    address?: string | null;
+    latitude: number;
+    live?: boolean;
+    longitude: number;
+    name?: string | null;
+};
+
+/**
  * Login
  *
  * Who signs in.
@@ -1144,6 +1597,60 @@ export type Login = {
      * token: the tokens come in the body; cookie: as httpOnly cookies, for a browser
      */
     session?: 'token' | 'cookie';
+};
+
+/**
+ * MakeLead
+ *
+ * The chat has a lead, if it has no open one there. The title may name `{contact}` and `{phone}`.
+ */
+export type MakeLead = {
+    /**
+     * Do
+     */
+    do: 'make_lead';
+    /**
+     * Pipeline Id
+     */
+    pipeline_id?: string | null;
+    /**
+     * Stage Id
+     */
+    stage_id?: string | null;
+    /**
+     * Title
+     */
+    title?: string;
+    /**
+     * Value
+     *
+     * In minor units of the currency: 12.50 USD is 1250.
+     */
+    value?: number;
+};
+
+/**
+ * MakeTask
+ *
+ * The lead gets a task, and people are reminded when it is due.
+ */
+export type MakeTask = {
+    /**
+     * Assignee Id
+     */
+    assignee_id?: string | null;
+    /**
+     * Do
+     */
+    do: 'make_task';
+    /**
+     * Due Minutes
+     */
+    due_minutes: number;
+    /**
+     * Title
+     */
+    title: string;
 };
 
 /**
@@ -1197,13 +1704,28 @@ export type Me = {
  * MediaView
  *
  * A file that belongs to a message.
+ *
+ * Attributes:
+ * id: ``med_…``
+ * mime: As its bytes say once it is here; until then as its sender says.
+ * url: A signed address, relative to Clarin's own, that is good for a day; None until it is ``ready``.
+ * thumbnail_url: A small JPEG of an image, a sticker or a video; signed as well.
+ * state: ``expired``: WhatsApp has it no more; ``failed`` may be tried again (``POST /api/media/{id}/retry``).
+ * waveform: Of a voice note: up to 64 levels from 0 to 100.
  */
 export type MediaView = {
     file_name?: string | null;
+    height?: number | null;
+    id?: string | null;
     mime: string;
+    reason?: string | null;
+    seconds?: number | null;
     size: number;
-    state?: string;
+    state?: 'expired' | 'failed' | 'pending' | 'ready';
+    thumbnail_url?: string | null;
     url?: string | null;
+    waveform?: Array<number> | null;
+    width?: number | null;
 };
 
 /**
@@ -1241,24 +1763,38 @@ export type Menu = {
  * at: When WhatsApp (or, while queued, Clarin) says it was sent, UTC.
  * reason: With ``failed`` and ``unknown``: a stable code.
  * resend_of: ``msg_…``: the message that failed, in whose place this one was sent.
+ * edited_at: When its sender last changed its text.
+ * deleted_at: When its sender took it back for everyone: neither text nor file is here any more.
+ * disappearing: It came with WhatsApp's mark for messages that go away by themselves.
+ * view_once: It is to be seen once.
+ * unsupported: With the kind ``unsupported``: WhatsApp's own name of what it is.
  */
 export type Message = {
     at: string;
     author_id?: string | null;
     chat_id: string;
     contact_id?: string | null;
+    contacts?: Array<ContactCard>;
+    deleted_at?: string | null;
     device_id: string;
+    disappearing?: boolean;
+    edited_at?: string | null;
     from_me: boolean;
     id: string;
-    kind: 'audio' | 'contact' | 'delete' | 'document' | 'edit' | 'image' | 'location' | 'note' | 'reaction' | 'sticker' | 'text' | 'undecryptable' | 'unsupported' | 'video' | 'voice';
+    kind: 'audio' | 'contact' | 'delete' | 'document' | 'edit' | 'image' | 'location' | 'note' | 'poll' | 'reaction' | 'sticker' | 'text' | 'undecryptable' | 'unsupported' | 'video' | 'voice';
+    location?: Location | null;
     media?: MediaView | null;
     origin?: 'automation' | 'bot' | 'key' | 'phone' | 'schedule' | 'user' | null;
+    quoted?: QuotedView | null;
     quoted_id?: string | null;
+    reactions?: Array<Reaction>;
     reason?: string | null;
     resend_of?: string | null;
     sender_name?: string | null;
     status: MessageStatus;
     text?: string | null;
+    unsupported?: string | null;
+    view_once?: boolean;
 };
 
 /**
@@ -1296,6 +1832,22 @@ export type Move = {
      * Worker
      */
     worker: string | null;
+};
+
+/**
+ * Move
+ *
+ * The lead goes to the top of another stage.
+ */
+export type MoveOutput = {
+    /**
+     * Do
+     */
+    do: 'move';
+    /**
+     * Stage Id
+     */
+    stage_id: string;
 };
 
 /**
@@ -1392,6 +1944,194 @@ export type NewKey = {
 };
 
 /**
+ * NewLead
+ *
+ * A lead; a title is enough.
+ */
+export type NewLead = {
+    /**
+     * Chat Id
+     *
+     * The chat that it comes from; the first of `chat_ids`.
+     */
+    chat_id?: string | null;
+    /**
+     * Chat Ids
+     */
+    chat_ids?: Array<string>;
+    /**
+     * Contact Id
+     */
+    contact_id?: string | null;
+    /**
+     * Currency
+     */
+    currency?: string | null;
+    /**
+     * Expected Close
+     */
+    expected_close?: string | null;
+    /**
+     * Owner Id
+     *
+     * Left out: whoever enters it, if that is a person.
+     */
+    owner_id?: string | null;
+    /**
+     * Pipeline Id
+     */
+    pipeline_id?: string | null;
+    /**
+     * Source
+     */
+    source?: string | null;
+    /**
+     * Stage Id
+     */
+    stage_id?: string | null;
+    /**
+     * Tags
+     */
+    tags?: Array<string>;
+    /**
+     * Title
+     */
+    title: string;
+    /**
+     * Value
+     *
+     * In minor units of the currency: 12.50 USD is 1250.
+     */
+    value?: number;
+};
+
+/**
+ * NewNote
+ *
+ * Something to remember about a lead.
+ */
+export type NewNote = {
+    /**
+     * Text
+     */
+    text: string;
+};
+
+/**
+ * NewPipeline
+ *
+ * A pipeline; without stages it gets those that an account begins with.
+ */
+export type NewPipeline = {
+    /**
+     * Currency
+     */
+    currency?: string | null;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Stages
+     */
+    stages?: Array<NewStage> | null;
+};
+
+/**
+ * NewReply
+ *
+ * A canned reply to be made.
+ */
+export type NewReply = {
+    /**
+     * Shortcut
+     */
+    shortcut: string;
+    /**
+     * Text
+     *
+     * In it may stand: `{{contact.name}}`, `{{contact.first_name}}`, `{{contact.phone}}`, `{{agent.name}}`, `{{agent.first_name}}`, `{{number.name}}`.
+     */
+    text: string;
+};
+
+/**
+ * NewRule
+ *
+ * When something happens, these things are done in order.
+ */
+export type NewRule = {
+    /**
+     * Actions
+     */
+    actions: Array<({
+        do: 'make_lead';
+    } & MakeLead) | ({
+        do: 'PipelineSend';
+    } & PipelineSend) | ({
+        do: 'PipelineAssign';
+    } & PipelineAssign) | ({
+        do: 'tag';
+    } & Tag) | ({
+        do: 'make_task';
+    } & MakeTask) | ({
+        do: 'notify';
+    } & Notify) | ({
+        do: 'move';
+    } & PipelineApiAutomationsMove)>;
+    /**
+     * Enabled
+     */
+    enabled?: boolean;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Trigger
+     */
+    trigger: ({
+        on: 'first_message';
+    } & OnFirstMessage) | ({
+        on: 'keyword';
+    } & OnKeyword) | ({
+        on: 'chat_tagged';
+    } & OnTag) | ({
+        on: 'stage_entered';
+    } & OnStage);
+};
+
+/**
+ * NewStage
+ *
+ * A column.
+ */
+export type NewStage = {
+    /**
+     * Color
+     */
+    color?: string;
+    /**
+     * Kind
+     */
+    kind?: 'open' | 'won' | 'lost';
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Probability
+     *
+     * Percent; left out: 100 of what is won, 0 of what is lost, else 50.
+     */
+    probability?: number | null;
+    /**
+     * Rotting Days
+     */
+    rotting_days?: number | null;
+};
+
+/**
  * NewTag
  *
  * A tag to be made.
@@ -1405,6 +2145,34 @@ export type NewTag = {
      * Name
      */
     name: string;
+};
+
+/**
+ * NewTask
+ *
+ * Something to do about a lead.
+ */
+export type NewTask = {
+    /**
+     * Assignee Id
+     */
+    assignee_id?: string | null;
+    /**
+     * Due At
+     */
+    due_at?: string | null;
+    /**
+     * Lead Id
+     */
+    lead_id: string;
+    /**
+     * Remind At
+     */
+    remind_at?: string | null;
+    /**
+     * Title
+     */
+    title: string;
 };
 
 /**
@@ -1458,6 +2226,34 @@ export type NewUser = {
      * Teams
      */
     teams?: Array<string>;
+};
+
+/**
+ * Note
+ *
+ * Something that is remembered about a lead.
+ */
+export type Note = {
+    at: string;
+    author_id: string | null;
+    id: string;
+    text: string;
+};
+
+/**
+ * Notify
+ *
+ * Webhooks (`lead.automation`) and open panels are told.
+ */
+export type Notify = {
+    /**
+     * Do
+     */
+    do: 'notify';
+    /**
+     * Note
+     */
+    note?: string | null;
 };
 
 /**
@@ -1532,6 +2328,86 @@ export type OfNumber = {
 };
 
 /**
+ * OnFirstMessage
+ *
+ * A customer writes in a chat for the first time.
+ */
+export type OnFirstMessage = {
+    /**
+     * Devices
+     *
+     * On these numbers; none: on any.
+     */
+    devices?: Array<string>;
+    /**
+     * On
+     */
+    on: 'first_message';
+};
+
+/**
+ * OnKeyword
+ *
+ * A customer writes one of these words; accents and case do not count.
+ */
+export type OnKeyword = {
+    /**
+     * Devices
+     *
+     * On these numbers; none: on any.
+     */
+    devices?: Array<string>;
+    /**
+     * Match
+     */
+    match?: 'contains' | 'word' | 'exact' | 'starts';
+    /**
+     * On
+     */
+    on: 'keyword';
+    /**
+     * Words
+     */
+    words: Array<string>;
+};
+
+/**
+ * OnStage
+ *
+ * A lead comes into this stage; without one, into any stage of the pipeline, or of all.
+ */
+export type OnStage = {
+    /**
+     * On
+     */
+    on: 'stage_entered';
+    /**
+     * Pipeline Id
+     */
+    pipeline_id?: string | null;
+    /**
+     * Stage Id
+     */
+    stage_id?: string | null;
+};
+
+/**
+ * OnTag
+ *
+ * A chat is given this tag.
+ */
+export type OnTag = {
+    /**
+     * On
+     */
+    on: 'chat_tagged';
+    /**
+     * Tag Id
+     */
+    tag_id: string;
+};
+
+/**
  * Option
  *
  * A line of a menu. *key* is what the customer types; ``0`` is always the way to a person.
@@ -1569,60 +2445,37 @@ export type OutOfHours = {
 /**
  * Outcome
  *
- * What the bot does at one step.
- *
- * Attributes:
- * why: The code of the reason for what it says, or for its silence.
- * rule: Which rule, menu option or message fired.
- * silent: Whether it is silent from here on, until a person is done.
- * menu: The menu that waits for a number.
+ * What was won and lost, for one reason or by one person.
  */
 export type Outcome = {
     /**
-     * At
+     * Currency
      */
-    at: string;
+    currency: string;
     /**
-     * Close
+     * Lost
      */
-    close?: boolean;
+    lost: number;
     /**
-     * Delay Seconds
+     * Lost Value
      */
-    delay_seconds?: number;
+    lost_value: number;
     /**
-     * Hand Over
+     * Name
      */
-    hand_over?: boolean;
+    name: string;
     /**
-     * Media Id
+     * Owner Id
      */
-    media_id?: string | null;
+    owner_id: string | null;
     /**
-     * Menu
+     * Won
      */
-    menu?: string | null;
+    won: number;
     /**
-     * Rule
+     * Won Value
      */
-    rule?: string | null;
-    /**
-     * Silent
-     */
-    silent?: boolean;
-    /**
-     * Tag Ids
-     */
-    tag_ids?: Array<string>;
-    /**
-     * Team Id
-     */
-    team_id?: string | null;
-    /**
-     * Text
-     */
-    text?: string | null;
-    why?: Why | null;
+    won_value: number;
 };
 
 /**
@@ -1818,6 +2671,20 @@ export type PageDeviceView = {
 };
 
 /**
+ * Page[Expected]
+ */
+export type PageExpected = {
+    /**
+     * Items
+     */
+    items: Array<Expected>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
  * Page[InvitationOut]
  */
 export type PageInvitationOut = {
@@ -1846,6 +2713,20 @@ export type PageKeyOut = {
 };
 
 /**
+ * Page[Outcome]
+ */
+export type PageOutcome = {
+    /**
+     * Items
+     */
+    items: Array<Outcome>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
  * Page[Phrase]
  */
 export type PagePhrase = {
@@ -1853,6 +2734,48 @@ export type PagePhrase = {
      * Items
      */
     items: Array<Phrase>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[Reached]
+ */
+export type PageReached = {
+    /**
+     * Items
+     */
+    items: Array<Reached>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[RuleOut]
+ */
+export type PageRuleOut = {
+    /**
+     * Items
+     */
+    items: Array<RuleOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[RunOut]
+ */
+export type PageRunOut = {
+    /**
+     * Items
+     */
+    items: Array<RunOut>;
     /**
      * Next Cursor
      */
@@ -1881,6 +2804,20 @@ export type PageShardView = {
      * Items
      */
     items: Array<ShardView>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[Stayed]
+ */
+export type PageStayed = {
+    /**
+     * Items
+     */
+    items: Array<Stayed>;
     /**
      * Next Cursor
      */
@@ -1944,6 +2881,22 @@ export type PageWorkerView = {
 };
 
 /**
+ * Part
+ *
+ * From *opens* to *closes* by the wall clock; a *closes* that is not later is on the next day.
+ */
+export type Part = {
+    /**
+     * Closes
+     */
+    closes: string;
+    /**
+     * Opens
+     */
+    opens: string;
+};
+
+/**
  * PasswordChange
  *
  * The caller's present password and the next one.
@@ -2002,7 +2955,7 @@ export type Pause = {
 /**
  * Person
  *
- * The other side of a chat.
+ * A card's contact.
  */
 export type Person = {
     id: string;
@@ -2028,6 +2981,146 @@ export type Phrase = {
      * Phrase
      */
     phrase: string;
+};
+
+/**
+ * Pipeline
+ *
+ * The stages that a lead goes through, in their order.
+ *
+ * Attributes:
+ * id: ``pip_…``
+ * currency: ISO 4217, of leads that do not say theirs.
+ * default: Where a lead goes that names no pipeline.
+ * owner_follows_chat: Who is given the chat owns its lead.
+ * chat_follows_owner: Who is given the lead answers its chat.
+ * revision: Grows by one with each change of this pipeline: a lower one than the last seen is old news.
+ */
+export type Pipeline = {
+    chat_follows_owner?: boolean;
+    currency: string;
+    default: boolean;
+    id: string;
+    name: string;
+    owner_follows_chat?: boolean;
+    revision: number;
+    stages: Array<Stage>;
+};
+
+/**
+ * Assign
+ *
+ * The lead gets an owner, or its chat a team.
+ */
+export type PipelineAssign = {
+    /**
+     * Do
+     */
+    do: 'assign';
+    /**
+     * Owner Id
+     */
+    owner_id?: string | null;
+    /**
+     * Team Id
+     */
+    team_id?: string | null;
+};
+
+/**
+ * PipelineById
+ *
+ * A pipeline to change.
+ */
+export type PipelineById = {
+    /**
+     * Chat Follows Owner
+     */
+    chat_follows_owner?: boolean | null;
+    /**
+     * Currency
+     */
+    currency?: string | null;
+    /**
+     * Default
+     */
+    default?: true | null;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Name
+     */
+    name?: string | null;
+    /**
+     * Owner Follows Chat
+     */
+    owner_follows_chat?: boolean | null;
+    /**
+     * Position
+     */
+    position?: number | null;
+    /**
+     * Stages
+     *
+     * All of its stages in their new order.
+     */
+    stages?: Array<string> | null;
+};
+
+/**
+ * PipelineChange
+ *
+ * What is to be different.
+ */
+export type PipelineChange = {
+    /**
+     * Chat Follows Owner
+     */
+    chat_follows_owner?: boolean | null;
+    /**
+     * Currency
+     */
+    currency?: string | null;
+    /**
+     * Default
+     */
+    default?: true | null;
+    /**
+     * Name
+     */
+    name?: string | null;
+    /**
+     * Owner Follows Chat
+     */
+    owner_follows_chat?: boolean | null;
+    /**
+     * Position
+     */
+    position?: number | null;
+    /**
+     * Stages
+     *
+     * All of its stages in their new order.
+     */
+    stages?: Array<string> | null;
+};
+
+/**
+ * Send
+ *
+ * The customer is written to; it may name `{contact}`, `{title}`, `{value}`, `{stage}`, `{pipeline}` and `{owner}`.
+ */
+export type PipelineSend = {
+    /**
+     * Do
+     */
+    do: 'send';
+    /**
+     * Text
+     */
+    text: string;
 };
 
 /**
@@ -2165,6 +3258,69 @@ export type QuietChange = {
      * Another one than the account's.
      */
     time_zone?: string | null;
+};
+
+/**
+ * QuotedView
+ *
+ * The message that another one answers, as far as it is known.
+ *
+ * Attributes:
+ * id: ``msg_…``; None where it is not here.
+ * text: Its beginning.
+ */
+export type QuotedView = {
+    from_me?: boolean | null;
+    id: string | null;
+    kind: 'audio' | 'contact' | 'delete' | 'document' | 'edit' | 'image' | 'location' | 'note' | 'poll' | 'reaction' | 'sticker' | 'text' | 'undecryptable' | 'unsupported' | 'video' | 'voice' | null;
+    text: string | null;
+};
+
+/**
+ * Reached
+ *
+ * How many of the leads that were made in the time came this far.
+ */
+export type Reached = {
+    /**
+     * Kind
+     */
+    kind: string;
+    /**
+     * Leads
+     */
+    leads: number;
+    /**
+     * Reached
+     */
+    reached: number;
+    /**
+     * Share
+     */
+    share: number;
+    /**
+     * Stage
+     */
+    stage: string;
+    /**
+     * Stage Id
+     */
+    stage_id: string;
+};
+
+/**
+ * Reaction
+ *
+ * Somebody's emoji on a message.
+ *
+ * Attributes:
+ * sender_name: As he calls himself; None for the number's own.
+ */
+export type Reaction = {
+    at: string;
+    emoji: string;
+    from_me: boolean;
+    sender_name?: string | null;
 };
 
 /**
@@ -2336,19 +3492,30 @@ export type Rehearsed = {
     /**
      * Steps
      */
-    steps: Array<Outcome>;
+    steps: Array<BotOutcome>;
 };
 
 /**
  * Reply
  *
- * What is said: a text with variables such as ``{{contact.name}}``, a file, or a file with a caption.
+ * A text that is at hand under its shortcut, with variables such as ``{{contact.name}}``.
  */
 export type Reply = {
+    id: string;
+    shortcut: string;
+    text: string;
+};
+
+/**
+ * ReplyChange
+ *
+ * Another shortcut or text.
+ */
+export type ReplyChange = {
     /**
-     * Media Id
+     * Shortcut
      */
-    media_id?: string | null;
+    shortcut?: string | null;
     /**
      * Text
      */
@@ -2394,6 +3561,115 @@ export type Rule = {
 };
 
 /**
+ * RuleOut
+ *
+ * A rule.
+ */
+export type RuleOut = {
+    /**
+     * Actions
+     */
+    actions: Array<({
+        do: 'make_lead';
+    } & MakeLead) | ({
+        do: 'PipelineSend';
+    } & PipelineSend) | ({
+        do: 'PipelineAssign';
+    } & PipelineAssign) | ({
+        do: 'tag';
+    } & Tag) | ({
+        do: 'make_task';
+    } & MakeTask) | ({
+        do: 'notify';
+    } & Notify) | ({
+        do: 'move';
+    } & MoveOutput)>;
+    /**
+     * Enabled
+     */
+    enabled: boolean;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Trigger
+     */
+    trigger: ({
+        on: 'first_message';
+    } & OnFirstMessage) | ({
+        on: 'keyword';
+    } & OnKeyword) | ({
+        on: 'chat_tagged';
+    } & OnTag) | ({
+        on: 'stage_entered';
+    } & OnStage);
+};
+
+/**
+ * RunOut
+ *
+ * One run of a rule; `outcome`: done, loop (it stood in its own chain, or went round and round), moved-on, gone, failed.
+ */
+export type RunOut = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Event Id
+     */
+    event_id: string;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Lead Id
+     */
+    lead_id: string | null;
+    /**
+     * Outcome
+     */
+    outcome: string;
+    /**
+     * Rule Id
+     */
+    rule_id: string;
+    /**
+     * Steps
+     */
+    steps: Array<StepOut>;
+};
+
+/**
+ * Scheduled
+ *
+ * A message that is to be sent later.
+ *
+ * Attributes:
+ * id: ``sch_…``
+ * author_id: ``usr_…`` or ``key_…``: who wrote it.
+ * message_id: ``msg_…``: with ``sent``, what became of it.
+ * reason: With ``failed``: a stable code.
+ */
+export type Scheduled = {
+    author_id: string;
+    chat_id: string;
+    id: string;
+    message_id?: string | null;
+    quoted_id?: string | null;
+    reason?: string | null;
+    send_at: string;
+    state: 'cancelled' | 'failed' | 'sent' | 'waiting';
+    text: string;
+};
+
+/**
  * Scope
  *
  * What an API key may do. A person may do all four, as far as the role goes.
@@ -2420,6 +3696,18 @@ export type Send = {
      * Seconds after which it is not sent any more; a day by default.
      */
     expires_in?: number | null;
+    /**
+     * Reply To
+     *
+     * The message of the same chat that this one answers.
+     */
+    reply_to?: string | null;
+    /**
+     * Send At
+     *
+     * Send it then, and not now: the answer is what waits.
+     */
+    send_at?: string | null;
     /**
      * Text
      */
@@ -2520,6 +3808,50 @@ export type SessionOut = {
      * Used At
      */
     used_at: string;
+};
+
+/**
+ * SetHours
+ *
+ * Service hours, as a whole.
+ */
+export type SetHours = {
+    /**
+     * Devices
+     *
+     * The numbers that keep them.
+     */
+    devices?: Array<string>;
+    /**
+     * Everywhere
+     *
+     * They hold where no others do.
+     */
+    everywhere?: boolean;
+    /**
+     * Holidays
+     */
+    holidays?: Array<Free>;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Teams
+     *
+     * The teams that keep them, before their numbers' own.
+     */
+    teams?: Array<string>;
+    /**
+     * Time Zone
+     *
+     * Null: the account's.
+     */
+    time_zone?: string | null;
+    /**
+     * Weekly
+     */
+    weekly: Array<EachWeek>;
 };
 
 /**
@@ -2652,6 +3984,18 @@ export type SettingsView = {
 };
 
 /**
+ * Settled
+ *
+ * What became of it, as the agent sees on the phone or hears from the customer.
+ */
+export type Settled = {
+    /**
+     * Outcome
+     */
+    outcome: 'sent' | 'not_sent';
+};
+
+/**
  * ShardView
  *
  * A shard.
@@ -2729,37 +4073,98 @@ export type SignedIn = {
 /**
  * Span
  *
- * From *opens* to *closes* on the clock; one that closes earlier than it opens ends on the next day.
+ * From *opens* to *closes*, each ``HH:MM`` of the wall clock; a *closes* that is not later is on the next day, ``24:00`` at its end.
  */
 export type Span = {
-    /**
-     * Closes
-     */
     closes: string;
-    /**
-     * Opens
-     */
     opens: string;
 };
 
 /**
  * Stage
  *
- * What a young number may do on one of its first days.
+ * One column of a board.
  *
  * Attributes:
- * new_contacts: To how many it may write that never heard of it.
- * messages: How many messages it may send to those who have not written in the last 24 hours.
+ * id: ``stg_…``
+ * probability: Percent of the value of its leads that is expected to come in.
+ * rotting_days: A lead that is here for longer is stuck; None: never.
  */
 export type Stage = {
+    color: string;
+    id: string;
+    kind: 'lost' | 'open' | 'won';
+    name: string;
+    probability: number;
+    rotting_days?: number | null;
+};
+
+/**
+ * StageById
+ *
+ * A stage to change.
+ */
+export type StageById = {
     /**
-     * Messages
+     * Color
      */
-    messages: number;
+    color?: string | null;
     /**
-     * New Contacts
+     * Id
      */
-    new_contacts: number;
+    id: string;
+    /**
+     * Kind
+     */
+    kind?: 'open' | 'won' | 'lost' | null;
+    /**
+     * Name
+     */
+    name?: string | null;
+    /**
+     * Position
+     */
+    position?: number | null;
+    /**
+     * Probability
+     */
+    probability?: number | null;
+    /**
+     * Rotting Days
+     */
+    rotting_days?: number | null;
+};
+
+/**
+ * StageChange
+ *
+ * What is to be different; `position` counts from 0.
+ */
+export type StageChange = {
+    /**
+     * Color
+     */
+    color?: string | null;
+    /**
+     * Kind
+     */
+    kind?: 'open' | 'won' | 'lost' | null;
+    /**
+     * Name
+     */
+    name?: string | null;
+    /**
+     * Position
+     */
+    position?: number | null;
+    /**
+     * Probability
+     */
+    probability?: number | null;
+    /**
+     * Rotting Days
+     */
+    rotting_days?: number | null;
 };
 
 /**
@@ -2801,6 +4206,38 @@ export type StandingChange = {
 };
 
 /**
+ * Stayed
+ *
+ * How long leads stay in a stage.
+ */
+export type Stayed = {
+    /**
+     * Mean Seconds
+     */
+    mean_seconds: number | null;
+    /**
+     * Median Seconds
+     */
+    median_seconds: number | null;
+    /**
+     * Stage
+     */
+    stage: string;
+    /**
+     * Stage Id
+     */
+    stage_id: string;
+    /**
+     * Still There
+     */
+    still_there: number;
+    /**
+     * Visits
+     */
+    visits: number;
+};
+
+/**
  * Step
  *
  * Something that happens in the conversation.
@@ -2823,6 +4260,26 @@ export type Step = {
      * Who
      */
     who?: 'customer' | 'person' | 'close';
+};
+
+/**
+ * StepOut
+ *
+ * What one action came to; `reason`: why it was left out.
+ */
+export type StepOut = {
+    /**
+     * Do
+     */
+    do: string;
+    /**
+     * Done
+     */
+    done: boolean;
+    /**
+     * Reason
+     */
+    reason: string | null;
 };
 
 /**
@@ -2915,6 +4372,56 @@ export type Take = {
 };
 
 /**
+ * Task
+ *
+ * Something to do about a lead.
+ *
+ * Attributes:
+ * id: ``tsk_…``
+ * lead_id: ``led_…``
+ * assignee_id: ``usr_…``; None: whoever owns the lead.
+ * remind_at: When people are reminded of it, UTC.
+ */
+export type Task = {
+    assignee_id?: string | null;
+    created_at: string;
+    done_at?: string | null;
+    due_at?: string | null;
+    id: string;
+    lead_id: string;
+    remind_at?: string | null;
+    title: string;
+};
+
+/**
+ * TaskChange
+ *
+ * What is to be different; what is left out stays.
+ */
+export type TaskChange = {
+    /**
+     * Assignee Id
+     */
+    assignee_id?: string | null;
+    /**
+     * Done
+     */
+    done?: boolean | null;
+    /**
+     * Due At
+     */
+    due_at?: string | null;
+    /**
+     * Remind At
+     */
+    remind_at?: string | null;
+    /**
+     * Title
+     */
+    title?: string | null;
+};
+
+/**
  * TeamChange
  *
  * What is to be different; what is left out stays.
@@ -3002,6 +4509,18 @@ export type Ticket = {
      * Ticket
      */
     ticket: string;
+};
+
+/**
+ * Total
+ *
+ * What leads of one currency are worth, as it is and weighted by the stage's probability; in minor units.
+ */
+export type Total = {
+    count: number;
+    currency: string;
+    value: number;
+    weighted: number;
 };
 
 /**
@@ -3117,17 +4636,8 @@ export type WarmUp = {
  * A span of every week; *day* is 0 on Mondays and 6 on Sundays.
  */
 export type Weekly = {
-    /**
-     * Closes
-     */
     closes: string;
-    /**
-     * Day
-     */
     day: number;
-    /**
-     * Opens
-     */
     opens: string;
 };
 
@@ -3255,6 +4765,52 @@ export type WorkerView = {
      * Version
      */
     version: string;
+};
+
+/**
+ * Move
+ *
+ * The lead goes to the top of another stage.
+ */
+export type PipelineApiAutomationsMove = {
+    /**
+     * Do
+     */
+    do: 'move';
+    /**
+     * Stage Id
+     */
+    stage_id: string;
+};
+
+/**
+ * Move
+ *
+ * Where a lead goes: right after one lead, or right before another, else to the top of the stage.
+ */
+export type PipelineApiShapesMove = {
+    /**
+     * After Id
+     */
+    after_id?: string | null;
+    /**
+     * Before Id
+     */
+    before_id?: string | null;
+    /**
+     * Lost Reason
+     */
+    lost_reason?: string | null;
+    /**
+     * Stage Id
+     */
+    stage_id: string;
+    /**
+     * Version
+     *
+     * That of the lead as you know it: refused with 409 when it is another by now.
+     */
+    version: number;
 };
 
 export type AuthJwksData = {
@@ -4900,6 +6456,504 @@ export type AuthTicketResponses = {
 
 export type AuthTicketResponse = AuthTicketResponses[keyof AuthTicketResponses];
 
+export type AutomationsListRulesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/automations';
+};
+
+export type AutomationsListRulesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AutomationsListRulesError = AutomationsListRulesErrors[keyof AutomationsListRulesErrors];
+
+export type AutomationsListRulesResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageRuleOut;
+};
+
+export type AutomationsListRulesResponse = AutomationsListRulesResponses[keyof AutomationsListRulesResponses];
+
+export type AutomationsMakeData = {
+    body: NewRule;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/automations';
+};
+
+export type AutomationsMakeErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `user-not-found`: Nobody in this account has this id.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-many`: There are as many of these as an account may have. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rule-invalid`: A rule like this cannot run. `stage-of-another-pipeline`: This stage belongs to another pipeline. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AutomationsMakeError = AutomationsMakeErrors[keyof AutomationsMakeErrors];
+
+export type AutomationsMakeResponses = {
+    /**
+     * Successful Response
+     */
+    201: RuleOut;
+};
+
+export type AutomationsMakeResponse = AutomationsMakeResponses[keyof AutomationsMakeResponses];
+
+export type AutomationsListRunsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Rule Id
+         */
+        rule_id?: string | null;
+        /**
+         * Lead Id
+         */
+        lead_id?: string | null;
+    };
+    url: '/api/automations/runs';
+};
+
+export type AutomationsListRunsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AutomationsListRunsError = AutomationsListRunsErrors[keyof AutomationsListRunsErrors];
+
+export type AutomationsListRunsResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageRunOut;
+};
+
+export type AutomationsListRunsResponse = AutomationsListRunsResponses[keyof AutomationsListRunsResponses];
+
+export type AutomationsDeleteData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/automations/{id}';
+};
+
+export type AutomationsDeleteErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `rule-not-found`: No such rule is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AutomationsDeleteError = AutomationsDeleteErrors[keyof AutomationsDeleteErrors];
+
+export type AutomationsDeleteResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type AutomationsDeleteResponse = AutomationsDeleteResponses[keyof AutomationsDeleteResponses];
+
+export type AutomationsReadData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/automations/{id}';
+};
+
+export type AutomationsReadErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `rule-not-found`: No such rule is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AutomationsReadError = AutomationsReadErrors[keyof AutomationsReadErrors];
+
+export type AutomationsReadResponses = {
+    /**
+     * Successful Response
+     */
+    200: RuleOut;
+};
+
+export type AutomationsReadResponse = AutomationsReadResponses[keyof AutomationsReadResponses];
+
+export type AutomationsReplaceData = {
+    body: NewRule;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/automations/{id}';
+};
+
+export type AutomationsReplaceErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `rule-not-found`: No such rule is here. `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `user-not-found`: Nobody in this account has this id. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rule-invalid`: A rule like this cannot run. `stage-of-another-pipeline`: This stage belongs to another pipeline. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type AutomationsReplaceError = AutomationsReplaceErrors[keyof AutomationsReplaceErrors];
+
+export type AutomationsReplaceResponses = {
+    /**
+     * Successful Response
+     */
+    200: RuleOut;
+};
+
+export type AutomationsReplaceResponse = AutomationsReplaceResponses[keyof AutomationsReplaceResponses];
+
 export type BotReadBotData = {
     body?: never;
     path?: never;
@@ -6363,6 +8417,100 @@ export type ChatsListMessagesResponses = {
 
 export type ChatsListMessagesResponse = ChatsListMessagesResponses[keyof ChatsListMessagesResponses];
 
+export type ChatsAddNoteData = {
+    body: Note;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/chats/{id}/notes';
+};
+
+export type ChatsAddNoteErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `chat-not-found`: No such chat is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `mention-invalid`: Nobody active with this id sees the chat. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ChatsAddNoteError = ChatsAddNoteErrors[keyof ChatsAddNoteErrors];
+
+export type ChatsAddNoteResponses = {
+    /**
+     * It is done.
+     */
+    201: Message;
+};
+
+export type ChatsAddNoteResponse = ChatsAddNoteResponses[keyof ChatsAddNoteResponses];
+
 export type ChatsReadData = {
     body?: never;
     path: {
@@ -7000,7 +9148,7 @@ export type DevicesCreateErrors = {
      */
     401: Problem;
     /**
-     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     * `account-suspended`: This account is suspended. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -7016,7 +9164,7 @@ export type DevicesCreateErrors = {
      */
     408: Problem;
     /**
-     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     * `device-limit`: The account may not have more numbers. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
     /**
@@ -7324,7 +9472,7 @@ export type DevicesConnectErrors = {
      */
     401: Problem;
     /**
-     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     * `account-suspended`: This account is suspended. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -7895,7 +10043,7 @@ export type DevicesPairingCodeErrors = {
      */
     401: Problem;
     /**
-     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     * `account-suspended`: This account is suspended. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
      */
     403: Problem;
     /**
@@ -8486,6 +10634,335 @@ export type DevicesChangeSettingsResponses = {
 };
 
 export type DevicesChangeSettingsResponse = DevicesChangeSettingsResponses[keyof DevicesChangeSettingsResponses];
+
+export type HoursListHoursData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/hours';
+};
+
+export type HoursListHoursErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type HoursListHoursError = HoursListHoursErrors[keyof HoursListHoursErrors];
+
+export type HoursListHoursResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<HoursShown>;
+        next_cursor: string | null;
+    };
+};
+
+export type HoursListHoursResponse = HoursListHoursResponses[keyof HoursListHoursResponses];
+
+export type HoursCreateHoursData = {
+    body: SetHours;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/hours';
+};
+
+export type HoursCreateHoursErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `device-not-found`: No such number is here. `team-not-found`: No such team is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `hours-overlap`: Other service hours hold there already. `too-many`: There are as many of these as an account can have. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type HoursCreateHoursError = HoursCreateHoursErrors[keyof HoursCreateHoursErrors];
+
+export type HoursCreateHoursResponses = {
+    /**
+     * It is done.
+     */
+    201: HoursShown;
+};
+
+export type HoursCreateHoursResponse = HoursCreateHoursResponses[keyof HoursCreateHoursResponses];
+
+export type HoursDeleteHoursData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/hours/{id}';
+};
+
+export type HoursDeleteHoursErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `hours-not-found`: No such service hours are here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type HoursDeleteHoursError = HoursDeleteHoursErrors[keyof HoursDeleteHoursErrors];
+
+export type HoursDeleteHoursResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type HoursDeleteHoursResponse = HoursDeleteHoursResponses[keyof HoursDeleteHoursResponses];
+
+export type HoursReplaceHoursData = {
+    body: SetHours;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/hours/{id}';
+};
+
+export type HoursReplaceHoursErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `hours-not-found`: No such service hours are here. `device-not-found`: No such number is here. `team-not-found`: No such team is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `hours-overlap`: Other service hours hold there already.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type HoursReplaceHoursError = HoursReplaceHoursErrors[keyof HoursReplaceHoursErrors];
+
+export type HoursReplaceHoursResponses = {
+    /**
+     * It is done.
+     */
+    200: HoursShown;
+};
+
+export type HoursReplaceHoursResponse = HoursReplaceHoursResponses[keyof HoursReplaceHoursResponses];
 
 export type InvitationsListInvitationsData = {
     body?: never;
@@ -9258,6 +11735,1325 @@ export type KeysRotateKeyResponses = {
 
 export type KeysRotateKeyResponse = KeysRotateKeyResponses[keyof KeysRotateKeyResponses];
 
+export type LeadsListLeadsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Pipeline Id
+         */
+        pipeline_id?: string | null;
+        /**
+         * Stage Id
+         */
+        stage_id?: string | null;
+        /**
+         * Chat Id
+         *
+         * Of this chat.
+         */
+        chat_id?: string | null;
+        /**
+         * Contact Id
+         *
+         * Of this contact.
+         */
+        contact_id?: string | null;
+        /**
+         * Status
+         */
+        status?: 'open' | 'won' | 'lost' | null;
+        /**
+         * Owner Id
+         *
+         * Of this person.
+         */
+        owner_id?: string | null;
+        /**
+         * Owned
+         *
+         * false: those that nobody owns.
+         */
+        owned?: boolean | null;
+        /**
+         * Tag Id
+         *
+         * That bear this tag.
+         */
+        tag_id?: string | null;
+        /**
+         * Value Min
+         *
+         * Worth at least so many minor units.
+         */
+        value_min?: number | null;
+        /**
+         * Value Max
+         *
+         * Worth at most so many minor units.
+         */
+        value_max?: number | null;
+        /**
+         * Currency
+         *
+         * In this currency.
+         */
+        currency?: string | null;
+        /**
+         * Stuck
+         *
+         * Longer in their stage than it allows, or not.
+         */
+        stuck?: boolean | null;
+        /**
+         * Since
+         *
+         * Made then or later.
+         */
+        since?: string | null;
+        /**
+         * Until
+         *
+         * Made before then.
+         */
+        until?: string | null;
+        /**
+         * Q
+         *
+         * Stands in the title, the contact's name or phone.
+         */
+        q?: string | null;
+    };
+    url: '/api/leads';
+};
+
+export type LeadsListLeadsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsListLeadsError = LeadsListLeadsErrors[keyof LeadsListLeadsErrors];
+
+export type LeadsListLeadsResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Card>;
+        next_cursor: string | null;
+    };
+};
+
+export type LeadsListLeadsResponse = LeadsListLeadsResponses[keyof LeadsListLeadsResponses];
+
+export type LeadsEnterData = {
+    body: NewLead;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/leads';
+};
+
+export type LeadsEnterErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `contact-not-found`: No such contact is here. `chat-not-found`: No such chat is here. `user-not-found`: Nobody in this account has this id.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsEnterError = LeadsEnterErrors[keyof LeadsEnterErrors];
+
+export type LeadsEnterResponses = {
+    /**
+     * It is at the top of its stage.
+     */
+    201: Card;
+};
+
+export type LeadsEnterResponse = LeadsEnterResponses[keyof LeadsEnterResponses];
+
+export type LeadsDeleteData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/leads/{id}';
+};
+
+export type LeadsDeleteErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsDeleteError = LeadsDeleteErrors[keyof LeadsDeleteErrors];
+
+export type LeadsDeleteResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type LeadsDeleteResponse = LeadsDeleteResponses[keyof LeadsDeleteResponses];
+
+export type LeadsReadData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/leads/{id}';
+};
+
+export type LeadsReadErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsReadError = LeadsReadErrors[keyof LeadsReadErrors];
+
+export type LeadsReadResponses = {
+    /**
+     * It is done.
+     */
+    200: Card;
+};
+
+export type LeadsReadResponse = LeadsReadResponses[keyof LeadsReadResponses];
+
+export type LeadsPatchData = {
+    body: LeadChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/leads/{id}';
+};
+
+export type LeadsPatchErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `contact-not-found`: No such contact is here. `chat-not-found`: No such chat is here. `user-not-found`: Nobody in this account has this id. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `lead-moved-on`: Somebody else changed this lead meanwhile; `lead` is how it is now.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsPatchError = LeadsPatchErrors[keyof LeadsPatchErrors];
+
+export type LeadsPatchResponses = {
+    /**
+     * It is done.
+     */
+    200: Card;
+};
+
+export type LeadsPatchResponse = LeadsPatchResponses[keyof LeadsPatchResponses];
+
+export type LeadsChangeData = {
+    body: LeadChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/leads/{id}';
+};
+
+export type LeadsChangeErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `contact-not-found`: No such contact is here. `chat-not-found`: No such chat is here. `user-not-found`: Nobody in this account has this id. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `lead-moved-on`: Somebody else changed this lead meanwhile; `lead` is how it is now.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsChangeError = LeadsChangeErrors[keyof LeadsChangeErrors];
+
+export type LeadsChangeResponses = {
+    /**
+     * It is done.
+     */
+    200: Card;
+};
+
+export type LeadsChangeResponse = LeadsChangeResponses[keyof LeadsChangeResponses];
+
+export type LeadsHistoryData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+    };
+    url: '/api/leads/{id}/history';
+};
+
+export type LeadsHistoryErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsHistoryError = LeadsHistoryErrors[keyof LeadsHistoryErrors];
+
+export type LeadsHistoryResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Line>;
+        next_cursor: string | null;
+    };
+};
+
+export type LeadsHistoryResponse = LeadsHistoryResponses[keyof LeadsHistoryResponses];
+
+export type LeadsMoveData = {
+    body: PipelineApiShapesMove;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/leads/{id}/move';
+};
+
+export type LeadsMoveErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `stage-not-found`: No such stage is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `lead-moved-on`: Somebody else changed this lead meanwhile; `lead` is how it is now.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsMoveError = LeadsMoveErrors[keyof LeadsMoveErrors];
+
+export type LeadsMoveResponses = {
+    /**
+     * It is done.
+     */
+    200: Card;
+};
+
+export type LeadsMoveResponse = LeadsMoveResponses[keyof LeadsMoveResponses];
+
+export type LeadsListNotesData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+    };
+    url: '/api/leads/{id}/notes';
+};
+
+export type LeadsListNotesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsListNotesError = LeadsListNotesErrors[keyof LeadsListNotesErrors];
+
+export type LeadsListNotesResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Note>;
+        next_cursor: string | null;
+    };
+};
+
+export type LeadsListNotesResponse = LeadsListNotesResponses[keyof LeadsListNotesResponses];
+
+export type LeadsAddNoteData = {
+    body: NewNote;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/leads/{id}/notes';
+};
+
+export type LeadsAddNoteErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsAddNoteError = LeadsAddNoteErrors[keyof LeadsAddNoteErrors];
+
+export type LeadsAddNoteResponses = {
+    /**
+     * It is done.
+     */
+    201: Note;
+};
+
+export type LeadsAddNoteResponse = LeadsAddNoteResponses[keyof LeadsAddNoteResponses];
+
+export type LeadsDeleteNoteData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+        /**
+         * Note
+         */
+        note: string;
+    };
+    query?: never;
+    url: '/api/leads/{id}/notes/{note}';
+};
+
+export type LeadsDeleteNoteErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `note-not-found`: No such note is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type LeadsDeleteNoteError = LeadsDeleteNoteErrors[keyof LeadsDeleteNoteErrors];
+
+export type LeadsDeleteNoteResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type LeadsDeleteNoteResponse = LeadsDeleteNoteResponses[keyof LeadsDeleteNoteResponses];
+
+export type MessagesListScheduledData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Chat Id
+         *
+         * Into this chat alone.
+         */
+        chat_id?: string | null;
+    };
+    url: '/api/messages/scheduled';
+};
+
+export type MessagesListScheduledErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `chat-not-found`: No such chat is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MessagesListScheduledError = MessagesListScheduledErrors[keyof MessagesListScheduledErrors];
+
+export type MessagesListScheduledResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Scheduled>;
+        next_cursor: string | null;
+    };
+};
+
+export type MessagesListScheduledResponse = MessagesListScheduledResponses[keyof MessagesListScheduledResponses];
+
+export type MessagesCancelScheduledData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/messages/scheduled/{id}';
+};
+
+export type MessagesCancelScheduledErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `scheduled-not-found`: No such message is scheduled. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `scheduled-over`: It has been sent, cancelled, or could not be sent.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MessagesCancelScheduledError = MessagesCancelScheduledErrors[keyof MessagesCancelScheduledErrors];
+
+export type MessagesCancelScheduledResponses = {
+    /**
+     * It is done.
+     */
+    200: Scheduled;
+};
+
+export type MessagesCancelScheduledResponse = MessagesCancelScheduledResponses[keyof MessagesCancelScheduledResponses];
+
+export type MessagesChangeScheduledData = {
+    body: LaterChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/messages/scheduled/{id}';
+};
+
+export type MessagesChangeScheduledErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `scheduled-not-found`: No such message is scheduled. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `scheduled-over`: It has been sent, cancelled, or could not be sent.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `schedule-invalid`: A message is scheduled for a time ahead, within a year. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MessagesChangeScheduledError = MessagesChangeScheduledErrors[keyof MessagesChangeScheduledErrors];
+
+export type MessagesChangeScheduledResponses = {
+    /**
+     * It is done.
+     */
+    200: Scheduled;
+};
+
+export type MessagesChangeScheduledResponse = MessagesChangeScheduledResponses[keyof MessagesChangeScheduledResponses];
+
 export type MessagesSendData = {
     body: Send;
     headers?: {
@@ -9315,7 +13111,7 @@ export type MessagesSendErrors = {
      */
     417: Problem;
     /**
-     * `phone-invalid`: This is no phone number. `invalid`: Something in the request is not valid.
+     * `phone-invalid`: This is no phone number. `quote-invalid`: A message answers one of the same chat that WhatsApp knows. `schedule-invalid`: A message is scheduled for a time ahead, within a year. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
@@ -9339,6 +13135,10 @@ export type MessagesSendErrors = {
 export type MessagesSendError = MessagesSendErrors[keyof MessagesSendErrors];
 
 export type MessagesSendResponses = {
+    /**
+     * It waits for its time.
+     */
+    201: Scheduled;
     /**
      * It waits to be sent; events tell what becomes of it.
      */
@@ -9424,6 +13224,186 @@ export type MessagesGetMessageResponses = {
 };
 
 export type MessagesGetMessageResponse = MessagesGetMessageResponses[keyof MessagesGetMessageResponses];
+
+export type MessagesResendData = {
+    body?: never;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/messages/{id}/resend';
+};
+
+export type MessagesResendErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `account-suspended`: This account is suspended. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `message-not-found`: No such message is here. `device-not-found`: No such number is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `not-failed`: Only a message that failed can be sent again. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `message-limit`: The account has written as many messages as it may in one day.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MessagesResendError = MessagesResendErrors[keyof MessagesResendErrors];
+
+export type MessagesResendResponses = {
+    /**
+     * A new message waits to be sent, in the place of the one that failed.
+     */
+    202: Message;
+};
+
+export type MessagesResendResponse = MessagesResendResponses[keyof MessagesResendResponses];
+
+export type MessagesSettleData = {
+    body: Settled;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/messages/{id}/settle';
+};
+
+export type MessagesSettleErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `message-not-found`: No such message is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `not-unknown`: Nobody has to settle this: what became of it is known.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MessagesSettleError = MessagesSettleErrors[keyof MessagesSettleErrors];
+
+export type MessagesSettleResponses = {
+    /**
+     * It is done.
+     */
+    200: Message;
+};
+
+export type MessagesSettleResponse = MessagesSettleResponses[keyof MessagesSettleResponses];
 
 export type MetaData = {
     body?: never;
@@ -10062,6 +14042,1675 @@ export type OpsUndrainWorkerResponses = {
 
 export type OpsUndrainWorkerResponse = OpsUndrainWorkerResponses[keyof OpsUndrainWorkerResponses];
 
+export type PipelineShowData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Pipeline Id
+         *
+         * Left out: the default one.
+         */
+        pipeline_id?: string | null;
+        /**
+         * Limit
+         *
+         * How many leads of each column at most.
+         */
+        limit?: number;
+        /**
+         * Owner Id
+         *
+         * Of this person.
+         */
+        owner_id?: string | null;
+        /**
+         * Owned
+         *
+         * false: those that nobody owns.
+         */
+        owned?: boolean | null;
+        /**
+         * Tag Id
+         *
+         * That bear this tag.
+         */
+        tag_id?: string | null;
+        /**
+         * Value Min
+         *
+         * Worth at least so many minor units.
+         */
+        value_min?: number | null;
+        /**
+         * Value Max
+         *
+         * Worth at most so many minor units.
+         */
+        value_max?: number | null;
+        /**
+         * Currency
+         *
+         * In this currency.
+         */
+        currency?: string | null;
+        /**
+         * Stuck
+         *
+         * Longer in their stage than it allows, or not.
+         */
+        stuck?: boolean | null;
+        /**
+         * Since
+         *
+         * Made then or later.
+         */
+        since?: string | null;
+        /**
+         * Until
+         *
+         * Made before then.
+         */
+        until?: string | null;
+        /**
+         * Q
+         *
+         * Stands in the title, the contact's name or phone.
+         */
+        q?: string | null;
+    };
+    url: '/api/pipeline';
+};
+
+export type PipelineShowErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelineShowError = PipelineShowErrors[keyof PipelineShowErrors];
+
+export type PipelineShowResponses = {
+    /**
+     * It is done.
+     */
+    200: Board;
+};
+
+export type PipelineShowResponse = PipelineShowResponses[keyof PipelineShowResponses];
+
+export type PipelineChangeByIdData = {
+    /**
+     * Body
+     */
+    body: LeadById | StageById | PipelineById;
+    path?: never;
+    query?: never;
+    url: '/api/pipeline';
+};
+
+export type PipelineChangeByIdErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `admin-only`: Only an admin may change pipelines and stages. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `contact-not-found`: No such contact is here. `chat-not-found`: No such chat is here. `user-not-found`: Nobody in this account has this id.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `lead-moved-on`: Somebody else changed this lead meanwhile; `lead` is how it is now. `last-of-its-kind`: A pipeline keeps at least one open stage, and an account at least one pipeline.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelineChangeByIdError = PipelineChangeByIdErrors[keyof PipelineChangeByIdErrors];
+
+export type PipelineChangeByIdResponses = {
+    /**
+     * It is done.
+     */
+    200: Card;
+};
+
+export type PipelineChangeByIdResponse = PipelineChangeByIdResponses[keyof PipelineChangeByIdResponses];
+
+export type PipelineMakeData = {
+    /**
+     * Body
+     */
+    body: NewLead | NewPipeline;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/pipeline';
+};
+
+export type PipelineMakeErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `admin-only`: Only an admin may change pipelines and stages. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `contact-not-found`: No such contact is here. `chat-not-found`: No such chat is here. `user-not-found`: Nobody in this account has this id.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-many`: There are as many of these as an account may have. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelineMakeError = PipelineMakeErrors[keyof PipelineMakeErrors];
+
+export type PipelineMakeResponses = {
+    /**
+     * The lead, or (with a `name`) the pipeline.
+     */
+    201: Card;
+};
+
+export type PipelineMakeResponse = PipelineMakeResponses[keyof PipelineMakeResponses];
+
+export type PipelineChangeData = {
+    body: LeadChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/pipeline/{id}';
+};
+
+export type PipelineChangeErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `contact-not-found`: No such contact is here. `chat-not-found`: No such chat is here. `user-not-found`: Nobody in this account has this id. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `lead-moved-on`: Somebody else changed this lead meanwhile; `lead` is how it is now.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelineChangeError = PipelineChangeErrors[keyof PipelineChangeErrors];
+
+export type PipelineChangeResponses = {
+    /**
+     * It is done.
+     */
+    200: Card;
+};
+
+export type PipelineChangeResponse = PipelineChangeResponses[keyof PipelineChangeResponses];
+
+export type PipelinesListPipelinesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/pipelines';
+};
+
+export type PipelinesListPipelinesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelinesListPipelinesError = PipelinesListPipelinesErrors[keyof PipelinesListPipelinesErrors];
+
+export type PipelinesListPipelinesResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Pipeline>;
+        next_cursor: string | null;
+    };
+};
+
+export type PipelinesListPipelinesResponse = PipelinesListPipelinesResponses[keyof PipelinesListPipelinesResponses];
+
+export type PipelinesMakeData = {
+    body: NewPipeline;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/pipelines';
+};
+
+export type PipelinesMakeErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `last-of-its-kind`: A pipeline keeps at least one open stage, and an account at least one pipeline. `too-many`: There are as many of these as an account may have. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelinesMakeError = PipelinesMakeErrors[keyof PipelinesMakeErrors];
+
+export type PipelinesMakeResponses = {
+    /**
+     * It is done.
+     */
+    201: Pipeline;
+};
+
+export type PipelinesMakeResponse = PipelinesMakeResponses[keyof PipelinesMakeResponses];
+
+export type PipelinesDeleteData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Move To
+         *
+         * The stage that its leads go to, at the end.
+         */
+        move_to?: string | null;
+    };
+    url: '/api/pipelines/{id}';
+};
+
+export type PipelinesDeleteErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `last-of-its-kind`: A pipeline keeps at least one open stage, and an account at least one pipeline. `leads-in-the-way`: Leads are still in it: say with `move_to` where they go.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelinesDeleteError = PipelinesDeleteErrors[keyof PipelinesDeleteErrors];
+
+export type PipelinesDeleteResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type PipelinesDeleteResponse = PipelinesDeleteResponses[keyof PipelinesDeleteResponses];
+
+export type PipelinesReadData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/pipelines/{id}';
+};
+
+export type PipelinesReadErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelinesReadError = PipelinesReadErrors[keyof PipelinesReadErrors];
+
+export type PipelinesReadResponses = {
+    /**
+     * It is done.
+     */
+    200: Pipeline;
+};
+
+export type PipelinesReadResponse = PipelinesReadResponses[keyof PipelinesReadResponses];
+
+export type PipelinesChangeData = {
+    body: PipelineChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/pipelines/{id}';
+};
+
+export type PipelinesChangeErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelinesChangeError = PipelinesChangeErrors[keyof PipelinesChangeErrors];
+
+export type PipelinesChangeResponses = {
+    /**
+     * It is done.
+     */
+    200: Pipeline;
+};
+
+export type PipelinesChangeResponse = PipelinesChangeResponses[keyof PipelinesChangeResponses];
+
+export type ReportsConversionData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Since
+         *
+         * Left out: 30 days before `until`.
+         */
+        since?: string | null;
+        /**
+         * Until
+         *
+         * Left out: now.
+         */
+        until?: string | null;
+        /**
+         * Format
+         *
+         * `csv`: a file for a spreadsheet.
+         */
+        format?: 'json' | 'csv';
+    };
+    url: '/api/pipelines/{id}/reports/conversion';
+};
+
+export type ReportsConversionErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ReportsConversionError = ReportsConversionErrors[keyof ReportsConversionErrors];
+
+export type ReportsConversionResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageReached;
+};
+
+export type ReportsConversionResponse = ReportsConversionResponses[keyof ReportsConversionResponses];
+
+export type ReportsForecastData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Format
+         *
+         * `csv`: a file for a spreadsheet.
+         */
+        format?: 'json' | 'csv';
+    };
+    url: '/api/pipelines/{id}/reports/forecast';
+};
+
+export type ReportsForecastErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ReportsForecastError = ReportsForecastErrors[keyof ReportsForecastErrors];
+
+export type ReportsForecastResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageExpected;
+};
+
+export type ReportsForecastResponse = ReportsForecastResponses[keyof ReportsForecastResponses];
+
+export type ReportsOutcomesData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * By
+         */
+        by?: 'reason' | 'owner';
+        /**
+         * Since
+         *
+         * Left out: 30 days before `until`.
+         */
+        since?: string | null;
+        /**
+         * Until
+         *
+         * Left out: now.
+         */
+        until?: string | null;
+        /**
+         * Format
+         *
+         * `csv`: a file for a spreadsheet.
+         */
+        format?: 'json' | 'csv';
+    };
+    url: '/api/pipelines/{id}/reports/outcomes';
+};
+
+export type ReportsOutcomesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ReportsOutcomesError = ReportsOutcomesErrors[keyof ReportsOutcomesErrors];
+
+export type ReportsOutcomesResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageOutcome;
+};
+
+export type ReportsOutcomesResponse = ReportsOutcomesResponses[keyof ReportsOutcomesResponses];
+
+export type ReportsTimeData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Since
+         *
+         * Left out: 30 days before `until`.
+         */
+        since?: string | null;
+        /**
+         * Until
+         *
+         * Left out: now.
+         */
+        until?: string | null;
+        /**
+         * Format
+         *
+         * `csv`: a file for a spreadsheet.
+         */
+        format?: 'json' | 'csv';
+    };
+    url: '/api/pipelines/{id}/reports/time';
+};
+
+export type ReportsTimeErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ReportsTimeError = ReportsTimeErrors[keyof ReportsTimeErrors];
+
+export type ReportsTimeResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageStayed;
+};
+
+export type ReportsTimeResponse = ReportsTimeResponses[keyof ReportsTimeResponses];
+
+export type PipelinesAddStageData = {
+    body: NewStage;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/pipelines/{id}/stages';
+};
+
+export type PipelinesAddStageErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-many`: There are as many of these as an account may have. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelinesAddStageError = PipelinesAddStageErrors[keyof PipelinesAddStageErrors];
+
+export type PipelinesAddStageResponses = {
+    /**
+     * It is done.
+     */
+    201: Stage;
+};
+
+export type PipelinesAddStageResponse = PipelinesAddStageResponses[keyof PipelinesAddStageResponses];
+
+export type PipelinesDeleteStageData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+        /**
+         * Stage
+         */
+        stage: string;
+    };
+    query?: {
+        /**
+         * Move To
+         *
+         * The stage that its leads go to, at the end.
+         */
+        move_to?: string | null;
+    };
+    url: '/api/pipelines/{id}/stages/{stage}';
+};
+
+export type PipelinesDeleteStageErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `last-of-its-kind`: A pipeline keeps at least one open stage, and an account at least one pipeline. `leads-in-the-way`: Leads are still in it: say with `move_to` where they go.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelinesDeleteStageError = PipelinesDeleteStageErrors[keyof PipelinesDeleteStageErrors];
+
+export type PipelinesDeleteStageResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type PipelinesDeleteStageResponse = PipelinesDeleteStageResponses[keyof PipelinesDeleteStageResponses];
+
+export type PipelinesChangeStageData = {
+    body: StageChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+        /**
+         * Stage
+         */
+        stage: string;
+    };
+    query?: never;
+    url: '/api/pipelines/{id}/stages/{stage}';
+};
+
+export type PipelinesChangeStageErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `pipeline-not-found`: No such pipeline is here. `stage-not-found`: No such stage is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `last-of-its-kind`: A pipeline keeps at least one open stage, and an account at least one pipeline.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelinesChangeStageError = PipelinesChangeStageErrors[keyof PipelinesChangeStageErrors];
+
+export type PipelinesChangeStageResponses = {
+    /**
+     * It is done.
+     */
+    200: Stage;
+};
+
+export type PipelinesChangeStageResponse = PipelinesChangeStageResponses[keyof PipelinesChangeStageResponses];
+
+export type PipelinesListColumnData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+        /**
+         * Stage
+         */
+        stage: string;
+    };
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Owner Id
+         *
+         * Of this person.
+         */
+        owner_id?: string | null;
+        /**
+         * Owned
+         *
+         * false: those that nobody owns.
+         */
+        owned?: boolean | null;
+        /**
+         * Tag Id
+         *
+         * That bear this tag.
+         */
+        tag_id?: string | null;
+        /**
+         * Value Min
+         *
+         * Worth at least so many minor units.
+         */
+        value_min?: number | null;
+        /**
+         * Value Max
+         *
+         * Worth at most so many minor units.
+         */
+        value_max?: number | null;
+        /**
+         * Currency
+         *
+         * In this currency.
+         */
+        currency?: string | null;
+        /**
+         * Stuck
+         *
+         * Longer in their stage than it allows, or not.
+         */
+        stuck?: boolean | null;
+        /**
+         * Since
+         *
+         * Made then or later.
+         */
+        since?: string | null;
+        /**
+         * Until
+         *
+         * Made before then.
+         */
+        until?: string | null;
+        /**
+         * Q
+         *
+         * Stands in the title, the contact's name or phone.
+         */
+        q?: string | null;
+    };
+    url: '/api/pipelines/{id}/stages/{stage}/leads';
+};
+
+export type PipelinesListColumnErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `stage-not-found`: No such stage is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PipelinesListColumnError = PipelinesListColumnErrors[keyof PipelinesListColumnErrors];
+
+export type PipelinesListColumnResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Card>;
+        next_cursor: string | null;
+    };
+};
+
+export type PipelinesListColumnResponse = PipelinesListColumnResponses[keyof PipelinesListColumnResponses];
+
 export type PresenceData = {
     body?: never;
     path?: never;
@@ -10140,6 +15789,417 @@ export type PresenceResponses = {
 };
 
 export type PresenceResponse = PresenceResponses[keyof PresenceResponses];
+
+export type RepliesListRepliesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/replies';
+};
+
+export type RepliesListRepliesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type RepliesListRepliesError = RepliesListRepliesErrors[keyof RepliesListRepliesErrors];
+
+export type RepliesListRepliesResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Reply>;
+        next_cursor: string | null;
+    };
+};
+
+export type RepliesListRepliesResponse = RepliesListRepliesResponses[keyof RepliesListRepliesResponses];
+
+export type RepliesCreateReplyData = {
+    body: NewReply;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/replies';
+};
+
+export type RepliesCreateReplyErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `shortcut-taken`: There is a canned reply with this shortcut. `too-many`: There are as many of these as an account can have. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `variable-unknown`: A canned reply names a variable that does not exist. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type RepliesCreateReplyError = RepliesCreateReplyErrors[keyof RepliesCreateReplyErrors];
+
+export type RepliesCreateReplyResponses = {
+    /**
+     * It is done.
+     */
+    201: Reply;
+};
+
+export type RepliesCreateReplyResponse = RepliesCreateReplyResponses[keyof RepliesCreateReplyResponses];
+
+export type RepliesDeleteReplyData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/replies/{id}';
+};
+
+export type RepliesDeleteReplyErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `reply-not-found`: No such canned reply is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type RepliesDeleteReplyError = RepliesDeleteReplyErrors[keyof RepliesDeleteReplyErrors];
+
+export type RepliesDeleteReplyResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type RepliesDeleteReplyResponse = RepliesDeleteReplyResponses[keyof RepliesDeleteReplyResponses];
+
+export type RepliesChangeReplyData = {
+    body: ReplyChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/replies/{id}';
+};
+
+export type RepliesChangeReplyErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `reply-not-found`: No such canned reply is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `shortcut-taken`: There is a canned reply with this shortcut.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `variable-unknown`: A canned reply names a variable that does not exist. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type RepliesChangeReplyError = RepliesChangeReplyErrors[keyof RepliesChangeReplyErrors];
+
+export type RepliesChangeReplyResponses = {
+    /**
+     * It is done.
+     */
+    200: Reply;
+};
+
+export type RepliesChangeReplyResponse = RepliesChangeReplyResponses[keyof RepliesChangeReplyResponses];
+
+export type RepliesFillReplyData = {
+    body: For;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/replies/{id}/fill';
+};
+
+export type RepliesFillReplyErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `reply-not-found`: No such canned reply is here. `chat-not-found`: No such chat is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type RepliesFillReplyError = RepliesFillReplyErrors[keyof RepliesFillReplyErrors];
+
+export type RepliesFillReplyResponses = {
+    /**
+     * It is done.
+     */
+    200: Filled;
+};
+
+export type RepliesFillReplyResponse = RepliesFillReplyResponses[keyof RepliesFillReplyResponses];
 
 export type StreamData = {
     body?: never;
@@ -10569,6 +16629,366 @@ export type TagsChangeTagResponses = {
 };
 
 export type TagsChangeTagResponse = TagsChangeTagResponses[keyof TagsChangeTagResponses];
+
+export type TasksListTasksData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Lead Id
+         */
+        lead_id?: string | null;
+        /**
+         * Mine
+         *
+         * Those of the caller: assigned to them, or about leads that they own.
+         */
+        mine?: boolean;
+        /**
+         * Done
+         */
+        done?: boolean | null;
+        /**
+         * Due Before
+         */
+        due_before?: string | null;
+    };
+    url: '/api/tasks';
+};
+
+export type TasksListTasksErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type TasksListTasksError = TasksListTasksErrors[keyof TasksListTasksErrors];
+
+export type TasksListTasksResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Task>;
+        next_cursor: string | null;
+    };
+};
+
+export type TasksListTasksResponse = TasksListTasksResponses[keyof TasksListTasksResponses];
+
+export type TasksMakeData = {
+    body: NewTask;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/tasks';
+};
+
+export type TasksMakeErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `lead-not-found`: No such lead is here. `user-not-found`: Nobody in this account has this id.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type TasksMakeError = TasksMakeErrors[keyof TasksMakeErrors];
+
+export type TasksMakeResponses = {
+    /**
+     * It is done.
+     */
+    201: Task;
+};
+
+export type TasksMakeResponse = TasksMakeResponses[keyof TasksMakeResponses];
+
+export type TasksDeleteData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/tasks/{id}';
+};
+
+export type TasksDeleteErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `task-not-found`: No such task is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type TasksDeleteError = TasksDeleteErrors[keyof TasksDeleteErrors];
+
+export type TasksDeleteResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type TasksDeleteResponse = TasksDeleteResponses[keyof TasksDeleteResponses];
+
+export type TasksChangeData = {
+    body: TaskChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/tasks/{id}';
+};
+
+export type TasksChangeErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `task-not-found`: No such task is here. `user-not-found`: Nobody in this account has this id. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type TasksChangeError = TasksChangeErrors[keyof TasksChangeErrors];
+
+export type TasksChangeResponses = {
+    /**
+     * It is done.
+     */
+    200: Task;
+};
+
+export type TasksChangeResponse = TasksChangeResponses[keyof TasksChangeResponses];
 
 export type TeamsListTeamsData = {
     body?: never;

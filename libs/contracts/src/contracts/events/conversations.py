@@ -188,3 +188,41 @@ class HoursChanged(Body, frozen=True, kw_only=True):
 
     sets: tuple[Assigned, ...]
     revision: int
+
+
+@event("conversations.message.edited", 1, public=True, frame="message_edited", webhook="message.edited")
+class MessageEdited(Message, Body, frozen=True, kw_only=True):
+    """A message has another text; its sender changed it. The message as it stands now.
+
+    Attributes:
+        failed: A stable code: it was to be changed from here and was not; the message stands as before.
+    """
+
+    failed: str | None = None
+
+
+@event("conversations.message.deleted", 1, public=True, frame="message_deleted", webhook="message.deleted")
+class MessageDeleted(Message, Body, frozen=True, kw_only=True):
+    """A message was taken back for everyone. The message as it stands now, without its content.
+
+    Attributes:
+        failed: A stable code: it was to be taken back from here and was not.
+    """
+
+    failed: str | None = None
+
+
+@event("conversations.message.reacted", 1, public=True, frame="message_reacted", webhook="message.reacted")
+class MessageReacted(Message, Body, frozen=True, kw_only=True):
+    """Somebody has put an emoji on a message, or taken it away. The message as it stands now.
+
+    Attributes:
+        failed: A stable code: the reaction was to be sent from here and was not.
+    """
+
+    failed: str | None = None
+
+
+@event("conversations.media.changed", 1, public=True, frame="message_media", webhook="message.media")
+class MediaChanged(Message, Body, frozen=True, kw_only=True):
+    """A message's file is here now, or could not be had. The message as it stands now."""

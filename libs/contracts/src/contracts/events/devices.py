@@ -13,7 +13,7 @@ from contracts import ids
 from contracts.envelope import Body, event
 from contracts.ids import DeviceId, MessageId
 from contracts.principal import Actor
-from contracts.whatsapp import Address, Media, MessageKind, Quoted, ReceiptStatus
+from contracts.whatsapp import Address, ContactCard, Location, Media, MessageKind, Quoted, Raw, ReceiptStatus
 
 
 class DeviceState(StrEnum):
@@ -111,8 +111,12 @@ class MessageObserved(Body, frozen=True, kw_only=True):
         at: When WhatsApp says it was sent, UTC.
         text: The text or the caption.
         push_name: The name that the sender gave himself.
+        quoted: What it answers; for a reaction, an edit and a deletion, which carry *text* as their new content, what they are about.
         history: It came with pairing, as old: no unread, no bot, no notice.
         ephemeral: It arrived with WhatsApp's view-once or disappearing mark.
+        view_once: It is to be seen once.
+        mentions: Who is named in the text.
+        raw: What an ``unsupported`` one or a ``poll`` is, as it came.
     """
 
     device: DeviceId
@@ -130,6 +134,11 @@ class MessageObserved(Body, frozen=True, kw_only=True):
     media: Media | None = None
     history: bool = False
     ephemeral: bool = False
+    view_once: bool = False
+    location: Location | None = None
+    contacts: tuple[ContactCard, ...] = ()
+    mentions: tuple[Address, ...] = ()
+    raw: Raw | None = None
 
     def identity(self) -> UUID:
         """Derive the id: a placeholder and its later content are two facts, the same message seen twice is one."""
@@ -196,3 +205,61 @@ class MessageUnsent(Body, frozen=True, kw_only=True):
     def identity(self) -> UUID:
         """Derive the id: one per attempt and outcome."""
         return ids.derived("unsent", self.message, self.outcome, self.attempt)
+
+
+@event("devices.history.advanced", 1, public=True, frame="device_history", webhook="device.history")
+class HistoryAdvanced(Body, frozen=True, kw_only=True):
+    """A part of the old messages that come with pairing is here.
+
+    Attributes:
+        id: ``dev_…``
+        progress: Percent of the whole, as WhatsApp says it; None where it does not.
+        chats: In this part; with *messages*.
+    """
+
+    id: str
+    at: datetime
+    chats: int
+    messages: int
+    progress: int | None = None
+
+
+@event("devices.media.stored", 1)
+class MediaStored(Body, frozen=True, kw_only=True):
+    """A file that belongs to a message is in the object store.
+
+    Attributes:
+        object: Its key there.
+        mime: As its bytes say; ``application/octet-stream`` where they say nothing.
+        sha256: Hexadecimal, of what was written.
+    """
+
+    media: UUID
+    device: DeviceId
+    object: str
+    mime: str
+    size: int
+    sha256: str
+    attempt: int = 1
+
+    def identity(self) -> UUID:
+        """Derive the id: one per attempt."""
+        return ids.derived("media-stored", self.media, self.attempt)
+
+
+@event("devices.media.failed", 1)
+class MediaFailed(Body, frozen=True, kw_only=True):
+    """A file could not be fetched.
+
+    Attributes:
+        reason: A stable code: ``media-expired`` (WhatsApp has it no more), ``media-too-large``, ``media-corrupt``, ``media-unreachable``.
+    """
+
+    media: UUID
+    device: DeviceId
+    reason: str
+    attempt: int = 1
+
+    def identity(self) -> UUID:
+        """Derive the id: one per attempt."""
+        return ids.derived("media-failed", self.media, self.attempt)

@@ -14,6 +14,7 @@ from contracts.examples.things import (
     CONTACT_ID,
     DEVICE,
     DEVICE_ID,
+    MEDIA_ID,
     MESSAGE,
     MESSAGE_ID,
     TAG,
@@ -24,7 +25,7 @@ from contracts.examples.things import (
 )
 from contracts.hours import Assigned, Holiday, Hours, Weekly
 from contracts.ids import ChatId
-from contracts.views import MediaView, MessageStatus
+from contracts.views import MediaView, MessageStatus, Reaction
 
 BODIES: tuple[Body, ...] = (
     conversations.MessageReceived(
@@ -140,6 +141,59 @@ BODIES: tuple[Body, ...] = (
             ),
         ),
         revision=1,
+    ),
+    conversations.MessageEdited(
+        id=MESSAGE_ID,
+        chat_id=CHAT_ID,
+        device_id=DEVICE_ID,
+        contact_id=CONTACT_ID,
+        from_me=False,
+        kind="text",
+        status=MessageStatus.RECEIVED,
+        at=AT,
+        text="¿Tienen de este en azul?",
+        edited_at=AT,
+    ),
+    conversations.MessageDeleted(
+        id=MESSAGE_ID,
+        chat_id=CHAT_ID,
+        device_id=DEVICE_ID,
+        contact_id=CONTACT_ID,
+        from_me=False,
+        kind="text",
+        status=MessageStatus.RECEIVED,
+        at=AT,
+        deleted_at=AT,
+    ),
+    conversations.MessageReacted(
+        id=MESSAGE_ID,
+        chat_id=CHAT_ID,
+        device_id=DEVICE_ID,
+        contact_id=CONTACT_ID,
+        from_me=False,
+        kind="text",
+        status=MessageStatus.RECEIVED,
+        at=AT,
+        text="¿Tienen de este?",
+        reactions=(Reaction(emoji="👍", from_me=True, at=AT),),
+    ),
+    conversations.MediaChanged(
+        id=MESSAGE_ID,
+        chat_id=CHAT_ID,
+        device_id=DEVICE_ID,
+        contact_id=CONTACT_ID,
+        from_me=False,
+        kind="image",
+        status=MessageStatus.RECEIVED,
+        at=AT,
+        media=MediaView(
+            id=MEDIA_ID,
+            mime="image/jpeg",
+            size=70_000,
+            state="ready",
+            url="/api/media/file?token=b3BhcXVl",
+            thumbnail_url="/api/media/file?token=b3BhcXVm",
+        ),
     ),
     WriteMessage(chat=ChatId(CHAT), origin="bot", text="¡Hola! Enseguida te atendemos.", unless_answered_since=AT),
     ChangeChat(chat=ChatId(CHAT), origin="automation", assignee=USER, add_tags=(TAG,)),

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
-from contracts.commands import MarkRead, SendMessage
+from contracts.commands import FetchMedia, MarkRead, SendMessage
 from contracts.envelope import Body
 from contracts.events import devices
-from contracts.examples.things import ACTOR, AT, CUSTOMER, DEVICE, DEVICE_ID, LID, MESSAGE
-from contracts.whatsapp import Media, Quoted
+from contracts.examples.things import ACTOR, AT, CUSTOMER, DEVICE, DEVICE_ID, LID, MESSAGE, TENANT
+from contracts.media import object_key
+from contracts.whatsapp import Media, MediaSource, Quoted
 
 BODIES: tuple[Body, ...] = (
     devices.DeviceChanged(
@@ -44,4 +45,16 @@ BODIES: tuple[Body, ...] = (
         message=MESSAGE, device=DEVICE, to=CUSTOMER, kind="text", text="Sí, en azul.", expires_at=datetime(2026, 11, 22, 18, tzinfo=UTC)
     ),
     MarkRead(device=DEVICE, chat=CUSTOMER, wa_ids=["3EB0C431C26A1916E07A"], at=AT),
+    FetchMedia(
+        media=MESSAGE,
+        device=DEVICE,
+        kind="image",
+        source=MediaSource(path="/v/t62/1?ccb=1", key=b"k" * 32, enc_sha256=b"e" * 32, sha256=b"s" * 32),
+        size=70_000,
+    ),
+    devices.HistoryAdvanced(id=DEVICE_ID, at=AT, chats=12, messages=340, progress=60),
+    devices.MediaStored(
+        media=MESSAGE, device=DEVICE, object=object_key(TENANT, "ab" * 32), mime="image/jpeg", size=70_000, sha256="ab" * 32
+    ),
+    devices.MediaFailed(media=MESSAGE, device=DEVICE, reason="media-expired"),
 )
