@@ -79,11 +79,14 @@ class Arena:
     """All that runs.
 
     Attributes:
+        environment: What a replica is started with, but for its port.
         services: The bus as each service, with its rights.
         sign_in: Makes callers whose tokens are good here.
     """
 
     nats: Nats
+    folder: Path
+    environment: dict[str, str]
     replicas: list[Replica]
     services: dict[str, Bus]
     sign_in: SignIn
@@ -115,4 +118,4 @@ async def arena(replicas: int, **settings: object) -> AsyncIterator[Arena]:
                 stack.callback(replica.end)
             for replica in made:
                 await replica.ready()
-            yield Arena(nats, made, services, sign_in)
+            yield Arena(nats, folder, environment, made, services, sign_in)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from bench import failover, figures, gateway, inbound, inject, realtime, sessions, soak
+from bench import bot, failover, fanout, figures, gateway, inbound, inject, realtime, sessions, soak
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -68,6 +68,16 @@ def gateway_(
     _run(gateway.run(seconds=seconds, requests=requests), as_json, loop=uvloop.new_event_loop)
 
 
+@app.command("bot")
+def bot_(
+    rules: Annotated[int, typer.Option(min=1, max=2000, help="Rules, of all five kinds.")] = 1000,
+    decisions: Annotated[int, typer.Option(min=100, max=1_000_000, help="Messages that are decided about.")] = 20_000,
+    as_json: Json = False,
+) -> None:
+    """Measure how long the bot thinks about a message."""
+    _run(bot.run(rules=rules, decisions=decisions), as_json)
+
+
 @app.command("soak")
 def soak_(
     minutes: Annotated[float, typer.Option(min=0.5, max=1440, help="For how long, after the numbers are linked.")] = 60,
@@ -79,6 +89,19 @@ def soak_(
 ) -> None:
     """Run traffic for long, recycle workers meanwhile, then count what was lost or doubled and what grew."""
     _run(soak.run(minutes=minutes, sessions=count, rate=rate, recycle_minutes=recycle, folder=folder), as_json)
+
+
+@app.command("fanout")
+def fanout_(
+    sockets: Annotated[str, typer.Option(help="How many sockets, by comma.")] = "1000,5000",
+    seconds: Annotated[float, typer.Option(min=0.5, max=600, help="For each pace, of which there are two.")] = 5,
+    rate: Annotated[float, typer.Option(min=1, max=100_000, help="Frames a second while delays are taken.")] = 5000,
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="How often each is measured, in turns.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Measure frames to many sockets beside Node's socket.io."""
+    counts = [int(count) for count in sockets.split(",")]
+    _run(fanout.run(sockets=counts, seconds=seconds, rate=rate, rounds=rounds), as_json, loop=uvloop.new_event_loop)
 
 
 @app.command("realtime")

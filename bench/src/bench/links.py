@@ -4,7 +4,7 @@ import asyncio
 import base64
 import os
 from collections.abc import Callable
-from typing import Self, cast
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 _END = b"\r\n\r\n"
@@ -43,8 +43,8 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     @classmethod
-    async def open(cls, url: str, on_text: Callable[[bytes], None]) -> Self:
-        """Connect; *on_text* gets each message.  Raises: OSError: there is nobody, or who is there refused."""
+    async def open(cls, url: str, on_text: Callable[[bytes], None], *more: Any) -> Self:
+        """Connect; *on_text* gets each message, and a subclass *more*.  Raises: OSError: nobody is there, or who is there refused."""
         parts = urlsplit(url)
         key = base64.b64encode(os.urandom(16)).decode()
         request = (
@@ -52,7 +52,7 @@ class Link(asyncio.Protocol):
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
         )
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_connection(lambda: cls(request.encode(), on_text), parts.hostname or "", parts.port or 80)
+        _, link = await loop.create_connection(lambda: cls(request.encode(), on_text, *more), parts.hostname or "", parts.port or 80)
         await link.opened
         if link.status != 101:
             raise ConnectionRefusedError(f"Answered with {link.status}.")
