@@ -169,7 +169,7 @@ def test_what_is_no_message_to_anybody_is_not_told(event):
 
 def test_a_message_in_a_group_is_told_where_groups_are_wanted():
     event = a_message(e2e.Message(conversation="x"), a_source(Chat=a_jid("1203-1", "g.us"), Sender=a_jid("77", "lid"), IsGroup=True))
-    [body] = facts(Kind.MESSAGE, event, groups=True)
+    [body] = facts(Kind.MESSAGE, event, receive={"pn", "lid", "group"})
     assert (body.chat, body.sender, body.chat_alt) == (Address("group", "1203-1"), Address("lid", "77"), None)
 
 
@@ -286,7 +286,7 @@ def test_no_event_that_can_be_read_is_one_that_cannot_be_told(kind, raw):
         event = EVENTS[kind].FromString(raw)
     except DecodeError:
         return
-    for fact in convert.observe(kind, event, tenant=TENANT, device=DEVICE, seen_at=SEEN, groups=True):
+    for fact in convert.observe(kind, event, tenant=TENANT, device=DEVICE, seen_at=SEEN, receive={"pn", "lid", "group"}):
         assert envelope.decode(envelope.encode(fact)).data == fact.data
 
 
@@ -334,7 +334,7 @@ def test_no_message_however_odd_is_one_that_cannot_be_told(data):
     event = a_message(
         message, source, ID=data.draw(_texts), Pushname=data.draw(_texts), Timestamp=data.draw(st.sampled_from([0, 2**62, 1]))
     )
-    for fact in convert.observe(Kind.MESSAGE, event, tenant=TENANT, device=DEVICE, seen_at=SEEN, groups=True):
+    for fact in convert.observe(Kind.MESSAGE, event, tenant=TENANT, device=DEVICE, seen_at=SEEN, receive={"pn", "lid", "group"}):
         encoded = envelope.encode(fact)
         assert len(encoded) < 1 << 20
         assert b"\\u0000" not in encoded

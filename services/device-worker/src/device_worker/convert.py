@@ -4,7 +4,7 @@ Nothing here raises on an odd event: what cannot be understood is either said to
 sees that there is something, or is no message at all (a key distribution, a poll vote) and gives nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,9 @@ from device_worker.whatsapp.proto import Kind, e2e, neonize_pb2
 
 #: Past this, a text is cut: WhatsApp's own limit, and well under what the bus carries in one message.
 LONGEST_TEXT = 65_536
+
+#: The kinds of chat that every number takes in.
+PEOPLE: frozenset[AddressKind] = frozenset({"pn", "lid"})
 
 _SERVERS: dict[str, AddressKind] = {
     "s.whatsapp.net": "pn",
@@ -131,14 +134,21 @@ def placeholder(wa_id: str, chat: str) -> bytes | None:
 
 
 def observe(
-    kind: int, event: Any, *, tenant: TenantId, device: DeviceId, seen_at: datetime, groups: bool = False, history: int = 50
+    kind: int,
+    event: Any,
+    *,
+    tenant: TenantId,
+    device: DeviceId,
+    seen_at: datetime,
+    receive: Collection[AddressKind] = PEOPLE,
+    history: int = 50,
 ) -> list[Envelope[Any]]:
     """Turn one event into the facts in it.
 
     Args:
         kind: One of `whatsapp.proto.JOURNALLED`.
         seen_at: When it came, UTC; stands in for a time that WhatsApp did not tell.
-        groups: Whether what happens in groups is told too.
+        receive: The kinds of chat of which is told; of the others nothing is.
         history: How many messages a chat, the latest, are taken from a history sync.
     """
     bodies: Iterable[MessageObserved | ReceiptObserved]
@@ -152,9 +162,8 @@ def observe(
         bodies = _history(event.Data, device, seen_at, history)
     else:
         bodies = ()
-    wanted = {"pn", "lid", "group"} if groups else {"pn", "lid"}
     audience = Audience(device=device)
-    return [wrap(tenant, body, occurred_at=body.at, audience=audience) for body in bodies if body.chat.kind in wanted]
+    return [wrap(tenant, body, occurred_at=body.at, audience=audience) for body in bodies if body.chat.kind in receive]
 
 
 def content(message: Any) -> tuple[MessageKind, str | None, Media | None, Quoted | None] | None:

@@ -40,6 +40,7 @@ _FINISH_SECONDS = 2.0
 _PAUSE = 0.5
 #: A pause that is shorter is only the rhythm of sending.
 _WORTH_TELLING = timedelta(milliseconds=900)
+_PATIENCE = timedelta(seconds=2)
 
 DONE = Counter("clarin_devices_sends", "Orders that ended, by outcome.", ["outcome"])
 HELD = Counter("clarin_devices_sends_held", "Chats that were made to wait, by reason.", ["reason"])
@@ -218,8 +219,10 @@ class Sends:
                     await queue.hold(tx, send, reason, until, at)
                     return Held(reason)
                 case governor.Hold(reason, until):
-                    if reason != PACED or until - at > _WORTH_TELLING:
-                        await queue.explain(tx, send.tenant, device, reason, until if reason != PACED else None, at)
+                    if reason != PACED:
+                        await queue.explain(tx, send.tenant, device, reason, until, at)
+                    elif until - at > _WORTH_TELLING:
+                        await queue.explain(tx, send.tenant, device, reason, None, at, after=_PATIENCE)
                     return until
                 case governor.Go(meter):
                     if first.number.pace.typing and send.order.text and self._typed.get(device) != send.id:

@@ -24,8 +24,3 @@ async def _seen(id: PublicDeviceId, caller: Caller) -> DeviceId:
 
 #: The number of the path, if the caller sees it.
 Seen = Annotated[DeviceId, Depends(_seen)]
-
-
-def proxy_label(id: DeviceId) -> str:
-    """Name what a device's proxy is sealed as: no other device's opens with it."""
-    return f"proxy of {id}"

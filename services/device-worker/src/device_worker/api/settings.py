@@ -13,8 +13,8 @@ from pydantic import Field, JsonValue, StringConstraints, ValidationError
 from servicekit.http import Admin, Body, Caller, Doer, problems, state
 from servicekit.vault import Vault, WrongEncryptionKey
 
-from device_worker.api.parts import Db, Safe, Seen, proxy_label
-from device_worker.domain import Device, DeviceMissing, DeviceSettings, ProxyInvalid, SettingsInvalid, Stage
+from device_worker.api.parts import Db, Safe, Seen
+from device_worker.domain import Device, DeviceMissing, DeviceSettings, ProxyInvalid, SettingsInvalid, Stage, proxy_label
 from device_worker.domain.settings import proxy_address, proxy_shown
 from device_worker.store import devices, sends
 

@@ -26,10 +26,12 @@ from device_worker.domain.reasons import (
     LOGGING_OUT,
     OPENED_ELSEWHERE,
     PASSKEY_REQUIRED,
+    PROXY_UNREADABLE,
     QR_REFRESHED,
     QR_SHOWN,
     SCAN_AGAIN,
     SCAN_QR,
+    SET_PROXY,
     TYPE_CODE,
     UPDATE,
     USE_PHONE_CODE,
@@ -38,7 +40,7 @@ from device_worker.domain.reasons import (
 from device_worker.domain.settings import UNSET, DeviceSettings
 
 #: What the user can do about a pairing that ended, by its reason.
-_AFTER_PAIRING = {PASSKEY_REQUIRED: USE_PHONE_CODE, CLIENT_OUTDATED: UPDATE}
+_AFTER_PAIRING = {PASSKEY_REQUIRED: USE_PHONE_CODE, CLIENT_OUTDATED: UPDATE, PROXY_UNREADABLE: SET_PROXY}
 
 
 class Wanted(StrEnum):

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from contracts.errors import Invalid
+from contracts.ids import DeviceId
+from contracts.whatsapp import AddressKind
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 LONGEST_METADATA = 4096
@@ -135,6 +137,15 @@ class Receive(_Part):
     status: bool = False
     channels: bool = False
 
+    def kinds(self, groups: bool) -> frozenset[AddressKind]:
+        """Give the kinds of chat that are taken in; *groups*: whether groups are, where that is not set."""
+        more: dict[AddressKind, bool] = {
+            "group": groups if self.groups is None else self.groups,
+            "status": self.status,
+            "channel": self.channels,
+        }
+        return frozenset({"pn", "lid", *(kind for kind, taken in more.items() if taken)})
+
 
 def _small(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     try:
@@ -203,6 +214,11 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=4096)
 def _read(stored: str) -> DeviceSettings:
     return DeviceSettings.model_validate_json(stored)
+
+
+def proxy_label(device: DeviceId) -> str:
+    """Name what a device's proxy is sealed as: no other device's opens with it."""
+    return f"proxy of {device}"
 
 
 def proxy_address(text: str) -> str:

@@ -152,7 +152,7 @@ class Hosted:
         def on_end(error: str) -> None:
             reports.put(Ended(session, error))
 
-        client = Client(self._library, jid=order.jid, on_event=on_event, on_end=on_end, on_log=on_log)
+        client = Client(self._library, jid=order.jid, proxy=order.proxy, on_event=on_event, on_end=on_end, on_log=on_log)
         self._sessions[session] = client
         client.start()
 

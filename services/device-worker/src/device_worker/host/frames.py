@@ -27,13 +27,19 @@ class Begin(_Frame, frozen=True, array_like=True, tag=True):
 
 
 class Start(_Frame, frozen=True, array_like=True, tag=True):
-    """Start the session of a linked device. *own*: the users that are the device itself."""
+    """Start the session of a linked device.
+
+    Attributes:
+        own: The users that are the device itself.
+        proxy: The address of the proxy that it goes by; empty for none.
+    """
 
     session: int
     jid: str
     tenant: UUID
     device: UUID
     own: list[str]
+    proxy: str = ""
 
 
 class Call(_Frame, frozen=True, array_like=True, tag=True):

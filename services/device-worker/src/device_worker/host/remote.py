@@ -276,6 +276,7 @@ class Client:
         tenant: UUID,
         device: UUID,
         own: list[str],
+        proxy: str = "",
         on_event: Callable[["Client", int, bytes], None],
         on_end: Callable[["Client", str], None],
         on_lost: Callable[["Client"], None],
@@ -284,13 +285,14 @@ class Client:
 
         Args:
             own: The users that are the device itself.
+            proxy: The address of the proxy that it goes by; empty for none.
             on_event: Gets the kind and the raw event of what is not for the journal.
             on_end: The session is over, because of `stop` or of an error (a text, empty for none).
             on_lost: The host has died, and the session with it.
         """
         self._process = process
         self._number = process.number()
-        self._order = Start(self._number, jid, tenant, device, own)
+        self._order = Start(self._number, jid, tenant, device, own, proxy)
         self._on_event, self._on_end, self._on_lost = on_event, on_end, on_lost
 
     def start(self) -> None:

@@ -207,6 +207,8 @@ class Leases:
         if held is None:
             return
         since = self._clock()
+        if since - held.since >= self._ends_itself_at:
+            return  # this machine has slept: the guard ends the process, and no renewal may make the lease look young
         try:
             held.revision = await self._shards.update(str(shard), self._value(held), held.revision, timeout=RENEW_TIMEOUT)
             held.since = since

@@ -25,7 +25,7 @@ from device_worker.host.remote import Hooks, Host
 from device_worker.journal import Pump, Reader, Record
 from device_worker.leases import Leases
 from device_worker.sends import Sends
-from device_worker.sessions import Acquaintances, Activity, Inbound, Pause, SessionLoad, Sessions, Tools
+from device_worker.sessions import Acquaintances, Activity, Filters, Inbound, Pause, SessionLoad, Sessions, Tools
 from device_worker.sessions.supervisor import POLL_SECONDS
 from device_worker.settings import WorkerSettings
 from device_worker.store import wakes
@@ -134,7 +134,8 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     bus = await process.enter(Bus.open(settings.nats_url, name=f"devices-{name}"))
     activity = Activity(system)
     acquaintances = Acquaintances(system)
-    inbound = Inbound(bus, settings.data_dir / "unreadable", acquaintances, groups=settings.groups, history=settings.history_messages)
+    filters = Filters(system, lambda device: sessions.device(device), groups=settings.groups)
+    inbound = Inbound(bus, settings.data_dir / "unreadable", acquaintances, filters, history=settings.history_messages)
 
     async def gained(tokens: Mapping[int, int]) -> None:
         await sessions.gained(tokens)
@@ -177,6 +178,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
             connects=connects,
             activity=activity,
             pairings=asyncio.Semaphore(settings.pairings_max),
+            vault=settings.vault,
             on_connected=on_connected,
         )
     )

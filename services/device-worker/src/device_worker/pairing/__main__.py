@@ -24,7 +24,7 @@ from device_worker.pairing import (
     QrReport,
 )
 from device_worker.whatsapp.errors import CallFailed, NotRunning
-from device_worker.whatsapp.library import Client, Library
+from device_worker.whatsapp.library import OS_NAME, Client, Library
 from device_worker.whatsapp.proto import Kind, neonize_pb2, parse
 
 #: The last word of the library's pairing, as the reason that a user reads of.
@@ -46,13 +46,22 @@ class PairingSettings(Settings):
 class Pairing:
     """The child's one job."""
 
-    def __init__(self, library: Library, out: int, seconds: float) -> None:
+    def __init__(self, library: Library, out: int, seconds: float, *, proxy: str, shown_as: str | None) -> None:
         self._out, self._seconds = out, seconds
         self._lock = threading.Lock()
         self._shown = 0
         self._lid: str | None = None
         self._ready = threading.Event()
-        self._client = Client(library, jid=None, on_event=self._event, on_end=self._ended, on_qr=self._qr, on_login=self._login)
+        self._client = Client(
+            library,
+            jid=None,
+            proxy=proxy,
+            shown_as=shown_as or OS_NAME,
+            on_event=self._event,
+            on_end=self._ended,
+            on_qr=self._qr,
+            on_login=self._login,
+        )
 
     def run(self) -> NoReturn:
         """Pair until it is done, came to nothing, or the parent is gone."""
@@ -112,7 +121,11 @@ def main() -> NoReturn:
     # The library prints to standard output, which leads nowhere here: what we log goes the worker's way, to standard error.
     logging.configure("device-worker-pairing", settings.log_level, sys.stderr)
     library = Library(settings.whatsapp_database_url)
-    Pairing(library, int(os.environ[REPORT_FD]), settings.pairing_seconds).run()
+    if not (first := sys.stdin.readline()):
+        os._exit(0)
+    asked = json.loads(first)
+    pairing = Pairing(library, int(os.environ[REPORT_FD]), settings.pairing_seconds, proxy=asked["proxy"], shown_as=asked["shown_as"])
+    pairing.run()
 
 
 if __name__ == "__main__":

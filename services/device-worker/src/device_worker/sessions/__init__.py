@@ -2,10 +2,11 @@
 
 from device_worker.sessions.acquaintances import Acquaintances
 from device_worker.sessions.activity import Activity
+from device_worker.sessions.filters import Filters
 from device_worker.sessions.inbound import Inbound
 from device_worker.sessions.load import SessionLoad
 from device_worker.sessions.pause import Pause
 from device_worker.sessions.session import Session, Tools
 from device_worker.sessions.supervisor import Sessions
 
-__all__ = ["Acquaintances", "Activity", "Inbound", "Pause", "Session", "SessionLoad", "Sessions", "Tools"]
+__all__ = ["Acquaintances", "Activity", "Filters", "Inbound", "Pause", "Session", "SessionLoad", "Sessions", "Tools"]

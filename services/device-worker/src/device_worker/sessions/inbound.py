@@ -15,6 +15,7 @@ from servicekit.bus import Bus
 from device_worker import convert
 from device_worker.journal import Record
 from device_worker.sessions.acquaintances import Acquaintances
+from device_worker.sessions.filters import Filters
 from device_worker.whatsapp.proto import parse
 
 log = structlog.get_logger()
@@ -29,13 +30,14 @@ ODD = Counter("clarin_devices_odd_events", "Raw events that could not be read, a
 class Inbound:
     """Publishes journal records. What cannot be read is kept in a file and does not hold up the rest."""
 
-    def __init__(self, bus: Bus, aside: Path, acquaintances: Acquaintances, *, groups: bool, history: int) -> None:
-        self._bus, self._aside, self._acquaintances = bus, aside, acquaintances
-        self._groups, self._history = groups, history
+    def __init__(self, bus: Bus, aside: Path, acquaintances: Acquaintances, filters: Filters, *, history: int) -> None:
+        self._bus, self._aside, self._acquaintances, self._filters = bus, aside, acquaintances, filters
+        self._history = history
 
     async def publish(self, records: Sequence[Record]) -> None:
         """All facts in *records* are in the stream, in order.  Raises: BusAway."""
         facts: list[Envelope[Any]] = []
+        await self._filters.know({(record.tenant, record.device) for record in records})
         for record in records:
             # A history sync may hold thousands of messages: not on the loop, which has leases to renew.
             if len(record.raw) > _LARGE:
@@ -54,7 +56,7 @@ class Inbound:
                 tenant=TenantId(record.tenant),
                 device=DeviceId(record.device),
                 seen_at=datetime.fromtimestamp(record.at / 1000, UTC),
-                groups=self._groups,
+                receive=self._filters.of(record.device),
                 history=self._history,
             )
         except Exception as error:

@@ -20,6 +20,7 @@ from prometheus_client import Histogram
 from servicekit.bus import Bus, BusAway
 from servicekit.db import Database, is_away, is_busy
 from servicekit.timers import first
+from servicekit.vault import Vault, WrongEncryptionKey
 
 from device_worker import domain, pairing
 from device_worker.connects import Connects, Turn
@@ -89,6 +90,7 @@ class Tools:
     connects: Connects
     activity: Activity
     pairings: asyncio.Semaphore
+    vault: Vault
     on_connected: Callable[[Device], None]
 
 
@@ -243,17 +245,23 @@ class Session:
             self._tools.store.suspect()
             self._failures += 1
             return
-        with contextlib.suppress(NotRunning):  # the host died in this very moment: the pause for it comes next
+        try:
             await self._stay(self.device.jid)
+        except NotRunning:
+            return  # the host died in this very moment: the pause for it comes next
+        except WrongEncryptionKey:
+            # Never without the proxy that was asked for: it hides where the number is from.
+            await self._on_failure(domain.PROXY_UNREADABLE, domain.SET_PROXY)
 
     async def _stay(self, jid: str) -> None:
+        proxy = self.device.proxy
         turn = self._tools.connects.ask(self.device.id)
         try:
             if await self._granted(turn):
                 self._start_client(jid)
                 await self._until_up()
             turn.end()
-            while self._client is not None and self._wants_session() and self._tools.pause.reason is None:
+            while self._client is not None and self._wants_session() and self._tools.pause.reason is None and self.device.proxy == proxy:
                 await self._next(None if self._connected else random.uniform(*_RECONNECTS_WITHIN))  # noqa: S311
         finally:
             turn.end()
@@ -370,19 +378,25 @@ class Session:
         self._log.info("session.ended", attempt=self._failures)
 
     def _start_client(self, jid: str) -> None:
-        """Start a session in the host.  Raises: NotRunning: there is no host."""
+        """Start a session in the host.  Raises: NotRunning: there is no host; WrongEncryptionKey."""
         events = self._events
         client = self._tools.host.client(
             jid=jid,
             tenant=self.device.tenant,
             device=self.device.id,
             own=[user for user in (self.device.phone, self.device.lid) if user is not None],
+            proxy=self._proxy(),
             on_event=lambda client, kind, raw: events.put_nowait((client, kind, raw)),
             on_end=lambda client, error: events.put_nowait((client, _END, error.encode())),
             on_lost=lambda client: events.put_nowait((client, _LOST, b"")),
         )
         self._client, self._connected, self._lid = client, False, None
         client.start()
+
+    def _proxy(self) -> str:
+        """Give the address of the proxy; empty for none.  Raises: WrongEncryptionKey."""
+        sealed = self.device.proxy
+        return "" if sealed is None else self._tools.vault.open(sealed, what=domain.proxy_label(self.device.id)).decode()
 
     async def _end_client(self) -> None:
         client, self._client, self._connected = self._client, None, False
@@ -415,6 +429,8 @@ class Session:
         except NotRunning:
             await self._changed(1.0)  # there is no host in this moment
             return
+        except WrongEncryptionKey:
+            await self._tools.store.forget(jid)
         finally:
             await self._end_client()
         await self._report(lambda device, at: device.unlinked(at, domain.BY_USER))
@@ -450,7 +466,12 @@ class Session:
                 return
             self._log.info("pairing.started")
             self._code_asked = None
-            async with pairing.child(os.environ) as child:
+            try:
+                proxy = self._proxy()
+            except WrongEncryptionKey:
+                await self._end_pairing(partial(_pairing_ended, domain.PROXY_UNREADABLE))
+                return
+            async with pairing.child(os.environ, proxy=proxy, shown_as=self.device.settings.shown_as) as child:
                 reports = asyncio.create_task(self._follow(child))
                 try:
                     await self._ask_code(child)

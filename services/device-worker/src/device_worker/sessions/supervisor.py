@@ -50,6 +50,11 @@ class Sessions:
         """Count them by where they stand."""
         return dict(Counter(session.device.state.value for session in self._running.values()))
 
+    def device(self, device: UUID) -> Device | None:
+        """Give *device* as its session here knows it."""
+        session = self._running.get(device)
+        return None if session is None else session.device
+
     def connected(self, device: UUID) -> Session | None:
         """Give the session of *device* while it can send."""
         session = self._running.get(device)

@@ -99,6 +99,16 @@ async def in_shard(tx: Tx, shard: int, id: UUID) -> Device | None:
     return None if row is None else _device(row)
 
 
+async def settings_of(tx: Tx, some: Collection[tuple[UUID, UUID]]) -> dict[UUID, DeviceSettings]:
+    """Read what is set of these devices, each by its tenant and its id."""
+    rows = await (await raw(tx)).fetch(
+        "select id, settings::text as settings from devices where (tenant, id) in (select * from unnest($1::uuid[], $2::uuid[]))",
+        [tenant for tenant, _ in some],
+        [device for _, device in some],
+    )
+    return {_plain(row["id"]): DeviceSettings.read(row["settings"]) for row in rows}
+
+
 async def save(tx: Tx, before: Device, after: Device, actor: Actor | None = None) -> Device:
     """Write a change and its history, tell everyone and wake the shard's owner; no change writes nothing."""
     if after is before:

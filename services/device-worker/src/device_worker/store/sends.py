@@ -33,6 +33,7 @@ from device_worker.store.fences import Fenced
 #: A read mark that could not be delivered for so long helps nobody.
 READ_LIVES = timedelta(hours=24)
 _DONE_LIVES = timedelta(days=8)
+_TOLD_AT_ONCE = 500
 
 #: What `tell_unsent` needs of each row.
 ROW = "tenant, id, device, kind, payload, attempts, expires_at, peer"
@@ -214,35 +215,39 @@ async def release(tx: Tx, tenant: TenantId, device: DeviceId) -> None:
     await wakes.wake(tx, wakes.SENDS, shard_of(device), device)
 
 
-async def explain(tx: Tx, tenant: TenantId, device: DeviceId, reason: str, until: datetime | None, at: datetime, most: int = 500) -> None:
-    """Tell of what has waited for more than a moment why it does: the whole number waits. Each is told once for each reason."""
+async def explain(
+    tx: Tx, tenant: TenantId, device: DeviceId, reason: str, until: datetime | None, at: datetime, *, after: timedelta = timedelta()
+) -> None:
+    """Tell of what has waited for so long, while the whole number waits, why it does. Each is told once for each reason."""
     rows = await (await raw(tx)).fetch(
         "update sends set reason = $3, told = told + 1 where (tenant, id) in (select tenant, id from sends where tenant = $1 "
         "and device = $2 and status = 'queued' and kind = 'message' and reason is distinct from $3 "
-        "and made_at < now() - interval '2 seconds' and (held_until is null or held_until <= now()) order by seq limit $4 "
+        "and made_at <= now() - $5::interval and (held_until is null or held_until <= now()) order by seq limit $4 "
         f"for update skip locked) returning {ROW}, told",
         tenant,
         device,
         reason,
-        most,
+        _TOLD_AT_ONCE,
+        after,
     )
     await _tell_waiting(tx, rows, reason, until, at)
 
 
-async def explain_unconnected(tx: Tx, shards: Iterable[int], at: datetime, most: int = 500) -> int:
+async def explain_unconnected(tx: Tx, shards: Iterable[int], at: datetime) -> int:
     """Tell of what waits for a number that is not connected that this is why; give how many that were."""
     rows = await (await raw(tx)).fetch(
         "update sends set reason = case devices.state when 'banned' then $3 else $2 end, told = told + 1 from devices "
         "where (sends.tenant, sends.id) in (select s.tenant, s.id from sends s join devices d on d.tenant = s.tenant and d.id = s.device "
         "where s.shard = any($1::smallint[]) and s.status = 'queued' and s.kind = 'message' and d.state <> 'connected' "
         "and s.reason is distinct from (case d.state when 'banned' then $3 else $2 end) "
-        "and s.made_at < now() - interval '5 seconds' limit $4 for update of s skip locked) "
+        "and s.made_at <= now() - case d.state when 'banned' then interval '0' else interval '5 seconds' end "
+        "limit $4 for update of s skip locked) "
         "and devices.tenant = sends.tenant and devices.id = sends.device "
         f"returning {_OF_SENDS}, sends.told, sends.reason, devices.until",
         list(shards),
         NOT_CONNECTED,
         PAUSED,
-        most,
+        _TOLD_AT_ONCE,
     )
     for row in rows:
         await _tell_waiting(tx, [row], row["reason"], row["until"], at)

@@ -18,7 +18,7 @@ import structlog
 from device_worker.whatsapp import bare  # noqa: F401  (first: see there)
 
 # isort: split
-from neonize._binder import func_callback_bytes, func_callback_bytes2, func_string, gocode
+from neonize._binder import _CProxySettings, func_callback_bytes, func_callback_bytes2, func_string, gocode
 
 from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, StoreWatch, redacted
 from device_worker.whatsapp.gate import Gate
@@ -28,7 +28,6 @@ log = structlog.get_logger()
 
 #: How the linked device is called in the phone's list.
 OS_NAME = "Clarin"
-_PROPS = DeviceProps(os=OS_NAME, platformType=DeviceProps.CHROME).SerializeToString()
 _ASKED_FOR = bytes(sorted(kind for kind in EVENTS if kind != Kind.DEVICE))
 
 #: The library's numbers for what one does in a chat, and for how.
@@ -105,6 +104,8 @@ class Client:
         library: Library,
         *,
         jid: str | None,
+        proxy: str = "",
+        shown_as: str = OS_NAME,
         on_event: Callable[[int, bytes], None],
         on_end: Callable[[str], None] = lambda error: None,
         on_qr: Callable[[str], None] = lambda code: None,
@@ -116,6 +117,8 @@ class Client:
         The device must be in the store: of one that is not, the library makes a nil pointer.
 
         Args:
+            proxy: The address of the proxy that it goes by, for everything; empty for none.
+            shown_as: Of a pairing: how the device is called on the phone. The library keeps one name in a process.
             on_event: Gets the kind and the raw event.
             on_end: The session is over, because of `stop` or of an error (a text, empty for none).
             on_login: Gets the last word of a pairing: ``success``, ``timeout``, ``passkey-request``, ``err-…``.
@@ -124,6 +127,8 @@ class Client:
         self._library = library
         self._id = uuid4().hex.encode()  # never one twice: the library's maps are keyed by it
         self._jid = jid
+        self._proxy = _CProxySettings(proxyAddress=proxy.encode()) if proxy else None
+        self._props = DeviceProps(os=shown_as, platformType=DeviceProps.CHROME).SerializeToString()
         self._on_event, self._on_end, self._on_qr, self._on_login = on_event, on_end, on_qr, on_login
         self._log_callback = library.logging_to(on_log)
         self._running = False
@@ -244,11 +249,11 @@ class Client:
                 self._log_callback,
                 asked,
                 len(_ASKED_FOR),
-                _PROPS,
-                len(_PROPS),
+                self._props,
+                len(self._props),
                 b"",
                 0,
-                None,
+                None if self._proxy is None else ctypes.byref(self._proxy),
             )
         finally:
             self._started()
