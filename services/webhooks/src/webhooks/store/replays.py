@@ -149,7 +149,7 @@ async def open(c: asyncpg.Connection, tenant: TenantId, id: UUID, *, lease: time
 async def begun(c: asyncpg.Connection, tenant: TenantId, id: UUID, *, stream: str, first: int, last: int) -> None:
     """It reads from *first* to *last* of *stream*."""
     await c.execute(
-        "update replays set state = 'running', stream = $3, first = $4, position = $4 - 1, last = $5 where tenant = $1 and id = $2",
+        "update replays set state = 'running', stream = $3, first = $4::bigint, position = $4::bigint - 1, last = $5 where tenant = $1 and id = $2",
         tenant,
         id,
         stream,
@@ -166,7 +166,7 @@ async def went_on(c: asyncpg.Connection, tenant: TenantId, id: UUID, *, position
 async def ended(c: asyncpg.Connection, tenant: TenantId, id: UUID, error: str | None = None) -> None:
     """It is at its end, or *error* says why it cannot go on."""
     await c.execute(
-        "update replays set state = case when $3::text is null then 'done' else 'failed' end, error = $3, ended_at = now(), "
+        "update replays set state = case when $3::text is null then 'done' else 'failed' end, error = $3::text, ended_at = now(), "
         "position = case when $3::text is null then last else position end "
         "where tenant = $1 and id = $2 and state in ('waiting', 'running')",
         tenant,
