@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -21,10 +22,11 @@ from contracts.ids import DeviceId, TenantId
 from contracts.whatsapp import Address
 from device_worker.consumers import DEVICE, DeviceQuestion, answer_device
 from device_worker.consumers import orders as orders_of
-from device_worker.leases import Leases, VolumeTaken, own_volume
+from device_worker.leases import LIVES, Leases, Load, View, VolumeTaken, Weightless, own_volume
 from device_worker.shards import EVERY, LeaseEntry, WorkerEntry
 from device_worker.store import fences
 from servicekit.bus import Bus
+from servicekit.bus.keyvalue import Entry
 from servicekit.db import Database
 from servicekit.testing import eventually
 
@@ -34,10 +36,10 @@ ALL = set(EVERY)
 class Peer:
     """A worker that only holds shards."""
 
-    def __init__(self, bus: Bus, system: Database, name: str) -> None:
+    def __init__(self, bus: Bus, system: Database, name: str, load: Load | None = None) -> None:
         self.served: dict[int, int] = {}
         self.stopping = asyncio.Event()
-        self.leases = Leases(bus, system, name, gained=self.gained, lost=self.lost)
+        self.leases = Leases(bus, system, name, gained=self.gained, lost=self.lost, load=load)
         self.task = asyncio.create_task(self.leases.run(self.stopping))
 
     async def gained(self, tokens: Mapping[int, int]) -> None:
@@ -96,6 +98,75 @@ async def test_the_shards_of_a_dead_worker_are_served_when_its_leases_have_died(
         await eventually(lambda: set(a.served) | set(b.served) == ALL and len(b.served) > 30, timeout=20)
         await a.die()
         await eventually(lambda: set(b.served) == ALL, timeout=25)
+
+
+class Laden(Peer):
+    """A worker with one session in every shard, each of which takes a moment to stop."""
+
+    def __init__(self, bus: Bus, system: Database, name: str) -> None:
+        self.weighs = Weighs()
+        self.stopping_now = self.most_at_once = 0
+        super().__init__(bus, system, name, load=self.weighs)
+
+    async def lost(self, some: Iterable[int]) -> None:
+        gone = list(some)
+        self.stopping_now += len(gone)
+        self.most_at_once = max(self.most_at_once, self.stopping_now)
+        await asyncio.sleep(0.01)
+        self.stopping_now -= len(gone)
+        await super().lost(gone)
+
+
+class Weighs(Weightless):
+    def sessions(self, shard: int) -> int:
+        return 1
+
+
+async def test_a_worker_that_ends_goes_on_with_most_of_its_sessions_while_a_few_are_on_their_way(bus, system_db):
+    a = Laden(bus, system_db, "a")
+    await eventually(lambda: set(a.served) == ALL, timeout=5)
+    b = Laden(bus, system_db, "b")
+    await eventually(lambda: b.served and len(a.served) + len(b.served) == len(ALL), timeout=10)
+    assert a.most_at_once <= 6
+    overlap = []
+
+    async def watch() -> None:
+        while not a.task.done():
+            overlap.append((len(a.served), len(b.served)))
+            assert not set(a.served) & set(b.served)
+            await asyncio.sleep(0.002)
+
+    watching = asyncio.create_task(watch())
+    await a.stop()
+    await watching
+    assert a.most_at_once <= 6
+    # There was a time at which the first that left were served again, and the last were served still.
+    before = min(count for _, count in overlap)
+    assert any(mine > 10 and theirs > before + 10 for mine, theirs in overlap)
+    await eventually(lambda: set(b.served) == ALL, timeout=5)
+    await b.stop()
+
+
+async def test_the_last_worker_ends_all_its_sessions_at_once(bus, system_db):
+    a = Laden(bus, system_db, "a")
+    await eventually(lambda: set(a.served) == ALL, timeout=5)
+    await a.stop()
+    assert a.most_at_once == len(ALL)
+
+
+async def test_a_dead_lease_that_the_bucket_still_shows_does_not_count_as_a_new_one():
+    now = 0.0
+    view = View(UUID(int=1), lambda: now, lambda: None)
+    other = msgspec.json.encode(LeaseEntry(worker="b", incarnation=UUID(int=2)))
+    seen = Entry("7", other, 5, datetime.now(UTC))
+    await view._on_lease("7", seen)
+    assert view.next_end() == LIVES
+    now = LIVES + 0.1
+    assert not view.leases
+    view.found(7, seen)
+    assert not view.leases  # so that it is tried again soon, and not after another fifteen seconds
+    view.found(7, Entry("7", other, 6, datetime.now(UTC)))
+    assert 7 in view.leases
 
 
 async def test_nobody_writes_with_an_old_token(bus, system_db):
@@ -174,7 +245,7 @@ async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats
             import asyncio, sys, time
             from device_worker.leases import Leases
             from servicekit.bus import Bus
-            from servicekit.db import Database
+from servicekit.db import Database
 
             async def nothing(_):
                 pass
