@@ -245,7 +245,7 @@ async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats
             import asyncio, sys, time
             from device_worker.leases import Leases
             from servicekit.bus import Bus
-from servicekit.db import Database
+            from servicekit.db import Database
 
             async def nothing(_):
                 pass
