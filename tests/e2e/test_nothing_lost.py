@@ -69,6 +69,7 @@ async def paired(system: System, network: Network, owner: Client, count: int) ->
         number = await system.phone(network, f"Tienda {index}")
         device = (await owner.add_device(f"Número {index}"))["id"]
         await owner.pair(device, network, number, within=90)
+        await owner.unpaced(device)
         fleet[device] = number
 
     for start in range(0, count, 4):

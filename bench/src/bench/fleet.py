@@ -62,8 +62,11 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(system: System, network: Network, count: int, *, accounts: int = ACCOUNTS) -> AsyncIterator[Fleet]:
-    """*count* connected numbers; those that the system's folder has already are connected again, and used first."""
+async def fleet(system: System, network: Network, count: int, *, accounts: int = ACCOUNTS, paced: bool = False) -> AsyncIterator[Fleet]:
+    """*count* connected numbers; those that the system's folder has already are connected again, and used first.
+
+    *paced*: those that are new send as real ones do, and not as fast as it goes.
+    """
     path = system.folder / "fleet.json"
     logins, numbers = _read(path)
     async with AsyncExitStack() as stack:
@@ -84,7 +87,10 @@ async def fleet(system: System, network: Network, count: int, *, accounts: int =
             async with gate:
                 phone = await system.phone(network, f"Tienda {index}")
                 customer = await system.phone(network, f"Cliente {index}")
-                return Number(account, await link(clients[account], network, phone, f"Número {index}"), phone, customer)
+                device = await link(clients[account], network, phone, f"Número {index}")
+                if not paced:
+                    await clients[account].unpaced(device)
+                return Number(account, device, phone, customer)
 
         try:
             made = [asyncio.create_task(one(index)) for index in range(len(numbers), count)]

@@ -32,7 +32,7 @@ async def run(*, minutes: float, sessions: int, rate: float, recycle_minutes: fl
     async with (
         installation(workers=WORKERS, folder=folder) as system,
         system.network() as network,
-        fleet(system, network, sessions) as numbers,
+        fleet(system, network, sessions, paced=True) as numbers,
         listening(numbers) as heard,
     ):
         traffic = Traffic(network, numbers)

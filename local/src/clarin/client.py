@@ -140,6 +140,10 @@ class Client:
         await network.ask("POST", f"/phones/{number}/scan", {"qr": qr})
         await self.connected(device, within=within)
 
+    async def unpaced(self, device: str) -> None:
+        """The device sends as fast as it goes: for load that no real number should see."""
+        await self.insist("PATCH", f"/api/devices/{device}/settings", {"pace": {"enabled": False}})
+
     async def connected(self, device: str, *, within: float = 60.0) -> None:
         """The device's state is connected."""
 
