@@ -65,14 +65,14 @@ WORKER = Kind(
     stage=Stage.WORKER,
     database="devices",
     bus="devices",
-    given=("CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_DATA_DIR", "CLARIN_ENCRYPTION_KEY"),
+    given=("CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_DATA_DIR", "CLARIN_ENCRYPTION_KEY", "CLARIN_MEDIA_URL"),
 )
 CONVERSATIONS = Kind(
     name="conversations",
     module=("conversations",),
     database="conversations",
     bus="conversations",
-    given=("CLARIN_CURSOR_SECRET",),
+    given=("CLARIN_CURSOR_SECRET", "CLARIN_MEDIA_URL"),
 )
 BOT = Kind(name="bot", module=("bot",), database="bot", bus="bot", given=("CLARIN_CURSOR_SECRET",))
 PIPELINE = Kind(
@@ -203,6 +203,7 @@ def _shared(folder: Folder, at: Addresses) -> dict[str, str]:
         "CLARIN_WHATSAPP_DATABASE_URL": dsn(folder, at, WHATSAPP, WHATSAPP),
         # One folder for all of them: each locks its own journal there and publishes those that a dead one left.
         "CLARIN_DATA_DIR": str(folder.root / "worker"),
+        "CLARIN_MEDIA_URL": (folder.root / "media").absolute().as_uri(),
     }
     if at.sim_url:
         shared["CLARIN_SIM_URL"] = at.sim_url

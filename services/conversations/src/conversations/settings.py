@@ -4,13 +4,14 @@ from datetime import timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
+from servicekit.objects import WithObjects
 from servicekit.settings import Settings, WithBus, WithCursors, WithDatabase, WithHttp
 
 Seconds = Annotated[timedelta, BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value)]
 """A duration as a bare number of seconds, or as ISO 8601."""
 
 
-class ConversationsSettings(WithHttp, WithDatabase, WithBus, WithCursors, Settings):
+class ConversationsSettings(WithHttp, WithDatabase, WithBus, WithCursors, WithObjects, Settings):
     """Read once in `main`."""
 
     send_expiry: Seconds = Field(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pydantic import Field
+from servicekit.objects import WithObjects
 from servicekit.settings import PostgresUrl, WithBus, WithCursors, WithData, WithDatabase, WithHttp
 from servicekit.vault import WithVault
 
@@ -15,7 +16,7 @@ class ApiSettings(WithHttp, WithDatabase, WithBus, WithCursors, WithVault):
     )
 
 
-class WorkerSettings(WithHttp, WithBus, WithData, WithVault):
+class WorkerSettings(WithHttp, WithBus, WithData, WithVault, WithObjects):
     """A worker: holds sessions. It works as the system role alone."""
 
     system_database_url: PostgresUrl = Field(repr=False, description="a postgresql:// address, with the role that ends in _system")
@@ -33,6 +34,7 @@ class WorkerSettings(WithHttp, WithBus, WithData, WithVault):
     recycle_minutes: float = Field(10, ge=0, description="minutes before which no worker is started anew for its size")
     pairings_max: int = Field(16, ge=1, le=100, description="a number of pairings that one worker has under way")
     journal_bytes: int = Field(128 << 20, ge=1 << 16, description="bytes that the journal of inbound events may take")
+    downloads_at_once: int = Field(4, ge=1, le=50, description="a number of files that are fetched at the same time")
     history_messages: int = Field(50, ge=0, le=1000, description="a number of old messages that are taken over from each chat")
     groups: bool = Field(False, description="true or false: whether groups are shown")
     journal_segment_bytes: int = Field(16 << 20, ge=1 << 12, description="bytes of one file of the journal")
