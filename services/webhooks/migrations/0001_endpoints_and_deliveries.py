@@ -148,7 +148,7 @@ def upgrade() -> None:
             error text,
             stream text,
             first bigint,
-            position bigint,
+            reached bigint,
             last bigint,
             found integer not null default 0,
             created_by uuid not null,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -18,6 +19,8 @@ from webhooks.store import deliveries, endpoints, lanes, names
 from webhooks.store.deliveries import New
 
 DURABLE = "webhooks-events"
+#: What happened before an endpoint was made is not for it, as far as the clocks of two machines can tell.
+SKEW = timedelta(seconds=5)
 
 log = structlog.get_logger()
 
@@ -40,7 +43,7 @@ def consumer(db: Database) -> Consumer:
                 for one in envelopes
                 if one.tenant in listening and (happened := stream.happened(one)) is not None
                 for endpoint in listening[one.tenant]
-                if endpoint.wants(happened.type, happened.device)
+                if endpoint.wants(happened.type, happened.device) and happened.at > endpoint.created_at - SKEW
             ]
             await lanes.wake(c, await deliveries.enqueue(c, new))
 

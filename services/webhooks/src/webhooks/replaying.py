@@ -61,8 +61,8 @@ class _Work:
         if replay is None:
             return
         patterns = replay.types
-        begun = replay.position is not None
-        start: int | datetime = replay.position + 1 if replay.position is not None else replay.since
+        begun = replay.reached is not None
+        start: int | datetime = replay.reached + 1 if replay.reached is not None else replay.since
         async with await self._bus.ordered(stream.filters(tenant, patterns), start) as facts:
             named = stream.name(facts.created)
             if begun and replay.stream != named:
@@ -120,7 +120,7 @@ class _Work:
                     ]
                     keys = await deliveries.enqueue(c, new)
                     await lanes.wake(c, keys)
-                    await replays.went_on(c, replay.tenant, replay.id, position=some[-1].sequence, found=len(new))
+                    await replays.went_on(c, replay.tenant, replay.id, reached=some[-1].sequence, found=len(new))
                     return True
             await first(self._stopping, timeout=POLL_SECONDS)
         return False

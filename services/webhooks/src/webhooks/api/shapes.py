@@ -298,8 +298,8 @@ class ReplayOut(BaseModel):
     def of(cls, replay: Replay, counts: dict[str, int]) -> Self:
         """Show a replay."""
         progress = 1.0 if replay.state == "done" else 0.0
-        if replay.state != "done" and replay.first is not None and replay.last is not None and replay.position is not None:
-            progress = (replay.position + 1 - replay.first) / max(1, replay.last + 1 - replay.first)
+        if replay.state != "done" and replay.first is not None and replay.last is not None and replay.reached is not None:
+            progress = (replay.reached + 1 - replay.first) / max(1, replay.last + 1 - replay.first)
         return cls(
             id=replay.id,
             webhook_id=replay.endpoint,

@@ -20,7 +20,7 @@ class Replay:
         until: … and before then.
         stream: When the stream was made whose numbers these are.
         first: The first sequence that it looked at; None until it has begun.
-        position: The last one that it has dealt with.
+        reached: The last one that it has dealt with.
         last: Where it will end.
         found: Deliveries that it made.
     """
@@ -38,14 +38,14 @@ class Replay:
     error: str | None = None
     stream: str | None = None
     first: int | None = None
-    position: int | None = None
+    reached: int | None = None
     last: int | None = None
     found: int = 0
     ended_at: datetime | None = None
 
 
 _COLUMNS = (
-    "tenant, id, endpoint, since, until, types, devices, state, created_by, created_at, error, stream, first, position, last, "
+    "tenant, id, endpoint, since, until, types, devices, state, created_by, created_at, error, stream, first, reached, last, "
     "found, ended_at"
 )
 
@@ -149,7 +149,8 @@ async def open(c: asyncpg.Connection, tenant: TenantId, id: UUID, *, lease: time
 async def begun(c: asyncpg.Connection, tenant: TenantId, id: UUID, *, stream: str, first: int, last: int) -> None:
     """It reads from *first* to *last* of *stream*."""
     await c.execute(
-        "update replays set state = 'running', stream = $3, first = $4::bigint, position = $4::bigint - 1, last = $5 where tenant = $1 and id = $2",
+        "update replays set state = 'running', stream = $3, first = $4::bigint, reached = $4::bigint - 1, last = $5 "
+        "where tenant = $1 and id = $2",
         tenant,
         id,
         stream,
@@ -158,16 +159,16 @@ async def begun(c: asyncpg.Connection, tenant: TenantId, id: UUID, *, stream: st
     )
 
 
-async def went_on(c: asyncpg.Connection, tenant: TenantId, id: UUID, *, position: int, found: int) -> None:
-    """It has dealt with everything up to *position*, and made *found* deliveries more."""
-    await c.execute("update replays set position = $3, found = found + $4 where tenant = $1 and id = $2", tenant, id, position, found)
+async def went_on(c: asyncpg.Connection, tenant: TenantId, id: UUID, *, reached: int, found: int) -> None:
+    """It has dealt with everything up to *reached*, and made *found* deliveries more."""
+    await c.execute("update replays set reached = $3, found = found + $4 where tenant = $1 and id = $2", tenant, id, reached, found)
 
 
 async def ended(c: asyncpg.Connection, tenant: TenantId, id: UUID, error: str | None = None) -> None:
     """It is at its end, or *error* says why it cannot go on."""
     await c.execute(
         "update replays set state = case when $3::text is null then 'done' else 'failed' end, error = $3::text, ended_at = now(), "
-        "position = case when $3::text is null then last else position end "
+        "reached = case when $3::text is null then last else reached end "
         "where tenant = $1 and id = $2 and state in ('waiting', 'running')",
         tenant,
         id,
@@ -179,7 +180,7 @@ async def waiting(c: asyncpg.Connection, tenant: TenantId, endpoint: UUID) -> in
     """Count what waits for an endpoint, up to 5,000."""
     return int(
         await c.fetchval(
-            "select count(*) from (select from deliveries where tenant = $1 and endpoint = $2 and state = 'waiting' limit 5000) as some",
+            "select count(*) from (select from deliveries where tenant = $1 and endpoint = $2 and state = 'waiting' limit 5000) as counted",
             tenant,
             endpoint,
         )
