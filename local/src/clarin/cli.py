@@ -40,6 +40,7 @@ def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The public port; 0 takes any that is free.")] = 8080,
     host: Annotated[str, typer.Option(help="The address that the public port listens on.")] = "127.0.0.1",
     workers: Annotated[int, typer.Option(min=0, max=64, help="How many processes hold the WhatsApp sessions.")] = 2,
+    realtimes: Annotated[int, typer.Option("--realtime", min=1, max=8, help="How many processes hold the browsers' sockets.")] = 1,
     sim: Annotated[bool, typer.Option(help="Run the WhatsApp network on loopback; without it, real numbers are linked.")] = True,
     ready_file: Annotated[Path | None, typer.Option(help="Written, as JSON, once all is ready.")] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once all is ready; `clarin down` ends it.")] = False,
@@ -49,7 +50,7 @@ def up(
     from clarin.up import Options
     from clarin.up import up as run
 
-    options = Options(data=data, port=port, host=host, workers=workers, sim=sim, ready_file=ready_file, demo=demo)
+    options = Options(data=data, port=port, host=host, workers=workers, realtimes=realtimes, sim=sim, ready_file=ready_file, demo=demo)
     try:
         raise typer.Exit(_detached(data) if detach else run(options, console))
     except AlreadyRuns as error:

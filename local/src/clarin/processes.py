@@ -130,6 +130,7 @@ class Addresses:
     nats_port: int
     redis_url: str = field(repr=False)
     sim_url: str | None = None
+    realtimes: int = 1
     public_url: str | None = None
 
     @classmethod
@@ -157,6 +158,7 @@ def process(kind: Kind, folder: Folder, at: Addresses, *, name: str, port: int, 
         own["CLARIN_REDIS_URL"] = at.redis_url
     if kind is GATEWAY:
         own |= {f"CLARIN_URL_{service.upper().replace('-', '_')}": _url(folder, upstream) for service, upstream in UPSTREAMS.items()}
+        own["CLARIN_URL_REALTIME"] = ",".join(f"http://127.0.0.1:{folder.port(replica)}" for replica in replicas(REALTIME, at.realtimes))
     shared = _shared(folder, at)
     own |= {variable: shared[variable] for variable in kind.given if variable in shared}
     return Process(
@@ -167,6 +169,11 @@ def process(kind: Kind, folder: Folder, at: Addresses, *, name: str, port: int, 
         host=host,
         environment=inherited() | own,
     )
+
+
+def replicas(kind: Kind, count: int) -> list[str]:
+    """Name *count* processes of a kind: the first as the kind itself."""
+    return [kind.name, *(f"{kind.name}-{number}" for number in range(2, count + 1))]
 
 
 def dsn(folder: Folder, at: Addresses, role: str, database: str) -> str:

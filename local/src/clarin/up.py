@@ -17,7 +17,7 @@ from servicekit.embedded import StartFailed
 
 from clarin import demo, doctor, processes
 from clarin.folder import Folder, Running
-from clarin.processes import DATABASE, GATEWAY, KINDS, WORKER, Addresses, Process, Stage, inherited
+from clarin.processes import DATABASE, GATEWAY, KINDS, REALTIME, WORKER, Addresses, Process, Stage, inherited
 from clarin.report import shown
 from clarin.servers import Servers, allow_many_files
 from clarin.supervisor import GaveUp, Program, Supervisor, rotate
@@ -34,6 +34,7 @@ class Options:
     port: int = 8080
     host: str = "127.0.0.1"
     workers: int = 2
+    realtimes: int = 1
     sim: bool = True
     ready_file: Path | None = None
     demo: bool = False
@@ -111,7 +112,7 @@ class Up:
     def _processes(self, at: Addresses) -> Iterable[Process]:
         port = self.options.port or self.folder.port(GATEWAY.name)
         host = "127.0.0.1" if self.options.host in ("0.0.0.0", "::") else self.options.host
-        at = replace(at, public_url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        at = replace(at, realtimes=self.options.realtimes, public_url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
         for kind in KINDS:
             public = kind is GATEWAY
             yield processes.process(
@@ -122,6 +123,8 @@ class Up:
                 port=port if public else self.folder.port(kind.name),
                 host=self.options.host if public else "127.0.0.1",
             )
+        for name in processes.replicas(REALTIME, self.options.realtimes)[1:]:
+            yield processes.process(REALTIME, self.folder, at, name=name, port=self.folder.port(name))
         for number in range(1, self.options.workers + 1):
             name = f"{WORKER.name}-{number}"
             yield self._attached(processes.process(WORKER, self.folder, at, name=name, port=self.folder.port(name)))

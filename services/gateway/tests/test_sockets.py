@@ -149,3 +149,19 @@ async def test_a_stream_of_events_passes_piece_by_piece(gateway, service):
             assert (answer.status, answer.headers["Allow"]) == (405, "GET")
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{gateway.port}/api/stream") as answer:
         assert answer.status == 401
+
+
+async def test_sockets_are_spread_over_the_replicas_and_go_past_one_that_is_away(start, service, sockets, unused_tcp_port):
+    async def answer(socket):
+        async for _ in socket:
+            await socket.send("the other")
+
+    async with websockets.serve(answer, "127.0.0.1", 0, compression=None) as other:
+        place = f"http://127.0.0.1:{next(iter(other.sockets)).getsockname()[1]}"
+        through = start(urls_of(service, realtime=f"{sockets.place},http://127.0.0.1:{unused_tcp_port},{place}"))
+        heard = set()
+        for _ in range(6):
+            async with websockets.connect(f"ws://127.0.0.1:{through.port}/ws", compression=None) as socket:
+                await socket.send("one")
+                heard.add(await socket.recv())
+    assert heard == {"one", "the other"}

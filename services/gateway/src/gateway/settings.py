@@ -20,6 +20,10 @@ def _service(value: str) -> str:
     return value.rstrip("/")
 
 
+def _services(value: str) -> str:
+    return ",".join(_service(one.strip()) for one in value.split(","))
+
+
 def _names(value: str) -> list[str]:
     return [part.strip() for part in value.split(",") if part.strip()]
 
@@ -45,6 +49,7 @@ def _rate(value: str) -> str:
 
 RateText = Annotated[str, AfterValidator(_rate)]
 ServiceUrl = Annotated[str, AfterValidator(_service)]
+ServiceUrls = Annotated[str, AfterValidator(_services)]
 
 
 #: A developer's machine is one address and one caller, and its tests and benchmarks ask faster than people do.
@@ -64,7 +69,7 @@ class GatewaySettings(WithHttp, WithBus, WithRedis):
     url_conversations: ServiceUrl = Field(description="the http:// address of the conversations service")
     url_bot: ServiceUrl = Field(description="the http:// address of the bot")
     url_pipeline: ServiceUrl = Field(description="the http:// address of the pipeline service")
-    url_realtime: ServiceUrl = Field(description="the http:// address of realtime's sockets")
+    url_realtime: ServiceUrls = Field(description="the http:// address of realtime's sockets; of several replicas, by comma")
     internal_port: int = Field(0, ge=0, le=65535, description="the port for /metrics and /health inside the cluster, or 0 for none")
     internal_host: str = Field("127.0.0.1", description="the address that the internal port listens on")
     panel_dir: Path | None = Field(None, description="the folder with the built panel")

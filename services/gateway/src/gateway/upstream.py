@@ -269,16 +269,17 @@ class Connection(asyncio.Protocol):
 
 
 class Pool:
-    """Every connection to one service, at most *limit* at a time; who finds none free waits in line."""
+    """Every connection to one service, at most *limit* at a time; who finds none free waits in line.
+
+    Of a service with several addresses each connection goes to the next one, and past those that take none.
+    """
 
     def __init__(self, name: str, url: str, *, limit: int, connect_s: float) -> None:
-        """Know where the service is; nothing is opened yet."""
-        parts = urlsplit(url)
+        """Know where the service is, by comma where it has several addresses; nothing is opened yet."""
+        places = [urlsplit(one) for one in url.split(",")]
         self.name = name
-        self.url = url.rstrip("/")
-        self.authority = parts.netloc.encode("ascii")
-        self._host = parts.hostname or ""
-        self._port = parts.port or 80
+        self.authority = places[0].netloc.encode("ascii")
+        self._places = deque((place.hostname or "", place.port or 80) for place in places)
         self._limit = limit
         self._connect_s = connect_s
         self._idle: list[Connection] = []
@@ -308,13 +309,13 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     async def _connect(self, asker: Asker, bodyless: bool, upgrading: bool) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._connect_s):
-                _, connection = await loop.create_connection(lambda: Connection(self), self._host, self._port)
-        except (OSError, TimeoutError) as error:
+        self._places.rotate(-1)
+        for host, port in list(self._places):
+            connection = await self._reach(host, port)
+            if connection is not None:
+                break
+        else:
             self._count -= 1
-            log.warning("service unreachable", upstream=self.name, reason=type(error).__name__)
             if not asker.over:
                 asker.unreachable()
             self._next()
@@ -323,6 +324,15 @@ class Pool:
             self.give_back(connection)
         else:
             connection.lend(asker, bodyless=bodyless, upgrading=upgrading)
+
+    async def _reach(self, host: str, port: int) -> Connection | None:
+        try:
+            async with asyncio.timeout(self._connect_s):
+                _, connection = await asyncio.get_running_loop().create_connection(lambda: Connection(self), host, port)
+        except (OSError, TimeoutError) as error:
+            log.warning("service unreachable", upstream=self.name, reason=type(error).__name__)
+            return None
+        return connection
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next, or hand it to who waits longest."""
