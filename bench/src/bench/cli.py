@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from bench import bot, failover, fanout, figures, gateway, inbound, inject, realtime, sessions, soak
+from bench import bot, failover, fanout, faults, figures, gateway, inbound, inject, realtime, sessions, soak
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -58,6 +58,21 @@ def failover_(
     _run(failover.run(sessions=count, workers=workers, rate=rate, folder=folder), as_json)
 
 
+@app.command("faults")
+def faults_(
+    count: Annotated[int, typer.Option("--sessions", min=5, max=2000, help="Connected numbers.")] = 50,
+    workers: Annotated[int, typer.Option(min=2, max=16, help="Processes that hold them.")] = 2,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="Messages a second, both directions together.")] = 10,
+    hung: Annotated[float, typer.Option(min=16, max=3600, help="Seconds that a worker stands still.")] = 60,
+    cut_off: Annotated[float, typer.Option("--offline", min=1, max=3600, help="Seconds without WhatsApp.")] = 300,
+    without: Annotated[float, typer.Option(min=1, max=3600, help="Seconds without the bus, then without the database.")] = 20,
+    folder: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the long accidents: how fast all numbers are back, and what became of the messages."""
+    _run(faults.run(sessions=count, workers=workers, rate=rate, hung=hung, cut_off=cut_off, without=without, folder=folder), as_json)
+
+
 @app.command("gateway")
 def gateway_(
     seconds: Annotated[float, typer.Option(min=0.2, max=60, help="For each throughput, of which there are thirty.")] = 1.5,
@@ -82,13 +97,14 @@ def bot_(
 def soak_(
     minutes: Annotated[float, typer.Option(min=0.5, max=1440, help="For how long, after the numbers are linked.")] = 60,
     count: Annotated[int, typer.Option("--sessions", min=5, max=2000, help="Connected numbers.")] = 200,
+    workers: Annotated[int, typer.Option(min=2, max=16, help="Processes that hold them.")] = 2,
     rate: Annotated[float, typer.Option(min=1, max=1000, help="Messages a second, both directions together.")] = 10,
     recycle: Annotated[float, typer.Option(min=0.2, help="Minutes from one recycled worker to the next.")] = 5,
     folder: Folder = None,
     as_json: Json = False,
 ) -> None:
     """Run traffic for long, recycle workers meanwhile, then count what was lost or doubled and what grew."""
-    _run(soak.run(minutes=minutes, sessions=count, rate=rate, recycle_minutes=recycle, folder=folder), as_json)
+    _run(soak.run(minutes=minutes, sessions=count, workers=workers, rate=rate, recycle_minutes=recycle, folder=folder), as_json)
 
 
 @app.command("fanout")
@@ -125,5 +141,5 @@ def _run(
     with asyncio.Runner(loop_factory=loop) as runner:
         result = runner.run(work)
     figures.show(result, as_json=as_json)
-    if result["lost"] or result["doubled"] or result["done"] < result["asked"]:
+    if result.get("lost") or result.get("doubled") or result["done"] < result["asked"]:
         raise typer.Exit(1)

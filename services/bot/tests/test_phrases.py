@@ -81,3 +81,20 @@ def test_any_text_meets_a_rule_exactly_when_a_look_at_each_rule_says_so(text: st
     rules = [a_rule(f"r{number}", Match.CONTAINS, phrase) for number, phrase in enumerate(usable)]
     expected = next((rule.id for rule in rules if fold(rule.phrases[0]) in fold(text)), None)
     assert first(text, *rules) == expected
+
+
+PATTERNS = [r"pedido\s+#?\d+", "envíos?", "^(si|sí)$", r"\bAZUL\b", "[a-z]{9}", r"\d{4}", "ñ", "(a|b)c+"]
+
+
+@given(st.text(st.sampled_from("pedido 12#envíosazulñabcSÍ AZUL\n"), max_size=40), st.permutations(PATTERNS))
+def test_expressions_all_at_once_find_what_they_find_one_by_one(text: str, patterns: list[str]):
+    rules = [a_rule(f"r{number}", Match.REGEX, pattern) for number, pattern in enumerate(patterns)]
+    assert first(text, *rules) == next((rule.id for rule in rules if first(text, rule)), None)
+
+
+def test_thousands_of_long_expressions_are_as_good_as_one():
+    words = [f"{'abcdefghij'[number % 10] * 40}{number:04}{'klmnopqrst'[number // 10 % 10] * 200}" for number in range(1_500)]
+    rules = [a_rule(f"r{number}", Match.REGEX, word) for number, word in enumerate(words)]
+    found = Matcher(rules).first(f"quiero {words[1_234].upper()} hoy")
+    assert found is not None
+    assert found.id == "r1234"
