@@ -80,8 +80,10 @@ generate: $(STAMP) ## Write docs/events.md and the panel's API client anew.
 bench: $(STAMP) ## Measure: NAME=inbound, sessions, failover, … ; against what runs on DATA=.
 	@$(BIN)/clarin bench $(NAME) --json
 
-soak: $(STAMP) ## Run traffic for MINUTES (60) over SESSIONS (200) while workers are recycled; count what was lost, doubled or grew.
-	@$(BIN)/clarin bench soak --minutes $(or $(MINUTES),60) --sessions $(or $(SESSIONS),200) --json
+soak: $(STAMP) ## Run traffic for MINUTES (60) over SESSIONS (200), a worker recycled every RECYCLE (5); then the long accidents.
+	@$(BIN)/clarin bench soak --minutes $(or $(MINUTES),60) --sessions $(or $(SESSIONS),200) --workers $(or $(WORKERS),2) \
+		--rate $(or $(RATE),10) --recycle $(or $(RECYCLE),5) --json
+	@test -n "$(NO_FAULTS)" || $(BIN)/clarin bench faults --json
 
 fuzz: $(STAMP) ## Try many more examples in every property test, for at most MINUTES (10).
 	@timeout $$(( $(or $(MINUTES),10) * 60 )) $(BIN)/pytest -q -m hypothesis --hypothesis-profile=fuzz --timeout=0 || test $$? -eq 124

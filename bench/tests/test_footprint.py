@@ -1,6 +1,8 @@
 import os
+import subprocess
+import sys
 
-from bench.footprint import Footprint, cpu_seconds, gauge, status
+from bench.footprint import Footprint, children, cpu_seconds, gauge, status
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -10,6 +12,16 @@ def test_this_very_process_has_a_footprint():
     assert mine.rss_mb > 5
     assert mine.threads >= 1
     assert mine.files >= 3
+
+
+def test_a_family_is_a_process_with_its_children():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert child.pid in children(os.getpid())
+        family, alone = Footprint.of_family(os.getpid()), Footprint.of(os.getpid())
+        assert family.rss_mb > alone.rss_mb
+        assert family.threads > alone.threads
+        child.communicate(b"\n")
+    assert child.pid not in children(os.getpid())
 
 
 def test_resident_memory_is_told_in_megabytes():

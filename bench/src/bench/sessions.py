@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from sim.testing import Api as Network
 
 from bench.fleet import fleet, online
 from bench.footprint import Footprint, connections, gauge
+from bench.headroom import Processors, first_to_give, headroom
 from bench.installation import installation
 from bench.traffic import Traffic, listening
 from bench.truth import tally
@@ -30,22 +32,25 @@ _SETTLED_WITHIN = 60.0
 
 async def run(*, sessions: int, workers: int, folder: Path | None = None) -> dict[str, Any]:
     """Link *sessions* numbers, kill all *workers*, and see them come back; then one message each way through every session."""
+    # Room for what is asked, whoever of the workers gets how many.
+    os.environ.setdefault("CLARIN_SESSIONS_MAX", str(max(400, min(5000, 2 * sessions // workers))))
     bare = await _bare()
     async with installation(workers=workers, folder=folder) as system, system.network() as network:
         names = [f"worker-{number}" for number in range(1, workers + 1)]
         database = await asyncpg.connect(str(system.ready["postgres"]))
         async with fleet(system, network, sessions) as numbers, listening(numbers) as heard:
             async with _peak(database) as peak:
-                began = time.monotonic()
+                began, before_start = time.monotonic(), Processors.now()
                 for name in names:
                     system.kill(name)
                 await eventually(lambda: _all_off(network), 10, "the sessions of the dead workers are not off", every=0.02)
                 seconds_to_95 = await _online_again(network, began, round(sessions * 0.95))
                 seconds_to_100 = await _online_again(network, began, sessions)
+                busy = Processors.now().since(before_start)
             await asyncio.sleep(_CALM)
-            before = {name: Footprint.of(system.pid(name)) for name in names}
+            before = {name: Footprint.of_family(system.pid(name)) for name in names}
             await asyncio.sleep(_IDLE)
-            after = {name: Footprint.of(system.pid(name)) for name in names}
+            after = {name: Footprint.of_family(system.pid(name)) for name in names}
             idle_connections = await connections(database)
             shares = await _sessions_by_worker(system, names)
             traffic = Traffic(network, numbers)
@@ -53,16 +58,25 @@ async def run(*, sessions: int, workers: int, folder: Path | None = None) -> dic
             await traffic.once_each("each", _RATE)
             records = await traffic.settled(heard, _SETTLED_WITHIN)
             took = time.monotonic() - began
-            full = [Footprint.of(system.pid(name)) for name in names]
+            most_connections = int(await database.fetchval("show max_connections"))
+            full = [Footprint.of_family(system.pid(name)) for name in names]
         await database.close()
 
     counted = tally(records)
+    used = headroom(
+        rss_mb=sum(seen.rss_mb for seen in full),
+        files=max(seen.files for seen in full),
+        connections=max(peak),
+        most_connections=most_connections,
+        processors=busy,
+    )
     return {
         "name": "sessions",
         "sessions": sessions,
         "workers": workers,
         "accounts": len(numbers.clients),
         "rss_mb_per_session": round(sum(seen.rss_mb - bare.rss_mb for seen in after.values()) / sessions, 2),
+        "pss_mb_per_session": round(sum(seen.pss_mb - bare.pss_mb for seen in after.values()) / sessions, 2),
         "rss_mb_bare_worker": round(bare.rss_mb, 1),
         "rss_mb_all_workers": round(sum(seen.rss_mb for seen in after.values()), 1),
         "rss_mb_per_session_after_messages": round(sum(seen.rss_mb - bare.rss_mb for seen in full) / sessions, 2),
@@ -77,6 +91,8 @@ async def run(*, sessions: int, workers: int, folder: Path | None = None) -> dic
         "db_connections_peak": max(peak),
         "idle_cpu_percent": round(sum(after[name].cpu - before[name].cpu for name in names) / _IDLE * 100, 1),
         "messages_seconds": round(took, 1),
+        "used": used,
+        "gives_first": first_to_give(used),
         **counted.figures(),
         "asked": traffic.asked,
         "done": counted.asked,
@@ -86,7 +102,7 @@ async def run(*, sessions: int, workers: int, folder: Path | None = None) -> dic
 async def _bare() -> Footprint:
     """Measure a worker that holds nothing, in an installation of its own."""
     async with installation(workers=1) as alone:
-        return Footprint.of(alone.pid("worker-1"))
+        return Footprint.of_family(alone.pid("worker-1"))
 
 
 async def _all_off(network: Network) -> bool:

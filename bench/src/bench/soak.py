@@ -19,7 +19,6 @@ from bench.installation import installation
 from bench.traffic import Traffic, listening
 from bench.truth import tally
 
-WORKERS = 2
 _SAMPLE_EVERY = 10.0
 _SETTLED_WITHIN = 120.0
 _HOUR = 3600.0
@@ -27,10 +26,12 @@ _HOUR = 3600.0
 Series = dict[str, list[tuple[float, float]]]
 
 
-async def run(*, minutes: float, sessions: int, rate: float, recycle_minutes: float, folder: Path | None = None) -> dict[str, Any]:
+async def run(
+    *, minutes: float, sessions: int, workers: int, rate: float, recycle_minutes: float, folder: Path | None = None
+) -> dict[str, Any]:
     """Both directions at *rate* for so many *minutes*; every *recycle_minutes* one worker is asked to end, and is started again."""
     async with (
-        installation(workers=WORKERS, folder=folder) as system,
+        installation(workers=workers, folder=folder) as system,
         system.network() as network,
         fleet(system, network, sessions, paced=True) as numbers,
         listening(numbers) as heard,
@@ -43,7 +44,7 @@ async def run(*, minutes: float, sessions: int, rate: float, recycle_minutes: fl
         async with asyncio.TaskGroup() as beside:
             beside.create_task(traffic.run("soak", rate, stopping))
             beside.create_task(_sample(system, samples, stopping))
-            beside.create_task(_recycle(system, recycle_minutes * 60, recycled, stopping))
+            beside.create_task(_recycle(system, workers, recycle_minutes * 60, recycled, stopping))
         records = await traffic.settled(heard, _SETTLED_WITHIN)
 
     counted = tally(records)
@@ -51,7 +52,7 @@ async def run(*, minutes: float, sessions: int, rate: float, recycle_minutes: fl
         "name": "soak",
         "minutes": minutes,
         "sessions": sessions,
-        "workers": WORKERS,
+        "workers": workers,
         "rate": rate,
         "recycled": len(recycled),
         **counted.figures(),
@@ -66,13 +67,14 @@ async def _sample(system: System, samples: Series, stopping: asyncio.Event) -> N
     """Write down how much memory each process has."""
     while not await _set(stopping, _SAMPLE_EVERY):
         for name, pid in system.pids().items():
+            read = Footprint.of_family if name.startswith("worker-") else Footprint.of
             with contextlib.suppress(OSError, KeyError):  # one that is being started again is looked at the next time
-                samples[name].append((time.monotonic(), Footprint.of(pid).rss_mb))
+                samples[name].append((time.monotonic(), read(pid).rss_mb))
 
 
-async def _recycle(system: System, every: float, recycled: list[str], stopping: asyncio.Event) -> None:
+async def _recycle(system: System, workers: int, every: float, recycled: list[str], stopping: asyncio.Event) -> None:
     """Ask one worker after the other to end."""
-    for number in itertools.cycle(range(1, WORKERS + 1)):
+    for number in itertools.cycle(range(1, workers + 1)):
         if await _set(stopping, every):
             return
         name = f"worker-{number}"
