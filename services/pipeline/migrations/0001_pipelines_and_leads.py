@@ -81,7 +81,7 @@ def upgrade() -> None:
             assigned_at timestamptz,
             read_at timestamptz,
             first_id uuid,
-            new_tags uuid[] not null default '{}',
+            tagged jsonb not null default '{}',
             last_id uuid,
             last_at timestamptz,
             last_kind text,

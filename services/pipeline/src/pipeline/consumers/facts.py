@@ -145,6 +145,8 @@ async def _run_rules(db: Database, envelopes: Sequence[Envelope[Any]]) -> None:
 
 async def _run(db: Database, envelope: Envelope[Any], rule: Rule) -> None:
     fact = envelope.data
+    if isinstance(fact, Message) == isinstance(rule.trigger, Tagged):
+        return
     tenant = envelope.tenant
     chat = ChatId(ids.parse(ids.CHAT, fact.chat_id if isinstance(fact, Message) else fact.id))
     cause = runs.Cause(tenant=tenant, id=envelope.id, at=envelope.occurred_at)
@@ -156,12 +158,10 @@ async def _run(db: Database, envelope: Envelope[Any], rule: Rule) -> None:
                 first = await known.first_of(c, tenant, chat) == ids.parse(ids.MESSAGE, fact.id)
                 wanted = rules.hears(rule.trigger, text=fact.text, first=first, device=ids.parse(ids.DEVICE, fact.device_id))
             else:
-                wanted = isinstance(rule.trigger, Tagged) and rule.trigger.tag_id in await known.new_tags(c, tenant, chat, fact.revision)
+                wanted = isinstance(rule.trigger, Tagged) and await known.brought(c, tenant, chat, rule.trigger.tag_id, fact.revision)
             if wanted:
                 await outbox.add(tx, *await runs.for_chat(c, cause, rule, chat))
 
-    if isinstance(fact, Message) == isinstance(rule.trigger, Tagged):
-        return
     await store.persistently(once)
 
 

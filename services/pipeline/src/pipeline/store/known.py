@@ -34,6 +34,9 @@ _NEWEST = ", ".join(
     f"then excluded.{name} else h.{name} end"
     for name in ("last_id", "last_at", "last_kind", "last_text", "last_from_me")
 )
+_TAGS = "from unnest($9::uuid[]) as n (tag)"
+_TAGGED = f"coalesce((select jsonb_object_agg(tag::text, $11::bigint) {_TAGS}), '{{}}'::jsonb)"
+_TAGGED_SINCE = f"coalesce((select jsonb_object_agg(tag::text, coalesce((h.tagged -> tag::text)::bigint, $11)) {_TAGS}), '{{}}'::jsonb)"
 _CHAT = "id, device, contact, name, assignee, team, tags"
 
 
@@ -119,16 +122,16 @@ async def merge(c: asyncpg.Connection, tenant: TenantId, survivor: ContactId, lo
 
 
 async def chat_state(c: asyncpg.Connection, tenant: TenantId, state: ChatState) -> bool:
-    """The chat stands like this, and it is known which tags it did not bear before; False where this is old news."""
+    """The chat stands like this, and it is known since which of its changes it bears each tag; False where this is old news."""
     found = await c.fetchval(
-        """
-        insert into chats as h (tenant, id, device, contact, name, status, assignee, team, tags, new_tags, unread, revision)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9::uuid[], $9::uuid[], $10, $11)
+        f"""
+        insert into chats as h (tenant, id, device, contact, name, status, assignee, team, tags, tagged, unread, revision)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9::uuid[], {_TAGGED}, $10, $11::bigint)
         on conflict (tenant, id) do update set device = $3, contact = $4, name = $5, status = $6, assignee = $7, team = $8, tags = $9,
-               new_tags = array(select tag from unnest($9::uuid[]) as n (tag) where not tag = any (h.tags)), unread = $10, revision = $11
+               tagged = {_TAGGED_SINCE}, unread = $10, revision = $11
          where h.revision < $11
         returning true
-        """,
+        """,  # noqa: S608  # constants
         tenant,
         ids.parse(ids.CHAT, state.id),
         ids.parse(ids.DEVICE, state.device_id),
@@ -206,10 +209,10 @@ async def first_of(c: asyncpg.Connection, tenant: TenantId, chat: ChatId) -> UUI
     return found
 
 
-async def new_tags(c: asyncpg.Connection, tenant: TenantId, chat: ChatId, revision: int) -> set[UUID]:
-    """Give the tags that the chat's change to *revision* brought; none where it has changed since."""
-    statement = "select new_tags from chats where tenant = $1 and id = $2 and revision = $3"
-    return set(await c.fetchval(statement, tenant, chat, revision) or ())
+async def brought(c: asyncpg.Connection, tenant: TenantId, chat: ChatId, tag: UUID, revision: int) -> bool:
+    """Tell whether the chat bears the tag since its change to *revision*."""
+    statement = "select (tagged -> $3::text)::bigint = $4 from chats where tenant = $1 and id = $2"
+    return bool(await c.fetchval(statement, tenant, chat, str(tag), revision))
 
 
 async def read(c: asyncpg.Connection, tenant: TenantId, id: ChatId, unread: int, at: datetime) -> None:
