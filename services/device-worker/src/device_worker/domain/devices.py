@@ -20,6 +20,7 @@ from contracts.ids import DeviceId, TenantId
 from device_worker.domain.reasons import (
     ACCOUNT_SUSPENDED,
     BY_USER,
+    CANNOT_CONNECT,
     CLIENT_OUTDATED,
     CODE_SHOWN,
     CONNECT,
@@ -225,10 +226,13 @@ class Device:
         return self._stands(at, self._unlinked_state(), reason, action, wanted=wanted)
 
     def connecting(self, at: datetime, reason: str | None = None) -> Self:
-        """A session is being started, or has lost its connection and tries again."""
+        """A session is being started, or has lost its connection and tries again. The link stays, however often that fails."""
         if not self.works_on_session:
             return self
-        return self._stands(at, DeviceState.CONNECTING, reason)
+        action = None
+        if reason == CANNOT_CONNECT:
+            action = SET_PROXY if self.proxy is not None else WAIT
+        return self._stands(at, DeviceState.CONNECTING, reason, action)
 
     def connected(self, at: datetime, lid: str | None = None) -> Self:
         """The session is up."""

@@ -44,6 +44,8 @@ _CONNECTS_WITHIN = 20.0
 #: whatsmeow reconnects by itself, and knows nothing of the others that try; after this it is given up, and stands in line.
 _RECONNECTS_WITHIN = (5.0, 8.0)
 _LONGEST_BACKOFF = 30.0
+#: So many tries in a row that came to nothing are no accident: the user is told.
+_OFTEN = 2
 _AFTER_FAILURE = 600.0
 _AFTER_REPLACED = 5.0
 _REPLACED_COUNTS_FOR = 600.0
@@ -232,6 +234,8 @@ class Session:
             await self._changed(backoff(self._failures, _LONGEST_BACKOFF))
             if not self._wants_session() or self._tools.pause.reason is not None:
                 return
+        if self._failures >= _OFTEN:
+            reason = domain.CANNOT_CONNECT
         await self._report(
             lambda device, at: device.connecting(at, reason or (device.reason if device.state is DeviceState.CONNECTING else None))
         )
@@ -330,7 +334,7 @@ class Session:
                 ban = parse(kind, raw)
                 await self._on_ban(timedelta(seconds=max(ban.Expire, 0)) or _BAN_WITHOUT_END, _BANS.get(ban.Code, "banned"))
             case Kind.CONNECT_FAILURE:
-                await self._on_failure(domain.REFUSED, None)
+                await self._on_failure(domain.REFUSED, domain.WAIT)
             case Kind.CLIENT_OUTDATED:
                 await self._on_failure(domain.CLIENT_OUTDATED, domain.UPDATE)
             case _ if kind == _END:
