@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AccountChangeAccountData, AccountChangeAccountErrors, AccountChangeAccountResponses, AccountReadAccountData, AccountReadAccountErrors, AccountReadAccountResponses, ActivityListActivityData, ActivityListActivityErrors, ActivityListActivityResponses, AssignmentReadAssignmentData, AssignmentReadAssignmentErrors, AssignmentReadAssignmentResponses, AssignmentSetCapacityData, AssignmentSetCapacityErrors, AssignmentSetCapacityResponses, AssignmentSetOfAgentData, AssignmentSetOfAgentErrors, AssignmentSetOfAgentResponses, AssignmentSetOfDeviceData, AssignmentSetOfDeviceErrors, AssignmentSetOfDeviceResponses, AssignmentSetOfTeamData, AssignmentSetOfTeamErrors, AssignmentSetOfTeamResponses, AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthForgotData, AuthForgotErrors, AuthForgotResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthPreviewInvitationData, AuthPreviewInvitationErrors, AuthPreviewInvitationResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthResetData, AuthResetErrors, AuthResetResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, AutomationsDeleteData, AutomationsDeleteErrors, AutomationsDeleteResponses, AutomationsListRulesData, AutomationsListRulesErrors, AutomationsListRulesResponses, AutomationsListRunsData, AutomationsListRunsErrors, AutomationsListRunsResponses, AutomationsMakeData, AutomationsMakeErrors, AutomationsMakeResponses, AutomationsReadData, AutomationsReadErrors, AutomationsReadResponses, AutomationsReplaceData, AutomationsReplaceErrors, AutomationsReplaceResponses, BotClearNumberData, BotClearNumberErrors, BotClearNumberResponses, BotForgetPhraseData, BotForgetPhraseErrors, BotForgetPhraseResponses, BotListPhrasesData, BotListPhrasesErrors, BotListPhrasesResponses, BotReadBotData, BotReadBotErrors, BotReadBotResponses, BotReadChatData, BotReadChatErrors, BotReadChatResponses, BotReadFiguresData, BotReadFiguresErrors, BotReadFiguresResponses, BotReadNumberData, BotReadNumberErrors, BotReadNumberResponses, BotSetBotData, BotSetBotErrors, BotSetBotResponses, BotSetNumberData, BotSetNumberErrors, BotSetNumberResponses, BotSimulateData, BotSimulateErrors, BotSimulateResponses, BotSwitchChatData, BotSwitchChatErrors, BotSwitchChatResponses, ChatsAddNoteData, ChatsAddNoteErrors, ChatsAddNoteResponses, ChatsAssignData, ChatsAssignErrors, ChatsAssignResponses, ChatsChangeChatData, ChatsChangeChatErrors, ChatsChangeChatResponses, ChatsCountChatsData, ChatsCountChatsErrors, ChatsCountChatsResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ChatsTakeData, ChatsTakeErrors, ChatsTakeResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsRenameData, ContactsRenameErrors, ContactsRenameResponses, DevicesCancelSendData, DevicesCancelSendErrors, DevicesCancelSendResponses, DevicesCancelSendsData, DevicesCancelSendsErrors, DevicesCancelSendsResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesChangeSettingsData, DevicesChangeSettingsErrors, DevicesChangeSettingsResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesListEventsData, DevicesListEventsErrors, DevicesListEventsResponses, DevicesListSendsData, DevicesListSendsErrors, DevicesListSendsResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesPauseSendingData, DevicesPauseSendingErrors, DevicesPauseSendingResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadGovernorData, DevicesReadGovernorErrors, DevicesReadGovernorResponses, DevicesReadResponses, DevicesReadSettingsData, DevicesReadSettingsErrors, DevicesReadSettingsResponses, DevicesResumeSendingData, DevicesResumeSendingErrors, DevicesResumeSendingResponses, HoursCreateHoursData, HoursCreateHoursErrors, HoursCreateHoursResponses, HoursDeleteHoursData, HoursDeleteHoursErrors, HoursDeleteHoursResponses, HoursListHoursData, HoursListHoursErrors, HoursListHoursResponses, HoursReplaceHoursData, HoursReplaceHoursErrors, HoursReplaceHoursResponses, InvitationsInviteData, InvitationsInviteErrors, InvitationsInviteResponses, InvitationsListInvitationsData, InvitationsListInvitationsErrors, InvitationsListInvitationsResponses, InvitationsRevokeInvitationData, InvitationsRevokeInvitationErrors, InvitationsRevokeInvitationResponses, KeysChangeKeyData, KeysChangeKeyErrors, KeysChangeKeyResponses, KeysCreateKeyData, KeysCreateKeyErrors, KeysCreateKeyResponses, KeysListKeysData, KeysListKeysErrors, KeysListKeysResponses, KeysReadKeyData, KeysReadKeyErrors, KeysReadKeyResponses, KeysRevokeKeyData, KeysRevokeKeyErrors, KeysRevokeKeyResponses, KeysRotateKeyData, KeysRotateKeyErrors, KeysRotateKeyResponses, LeadsAddNoteData, LeadsAddNoteErrors, LeadsAddNoteResponses, LeadsChangeData, LeadsChangeErrors, LeadsChangeResponses, LeadsDeleteData, LeadsDeleteErrors, LeadsDeleteNoteData, LeadsDeleteNoteErrors, LeadsDeleteNoteResponses, LeadsDeleteResponses, LeadsEnterData, LeadsEnterErrors, LeadsEnterResponses, LeadsHistoryData, LeadsHistoryErrors, LeadsHistoryResponses, LeadsListLeadsData, LeadsListLeadsErrors, LeadsListLeadsResponses, LeadsListNotesData, LeadsListNotesErrors, LeadsListNotesResponses, LeadsMoveData, LeadsMoveErrors, LeadsMoveResponses, LeadsPatchData, LeadsPatchErrors, LeadsPatchResponses, LeadsReadData, LeadsReadErrors, LeadsReadResponses, MessagesCancelScheduledData, MessagesCancelScheduledErrors, MessagesCancelScheduledResponses, MessagesChangeScheduledData, MessagesChangeScheduledErrors, MessagesChangeScheduledResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesListScheduledData, MessagesListScheduledErrors, MessagesListScheduledResponses, MessagesResendData, MessagesResendErrors, MessagesResendResponses, MessagesSendData, MessagesSendErrors, MessagesSendResponses, MessagesSettleData, MessagesSettleErrors, MessagesSettleResponses, MetaData, MetaErrors, MetaResponses, OpsDrainWorkerData, OpsDrainWorkerErrors, OpsDrainWorkerResponses, OpsJudgeAccountData, OpsJudgeAccountErrors, OpsJudgeAccountResponses, OpsListAccountsData, OpsListAccountsErrors, OpsListAccountsResponses, OpsListShardsData, OpsListShardsErrors, OpsListShardsResponses, OpsListWorkersData, OpsListWorkersErrors, OpsListWorkersResponses, OpsMoveShardData, OpsMoveShardErrors, OpsMoveShardResponses, OpsUndrainWorkerData, OpsUndrainWorkerErrors, OpsUndrainWorkerResponses, PipelineChangeByIdData, PipelineChangeByIdErrors, PipelineChangeByIdResponses, PipelineChangeData, PipelineChangeErrors, PipelineChangeResponses, PipelineMakeData, PipelineMakeErrors, PipelineMakeResponses, PipelinesAddStageData, PipelinesAddStageErrors, PipelinesAddStageResponses, PipelinesChangeData, PipelinesChangeErrors, PipelinesChangeResponses, PipelinesChangeStageData, PipelinesChangeStageErrors, PipelinesChangeStageResponses, PipelinesDeleteData, PipelinesDeleteErrors, PipelinesDeleteResponses, PipelinesDeleteStageData, PipelinesDeleteStageErrors, PipelinesDeleteStageResponses, PipelineShowData, PipelineShowErrors, PipelineShowResponses, PipelinesListColumnData, PipelinesListColumnErrors, PipelinesListColumnResponses, PipelinesListPipelinesData, PipelinesListPipelinesErrors, PipelinesListPipelinesResponses, PipelinesMakeData, PipelinesMakeErrors, PipelinesMakeResponses, PipelinesReadData, PipelinesReadErrors, PipelinesReadResponses, PresenceData, PresenceErrors, PresenceResponses, RepliesChangeReplyData, RepliesChangeReplyErrors, RepliesChangeReplyResponses, RepliesCreateReplyData, RepliesCreateReplyErrors, RepliesCreateReplyResponses, RepliesDeleteReplyData, RepliesDeleteReplyErrors, RepliesDeleteReplyResponses, RepliesFillReplyData, RepliesFillReplyErrors, RepliesFillReplyResponses, RepliesListRepliesData, RepliesListRepliesErrors, RepliesListRepliesResponses, ReportsConversionData, ReportsConversionErrors, ReportsConversionResponses, ReportsForecastData, ReportsForecastErrors, ReportsForecastResponses, ReportsOutcomesData, ReportsOutcomesErrors, ReportsOutcomesResponses, ReportsTimeData, ReportsTimeErrors, ReportsTimeResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, TagsChangeTagData, TagsChangeTagErrors, TagsChangeTagResponses, TagsCreateTagData, TagsCreateTagErrors, TagsCreateTagResponses, TagsDeleteTagData, TagsDeleteTagErrors, TagsDeleteTagResponses, TagsListTagsData, TagsListTagsErrors, TagsListTagsResponses, TasksChangeData, TasksChangeErrors, TasksChangeResponses, TasksDeleteData, TasksDeleteErrors, TasksDeleteResponses, TasksListTasksData, TasksListTasksErrors, TasksListTasksResponses, TasksMakeData, TasksMakeErrors, TasksMakeResponses, TeamsChangeTeamData, TeamsChangeTeamErrors, TeamsChangeTeamResponses, TeamsCreateTeamData, TeamsCreateTeamErrors, TeamsCreateTeamResponses, TeamsDeleteTeamData, TeamsDeleteTeamErrors, TeamsDeleteTeamResponses, TeamsListTeamsData, TeamsListTeamsErrors, TeamsListTeamsResponses, TeamsReadTeamData, TeamsReadTeamErrors, TeamsReadTeamResponses, UsersChangeUserData, UsersChangeUserErrors, UsersChangeUserResponses, UsersCreateUserData, UsersCreateUserErrors, UsersCreateUserResponses, UsersListUsersData, UsersListUsersErrors, UsersListUsersResponses, UsersReadUserData, UsersReadUserErrors, UsersReadUserResponses, WsData, WsErrors } from './types.gen';
+import type { AccountChangeAccountData, AccountChangeAccountErrors, AccountChangeAccountResponses, AccountReadAccountData, AccountReadAccountErrors, AccountReadAccountResponses, ActivityListActivityData, ActivityListActivityErrors, ActivityListActivityResponses, AssignmentReadAssignmentData, AssignmentReadAssignmentErrors, AssignmentReadAssignmentResponses, AssignmentSetCapacityData, AssignmentSetCapacityErrors, AssignmentSetCapacityResponses, AssignmentSetOfAgentData, AssignmentSetOfAgentErrors, AssignmentSetOfAgentResponses, AssignmentSetOfDeviceData, AssignmentSetOfDeviceErrors, AssignmentSetOfDeviceResponses, AssignmentSetOfTeamData, AssignmentSetOfTeamErrors, AssignmentSetOfTeamResponses, AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthForgotData, AuthForgotErrors, AuthForgotResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthPreviewInvitationData, AuthPreviewInvitationErrors, AuthPreviewInvitationResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthResetData, AuthResetErrors, AuthResetResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, AutomationsDeleteData, AutomationsDeleteErrors, AutomationsDeleteResponses, AutomationsListRulesData, AutomationsListRulesErrors, AutomationsListRulesResponses, AutomationsListRunsData, AutomationsListRunsErrors, AutomationsListRunsResponses, AutomationsMakeData, AutomationsMakeErrors, AutomationsMakeResponses, AutomationsReadData, AutomationsReadErrors, AutomationsReadResponses, AutomationsReplaceData, AutomationsReplaceErrors, AutomationsReplaceResponses, BotClearNumberData, BotClearNumberErrors, BotClearNumberResponses, BotForgetPhraseData, BotForgetPhraseErrors, BotForgetPhraseResponses, BotListPhrasesData, BotListPhrasesErrors, BotListPhrasesResponses, BotReadBotData, BotReadBotErrors, BotReadBotResponses, BotReadChatData, BotReadChatErrors, BotReadChatResponses, BotReadFiguresData, BotReadFiguresErrors, BotReadFiguresResponses, BotReadNumberData, BotReadNumberErrors, BotReadNumberResponses, BotSetBotData, BotSetBotErrors, BotSetBotResponses, BotSetNumberData, BotSetNumberErrors, BotSetNumberResponses, BotSimulateData, BotSimulateErrors, BotSimulateResponses, BotSwitchChatData, BotSwitchChatErrors, BotSwitchChatResponses, ChatsAddNoteData, ChatsAddNoteErrors, ChatsAddNoteResponses, ChatsAssignData, ChatsAssignErrors, ChatsAssignResponses, ChatsChangeChatData, ChatsChangeChatErrors, ChatsChangeChatResponses, ChatsCountChatsData, ChatsCountChatsErrors, ChatsCountChatsResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ChatsTakeData, ChatsTakeErrors, ChatsTakeResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsRenameData, ContactsRenameErrors, ContactsRenameResponses, DevicesCancelSendData, DevicesCancelSendErrors, DevicesCancelSendResponses, DevicesCancelSendsData, DevicesCancelSendsErrors, DevicesCancelSendsResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesChangeSettingsData, DevicesChangeSettingsErrors, DevicesChangeSettingsResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesListEventsData, DevicesListEventsErrors, DevicesListEventsResponses, DevicesListSendsData, DevicesListSendsErrors, DevicesListSendsResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesPauseSendingData, DevicesPauseSendingErrors, DevicesPauseSendingResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadGovernorData, DevicesReadGovernorErrors, DevicesReadGovernorResponses, DevicesReadResponses, DevicesReadSettingsData, DevicesReadSettingsErrors, DevicesReadSettingsResponses, DevicesResumeSendingData, DevicesResumeSendingErrors, DevicesResumeSendingResponses, EventsListEventsData, EventsListEventsErrors, EventsListEventsResponses, HoursCreateHoursData, HoursCreateHoursErrors, HoursCreateHoursResponses, HoursDeleteHoursData, HoursDeleteHoursErrors, HoursDeleteHoursResponses, HoursListHoursData, HoursListHoursErrors, HoursListHoursResponses, HoursReplaceHoursData, HoursReplaceHoursErrors, HoursReplaceHoursResponses, InvitationsInviteData, InvitationsInviteErrors, InvitationsInviteResponses, InvitationsListInvitationsData, InvitationsListInvitationsErrors, InvitationsListInvitationsResponses, InvitationsRevokeInvitationData, InvitationsRevokeInvitationErrors, InvitationsRevokeInvitationResponses, KeysChangeKeyData, KeysChangeKeyErrors, KeysChangeKeyResponses, KeysCreateKeyData, KeysCreateKeyErrors, KeysCreateKeyResponses, KeysListKeysData, KeysListKeysErrors, KeysListKeysResponses, KeysReadKeyData, KeysReadKeyErrors, KeysReadKeyResponses, KeysRevokeKeyData, KeysRevokeKeyErrors, KeysRevokeKeyResponses, KeysRotateKeyData, KeysRotateKeyErrors, KeysRotateKeyResponses, LeadsAddNoteData, LeadsAddNoteErrors, LeadsAddNoteResponses, LeadsChangeData, LeadsChangeErrors, LeadsChangeResponses, LeadsDeleteData, LeadsDeleteErrors, LeadsDeleteNoteData, LeadsDeleteNoteErrors, LeadsDeleteNoteResponses, LeadsDeleteResponses, LeadsEnterData, LeadsEnterErrors, LeadsEnterResponses, LeadsHistoryData, LeadsHistoryErrors, LeadsHistoryResponses, LeadsListLeadsData, LeadsListLeadsErrors, LeadsListLeadsResponses, LeadsListNotesData, LeadsListNotesErrors, LeadsListNotesResponses, LeadsMoveData, LeadsMoveErrors, LeadsMoveResponses, LeadsPatchData, LeadsPatchErrors, LeadsPatchResponses, LeadsReadData, LeadsReadErrors, LeadsReadResponses, MessagesCancelScheduledData, MessagesCancelScheduledErrors, MessagesCancelScheduledResponses, MessagesChangeScheduledData, MessagesChangeScheduledErrors, MessagesChangeScheduledResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesListScheduledData, MessagesListScheduledErrors, MessagesListScheduledResponses, MessagesResendData, MessagesResendErrors, MessagesResendResponses, MessagesSendData, MessagesSendErrors, MessagesSendResponses, MessagesSettleData, MessagesSettleErrors, MessagesSettleResponses, MetaData, MetaErrors, MetaResponses, OpsDrainWorkerData, OpsDrainWorkerErrors, OpsDrainWorkerResponses, OpsJudgeAccountData, OpsJudgeAccountErrors, OpsJudgeAccountResponses, OpsListAccountsData, OpsListAccountsErrors, OpsListAccountsResponses, OpsListShardsData, OpsListShardsErrors, OpsListShardsResponses, OpsListWorkersData, OpsListWorkersErrors, OpsListWorkersResponses, OpsMoveShardData, OpsMoveShardErrors, OpsMoveShardResponses, OpsUndrainWorkerData, OpsUndrainWorkerErrors, OpsUndrainWorkerResponses, PipelineChangeByIdData, PipelineChangeByIdErrors, PipelineChangeByIdResponses, PipelineChangeData, PipelineChangeErrors, PipelineChangeResponses, PipelineMakeData, PipelineMakeErrors, PipelineMakeResponses, PipelinesAddStageData, PipelinesAddStageErrors, PipelinesAddStageResponses, PipelinesChangeData, PipelinesChangeErrors, PipelinesChangeResponses, PipelinesChangeStageData, PipelinesChangeStageErrors, PipelinesChangeStageResponses, PipelinesDeleteData, PipelinesDeleteErrors, PipelinesDeleteResponses, PipelinesDeleteStageData, PipelinesDeleteStageErrors, PipelinesDeleteStageResponses, PipelineShowData, PipelineShowErrors, PipelineShowResponses, PipelinesListColumnData, PipelinesListColumnErrors, PipelinesListColumnResponses, PipelinesListPipelinesData, PipelinesListPipelinesErrors, PipelinesListPipelinesResponses, PipelinesMakeData, PipelinesMakeErrors, PipelinesMakeResponses, PipelinesReadData, PipelinesReadErrors, PipelinesReadResponses, PresenceData, PresenceErrors, PresenceResponses, RepliesChangeReplyData, RepliesChangeReplyErrors, RepliesChangeReplyResponses, RepliesCreateReplyData, RepliesCreateReplyErrors, RepliesCreateReplyResponses, RepliesDeleteReplyData, RepliesDeleteReplyErrors, RepliesDeleteReplyResponses, RepliesFillReplyData, RepliesFillReplyErrors, RepliesFillReplyResponses, RepliesListRepliesData, RepliesListRepliesErrors, RepliesListRepliesResponses, ReportsConversionData, ReportsConversionErrors, ReportsConversionResponses, ReportsForecastData, ReportsForecastErrors, ReportsForecastResponses, ReportsOutcomesData, ReportsOutcomesErrors, ReportsOutcomesResponses, ReportsTimeData, ReportsTimeErrors, ReportsTimeResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, TagsChangeTagData, TagsChangeTagErrors, TagsChangeTagResponses, TagsCreateTagData, TagsCreateTagErrors, TagsCreateTagResponses, TagsDeleteTagData, TagsDeleteTagErrors, TagsDeleteTagResponses, TagsListTagsData, TagsListTagsErrors, TagsListTagsResponses, TasksChangeData, TasksChangeErrors, TasksChangeResponses, TasksDeleteData, TasksDeleteErrors, TasksDeleteResponses, TasksListTasksData, TasksListTasksErrors, TasksListTasksResponses, TasksMakeData, TasksMakeErrors, TasksMakeResponses, TeamsChangeTeamData, TeamsChangeTeamErrors, TeamsChangeTeamResponses, TeamsCreateTeamData, TeamsCreateTeamErrors, TeamsCreateTeamResponses, TeamsDeleteTeamData, TeamsDeleteTeamErrors, TeamsDeleteTeamResponses, TeamsListTeamsData, TeamsListTeamsErrors, TeamsListTeamsResponses, TeamsReadTeamData, TeamsReadTeamErrors, TeamsReadTeamResponses, UsersChangeUserData, UsersChangeUserErrors, UsersChangeUserResponses, UsersCreateUserData, UsersCreateUserErrors, UsersCreateUserResponses, UsersListUsersData, UsersListUsersErrors, UsersListUsersResponses, UsersReadUserData, UsersReadUserErrors, UsersReadUserResponses, WebhooksCancelReplayData, WebhooksCancelReplayErrors, WebhooksCancelReplayResponses, WebhooksChangeWebhookData, WebhooksChangeWebhookErrors, WebhooksChangeWebhookResponses, WebhooksCreateWebhookData, WebhooksCreateWebhookErrors, WebhooksCreateWebhookResponses, WebhooksDeleteWebhookData, WebhooksDeleteWebhookErrors, WebhooksDeleteWebhookResponses, WebhooksListAttemptsData, WebhooksListAttemptsErrors, WebhooksListAttemptsResponses, WebhooksListDeliveriesData, WebhooksListDeliveriesErrors, WebhooksListDeliveriesResponses, WebhooksListEventDeliveriesData, WebhooksListEventDeliveriesErrors, WebhooksListEventDeliveriesResponses, WebhooksListEventTypesData, WebhooksListEventTypesErrors, WebhooksListEventTypesResponses, WebhooksListReplaysData, WebhooksListReplaysErrors, WebhooksListReplaysResponses, WebhooksListWebhooksData, WebhooksListWebhooksErrors, WebhooksListWebhooksResponses, WebhooksReadDeliveryData, WebhooksReadDeliveryErrors, WebhooksReadDeliveryResponses, WebhooksReadReplayData, WebhooksReadReplayErrors, WebhooksReadReplayResponses, WebhooksReadWebhookData, WebhooksReadWebhookErrors, WebhooksReadWebhookResponses, WebhooksRecoverData, WebhooksRecoverErrors, WebhooksRecoverResponses, WebhooksResendData, WebhooksResendErrors, WebhooksResendResponses, WebhooksRotateWebhookData, WebhooksRotateWebhookErrors, WebhooksRotateWebhookResponses, WebhooksSendExampleData, WebhooksSendExampleErrors, WebhooksSendExampleResponses, WebhooksStartReplayData, WebhooksStartReplayErrors, WebhooksStartReplayResponses, WebhooksStatisticsData, WebhooksStatisticsErrors, WebhooksStatisticsResponses, WsData, WsErrors } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -1391,6 +1391,25 @@ export const devicesChangeSettings = <ThrowOnError extends boolean = false>(opti
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * List Events
+ *
+ * Give the same events, with the same ids and in the order in which they happened, that webhooks are sent; kept for seven days.
+ */
+export const eventsListEvents = <ThrowOnError extends boolean = false>(options?: Options<EventsListEventsData, ThrowOnError>) => (options?.client ?? client).get<EventsListEventsResponses, EventsListEventsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/events',
+    ...options
 });
 
 /**
@@ -3030,6 +3049,391 @@ export const usersChangeUser = <ThrowOnError extends boolean = false>(options: O
         }
     ],
     url: '/api/users/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Webhooks
+ *
+ * List the account's webhooks, in the order in which they were made, without their secrets.
+ */
+export const webhooksListWebhooks = <ThrowOnError extends boolean = false>(options?: Options<WebhooksListWebhooksData, ThrowOnError>) => (options?.client ?? client).get<WebhooksListWebhooksResponses, WebhooksListWebhooksErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks',
+    ...options
+});
+
+/**
+ * Create Webhook
+ *
+ * Make a webhook. The secret that its deliveries are signed with is in this answer and in no other.
+ */
+export const webhooksCreateWebhook = <ThrowOnError extends boolean = false>(options: Options<WebhooksCreateWebhookData, ThrowOnError>) => (options.client ?? client).post<WebhooksCreateWebhookResponses, WebhooksCreateWebhookErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Event Deliveries
+ *
+ * List where an event was sent, newest first.
+ */
+export const webhooksListEventDeliveries = <ThrowOnError extends boolean = false>(options: Options<WebhooksListEventDeliveriesData, ThrowOnError>) => (options.client ?? client).get<WebhooksListEventDeliveriesResponses, WebhooksListEventDeliveriesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/deliveries',
+    ...options
+});
+
+/**
+ * List Event Types
+ *
+ * List every type of event, with an example of what its deliveries hold.
+ */
+export const webhooksListEventTypes = <ThrowOnError extends boolean = false>(options?: Options<WebhooksListEventTypesData, ThrowOnError>) => (options?.client ?? client).get<WebhooksListEventTypesResponses, WebhooksListEventTypesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/event-types',
+    ...options
+});
+
+/**
+ * Delete Webhook
+ *
+ * Remove a webhook; what waits for it is not sent.
+ */
+export const webhooksDeleteWebhook = <ThrowOnError extends boolean = false>(options: Options<WebhooksDeleteWebhookData, ThrowOnError>) => (options.client ?? client).delete<WebhooksDeleteWebhookResponses, WebhooksDeleteWebhookErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}',
+    ...options
+});
+
+/**
+ * Read Webhook
+ *
+ * Read a webhook, without its secret.
+ */
+export const webhooksReadWebhook = <ThrowOnError extends boolean = false>(options: Options<WebhooksReadWebhookData, ThrowOnError>) => (options.client ?? client).get<WebhooksReadWebhookResponses, WebhooksReadWebhookErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}',
+    ...options
+});
+
+/**
+ * Change Webhook
+ *
+ * Change a webhook, pause it, or enable it again; the next delivery feels it.
+ */
+export const webhooksChangeWebhook = <ThrowOnError extends boolean = false>(options: Options<WebhooksChangeWebhookData, ThrowOnError>) => (options.client ?? client).patch<WebhooksChangeWebhookResponses, WebhooksChangeWebhookErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Attempts
+ *
+ * List every request to a webhook with its answer, newest first.
+ */
+export const webhooksListAttempts = <ThrowOnError extends boolean = false>(options: Options<WebhooksListAttemptsData, ThrowOnError>) => (options.client ?? client).get<WebhooksListAttemptsResponses, WebhooksListAttemptsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/attempts',
+    ...options
+});
+
+/**
+ * List Deliveries
+ *
+ * List what was sent to a webhook, is on its way or has failed, newest first.
+ */
+export const webhooksListDeliveries = <ThrowOnError extends boolean = false>(options: Options<WebhooksListDeliveriesData, ThrowOnError>) => (options.client ?? client).get<WebhooksListDeliveriesResponses, WebhooksListDeliveriesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/deliveries',
+    ...options
+});
+
+/**
+ * Read Delivery
+ *
+ * Read a delivery with its content.
+ */
+export const webhooksReadDelivery = <ThrowOnError extends boolean = false>(options: Options<WebhooksReadDeliveryData, ThrowOnError>) => (options.client ?? client).get<WebhooksReadDeliveryResponses, WebhooksReadDeliveryErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/deliveries/{delivery}',
+    ...options
+});
+
+/**
+ * Resend
+ *
+ * Send a delivery again, now, whatever became of it; the event's id stays the same.
+ */
+export const webhooksResend = <ThrowOnError extends boolean = false>(options: Options<WebhooksResendData, ThrowOnError>) => (options.client ?? client).post<WebhooksResendResponses, WebhooksResendErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/deliveries/{delivery}/resend',
+    ...options
+});
+
+/**
+ * Recover
+ *
+ * Send everything again that has failed since a time.
+ */
+export const webhooksRecover = <ThrowOnError extends boolean = false>(options: Options<WebhooksRecoverData, ThrowOnError>) => (options.client ?? client).post<WebhooksRecoverResponses, WebhooksRecoverErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/recover',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Replays
+ *
+ * List the replays to a webhook, newest first.
+ */
+export const webhooksListReplays = <ThrowOnError extends boolean = false>(options: Options<WebhooksListReplaysData, ThrowOnError>) => (options.client ?? client).get<WebhooksListReplaysResponses, WebhooksListReplaysErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/replays',
+    ...options
+});
+
+/**
+ * Start Replay
+ *
+ * Send what has happened again, from the stream of events (kept for seven days): to this webhook, old or just made.
+ */
+export const webhooksStartReplay = <ThrowOnError extends boolean = false>(options: Options<WebhooksStartReplayData, ThrowOnError>) => (options.client ?? client).post<WebhooksStartReplayResponses, WebhooksStartReplayErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/replays',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Cancel Replay
+ *
+ * Let a replay go no further; what it has not sent yet is not sent.
+ */
+export const webhooksCancelReplay = <ThrowOnError extends boolean = false>(options: Options<WebhooksCancelReplayData, ThrowOnError>) => (options.client ?? client).delete<WebhooksCancelReplayResponses, WebhooksCancelReplayErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/replays/{replay}',
+    ...options
+});
+
+/**
+ * Read Replay
+ *
+ * Read how far a replay has come.
+ */
+export const webhooksReadReplay = <ThrowOnError extends boolean = false>(options: Options<WebhooksReadReplayData, ThrowOnError>) => (options.client ?? client).get<WebhooksReadReplayResponses, WebhooksReadReplayErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/replays/{replay}',
+    ...options
+});
+
+/**
+ * Rotate Webhook
+ *
+ * Give a webhook another secret. Until the overlap ends deliveries bear the signatures of both.
+ */
+export const webhooksRotateWebhook = <ThrowOnError extends boolean = false>(options: Options<WebhooksRotateWebhookData, ThrowOnError>) => (options.client ?? client).post<WebhooksRotateWebhookResponses, WebhooksRotateWebhookErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/rotate',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Statistics
+ *
+ * Sum up a webhook's attempts, hour by hour.
+ */
+export const webhooksStatistics = <ThrowOnError extends boolean = false>(options: Options<WebhooksStatisticsData, ThrowOnError>) => (options.client ?? client).get<WebhooksStatisticsResponses, WebhooksStatisticsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/statistics',
+    ...options
+});
+
+/**
+ * Send Example
+ *
+ * Send an example of a type, signed like everything else; the answer is the delivery, whose attempts tell what came of it.
+ */
+export const webhooksSendExample = <ThrowOnError extends boolean = false>(options: Options<WebhooksSendExampleData, ThrowOnError>) => (options.client ?? client).post<WebhooksSendExampleResponses, WebhooksSendExampleErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/webhooks/{id}/test',
     ...options,
     headers: {
         'Content-Type': 'application/json',

@@ -206,6 +206,60 @@ export type Assignment = {
 };
 
 /**
+ * AttemptOut
+ *
+ * One request to the endpoint.
+ *
+ * Attributes:
+ * number: From 1 on.
+ * status: null where there was no answer.
+ * error: null after a 2xx.
+ * answer: The beginning of what the endpoint answered.
+ */
+export type AttemptOut = {
+    /**
+     * Answer
+     */
+    answer: string;
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Delivery Id
+     */
+    delivery_id: string;
+    /**
+     * Error
+     */
+    error: string | null;
+    /**
+     * Event Id
+     */
+    event_id: string;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Latency Ms
+     */
+    latency_ms: number;
+    /**
+     * Number
+     */
+    number: number;
+    /**
+     * Status
+     */
+    status: number | null;
+    /**
+     * Type
+     */
+    type: string;
+};
+
+/**
  * Automatic
  *
  * Whether chats are given out by themselves there: to the least loaded who is online, and among equals in turn.
@@ -680,6 +734,155 @@ export type DeedOut = {
 };
 
 /**
+ * DeliveriesRecovered
+ *
+ * How many deliveries are tried again.
+ */
+export type DeliveriesRecovered = {
+    /**
+     * Recovered
+     */
+    recovered: number;
+};
+
+/**
+ * DeliveryOut
+ *
+ * An event on its way to an endpoint, or there.
+ *
+ * Attributes:
+ * source: `event`: as it happened; `replay`; `test`.
+ * status: What the endpoint answered last.
+ * error: Why the last attempt failed: `status`, `redirect`, `timeout`, `connect`, `reset`, `tls`, `dns`, `address-refused`,
+ * `protocol`, `url`, `disabled`, `payload-gone`, `secret-gone`.
+ * next_at: When it is tried next.
+ */
+export type DeliveryOut = {
+    /**
+     * Attempts
+     */
+    attempts: number;
+    /**
+     * Error
+     */
+    error: string | null;
+    /**
+     * Event Id
+     */
+    event_id: string;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Made At
+     */
+    made_at: string;
+    /**
+     * Next At
+     */
+    next_at: string | null;
+    /**
+     * Settled At
+     */
+    settled_at: string | null;
+    /**
+     * Source
+     */
+    source: 'event' | 'replay' | 'test';
+    /**
+     * State
+     */
+    state: 'waiting' | 'delivered' | 'failed';
+    /**
+     * Status
+     */
+    status: number | null;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Webhook Id
+     */
+    webhook_id: string;
+};
+
+/**
+ * DeliveryRecovery
+ *
+ * Everything that has failed since then is tried again.
+ */
+export type DeliveryRecovery = {
+    /**
+     * Since
+     */
+    since: string;
+};
+
+/**
+ * DeliveryShown
+ *
+ * A delivery with what its event says; *body* is null where that is not kept any more.
+ */
+export type DeliveryShown = {
+    /**
+     * Attempts
+     */
+    attempts: number;
+    /**
+     * Body
+     */
+    body: {
+        [key: string]: unknown;
+    } | null;
+    /**
+     * Error
+     */
+    error: string | null;
+    /**
+     * Event Id
+     */
+    event_id: string;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Made At
+     */
+    made_at: string;
+    /**
+     * Next At
+     */
+    next_at: string | null;
+    /**
+     * Settled At
+     */
+    settled_at: string | null;
+    /**
+     * Source
+     */
+    source: 'event' | 'replay' | 'test';
+    /**
+     * State
+     */
+    state: 'waiting' | 'delivered' | 'failed';
+    /**
+     * Status
+     */
+    status: number | null;
+    /**
+     * Type
+     */
+    type: string;
+    /**
+     * Webhook Id
+     */
+    webhook_id: string;
+};
+
+/**
  * DeviceChange
  *
  * What of a device can be changed.
@@ -811,6 +1014,106 @@ export type Entered = {
      * With the country code.
      */
     phone: string;
+};
+
+/**
+ * EventFeed
+ *
+ * EventFeed in their order.
+ *
+ * Attributes:
+ * next_cursor: Give it back as `after`, now or later; it is there at the end as well.
+ * more: There are more already.
+ */
+export type EventFeed = {
+    /**
+     * Items
+     */
+    items: Array<EventOut>;
+    /**
+     * More
+     */
+    more: boolean;
+    /**
+     * Next Cursor
+     */
+    next_cursor: string;
+};
+
+/**
+ * EventOut
+ *
+ * An event: the same id, type, timestamp and data as a webhook's delivery.
+ */
+export type EventOut = {
+    /**
+     * Data
+     */
+    data: {
+        [key: string]: unknown;
+    };
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Timestamp
+     */
+    timestamp: string;
+    /**
+     * Type
+     */
+    type: string;
+};
+
+/**
+ * EventTypeOut
+ *
+ * One type of event; *example* is what a delivery of it holds.
+ */
+export type EventTypeOut = {
+    /**
+     * Description
+     */
+    description: string;
+    /**
+     * Example
+     */
+    example: {
+        [key: string]: unknown;
+    };
+    /**
+     * Type
+     */
+    type: string;
+};
+
+/**
+ * EventTypes
+ *
+ * The catalogue.
+ */
+export type EventTypes = {
+    /**
+     * Items
+     */
+    items: Array<EventTypeOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: null;
+};
+
+/**
+ * ExampleOrder
+ *
+ * Which example to send.
+ */
+export type ExampleOrder = {
+    /**
+     * Type
+     */
+    type?: string;
 };
 
 /**
@@ -2038,6 +2341,34 @@ export type NewPipeline = {
 };
 
 /**
+ * NewReplay
+ *
+ * Which events to send again: those that happened from *since* on, before *until* (now by default).
+ *
+ * Attributes:
+ * types: The webhook's own by default.
+ * devices: The webhook's own by default.
+ */
+export type NewReplay = {
+    /**
+     * Devices
+     */
+    devices?: Array<string> | null;
+    /**
+     * Since
+     */
+    since: string;
+    /**
+     * Types
+     */
+    types?: Array<string> | null;
+    /**
+     * Until
+     */
+    until?: string | null;
+};
+
+/**
  * NewReply
  *
  * A canned reply to be made.
@@ -2226,6 +2557,59 @@ export type NewUser = {
      * Teams
      */
     teams?: Array<string>;
+};
+
+/**
+ * NewWebhook
+ *
+ * An address that events are sent to.
+ *
+ * Attributes:
+ * types: `*`, `message.*`, or types of `GET /api/webhooks/event-types`.
+ * devices: The numbers whose events it gets; left out: all of them.
+ * format: `waha` sends the shape of WAHA's webhooks.
+ * ordered: An event of a chat waits until those before it were taken or given up.
+ * headers: Sent with each delivery; their values are not shown again.
+ */
+export type NewWebhook = {
+    /**
+     * Concurrency
+     */
+    concurrency?: number;
+    /**
+     * Description
+     */
+    description?: string;
+    /**
+     * Devices
+     */
+    devices?: Array<string> | null;
+    /**
+     * Format
+     */
+    format?: 'clarin' | 'waha';
+    /**
+     * Headers
+     */
+    headers?: {
+        [key: string]: string;
+    };
+    /**
+     * Ordered
+     */
+    ordered?: boolean;
+    /**
+     * Rate Per Minute
+     */
+    rate_per_minute?: number | null;
+    /**
+     * Types
+     */
+    types?: Array<string>;
+    /**
+     * Url
+     */
+    url: string;
 };
 
 /**
@@ -2643,6 +3027,20 @@ export type PageAccountStanding = {
 };
 
 /**
+ * Page[AttemptOut]
+ */
+export type PageAttemptOut = {
+    /**
+     * Items
+     */
+    items: Array<AttemptOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
  * Page[DeedOut]
  */
 export type PageDeedOut = {
@@ -2650,6 +3048,20 @@ export type PageDeedOut = {
      * Items
      */
     items: Array<DeedOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[DeliveryOut]
+ */
+export type PageDeliveryOut = {
+    /**
+     * Items
+     */
+    items: Array<DeliveryOut>;
     /**
      * Next Cursor
      */
@@ -2748,6 +3160,20 @@ export type PageReached = {
      * Items
      */
     items: Array<Reached>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[ReplayOut]
+ */
+export type PageReplayOut = {
+    /**
+     * Items
+     */
+    items: Array<ReplayOut>;
     /**
      * Next Cursor
      */
@@ -2860,6 +3286,20 @@ export type PageUserOut = {
      * Items
      */
     items: Array<UserOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[WebhookOut]
+ */
+export type PageWebhookOut = {
+    /**
+     * Items
+     */
+    items: Array<WebhookOut>;
     /**
      * Next Cursor
      */
@@ -3496,6 +3936,79 @@ export type Rehearsed = {
 };
 
 /**
+ * ReplayOut
+ *
+ * A replay.
+ *
+ * Attributes:
+ * progress: From 0 to 1: how much of the time has been read.
+ * found: EventFeed that are sent again.
+ * error: With `failed`: `events-gone`: some of the time is not kept any more.
+ */
+export type ReplayOut = {
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Delivered
+     */
+    delivered: number;
+    /**
+     * Devices
+     */
+    devices: Array<string> | null;
+    /**
+     * Ended At
+     */
+    ended_at: string | null;
+    /**
+     * Error
+     */
+    error: string | null;
+    /**
+     * Failed
+     */
+    failed: number;
+    /**
+     * Found
+     */
+    found: number;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Progress
+     */
+    progress: number;
+    /**
+     * Since
+     */
+    since: string;
+    /**
+     * State
+     */
+    state: 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
+    /**
+     * Types
+     */
+    types: Array<string>;
+    /**
+     * Until
+     */
+    until: string;
+    /**
+     * Waiting
+     */
+    waiting: number;
+    /**
+     * Webhook Id
+     */
+    webhook_id: string;
+};
+
+/**
  * Reply
  *
  * A text that is at hand under its shortcut, with variables such as ``{{contact.name}}``.
@@ -3675,6 +4188,18 @@ export type Scheduled = {
  * What an API key may do. A person may do all four, as far as the role goes.
  */
 export type Scope = 'read' | 'send' | 'control' | 'settings';
+
+/**
+ * SecretRotation
+ *
+ * For how long the present secret signs beside the new one; a day by default.
+ */
+export type SecretRotation = {
+    /**
+     * Overlap Seconds
+     */
+    overlap_seconds?: number;
+};
 
 /**
  * Send
@@ -4206,6 +4731,16 @@ export type StandingChange = {
 };
 
 /**
+ * State
+ *
+ * Whether anything is sent.
+ *
+ * ``paused``: by hand; what happens meanwhile waits. ``disabled``: by what the endpoint answered; what happens meanwhile is not
+ * kept for it, and a replay brings it.
+ */
+export type State = 'enabled' | 'paused' | 'disabled';
+
+/**
  * Stayed
  *
  * How long leads stay in a stage.
@@ -4628,6 +5163,281 @@ export type WarmUp = {
      * Days
      */
     days: number;
+};
+
+/**
+ * WebhookChange
+ *
+ * What is left out stays as it is.
+ *
+ * Attributes:
+ * state: `paused` holds everything back until it is `enabled` again; a webhook that was disabled is enabled the same way.
+ * devices: null: all numbers.
+ */
+export type WebhookChange = {
+    /**
+     * Concurrency
+     */
+    concurrency?: number | null;
+    /**
+     * Description
+     */
+    description?: string | null;
+    /**
+     * Devices
+     */
+    devices?: Array<string> | null;
+    /**
+     * Format
+     */
+    format?: 'clarin' | 'waha' | null;
+    /**
+     * Headers
+     */
+    headers?: {
+        [key: string]: string;
+    } | null;
+    /**
+     * Ordered
+     */
+    ordered?: boolean | null;
+    /**
+     * Rate Per Minute
+     */
+    rate_per_minute?: number | null;
+    /**
+     * State
+     */
+    state?: 'enabled' | 'paused' | null;
+    /**
+     * Types
+     */
+    types?: Array<string> | null;
+    /**
+     * Url
+     */
+    url?: string | null;
+};
+
+/**
+ * WebhookHour
+ *
+ * One hour's attempts.
+ */
+export type WebhookHour = {
+    /**
+     * Delivered
+     */
+    delivered: number;
+    /**
+     * Failed
+     */
+    failed: number;
+    /**
+     * Hour
+     */
+    hour: string;
+    /**
+     * Latency Ms
+     */
+    latency_ms: number;
+    /**
+     * Slowest Ms
+     */
+    slowest_ms: number;
+};
+
+/**
+ * WebhookOut
+ *
+ * An endpoint.
+ *
+ * Attributes:
+ * headers: The names of its own headers.
+ * reason: With `disabled`: `failing` or `gone`.
+ * failing_since: It has taken nothing since then.
+ * held_until: Nothing is tried before, since it failed several times in a row.
+ * previous_secret_until: Until then deliveries are signed with the secret before as well.
+ */
+export type WebhookOut = {
+    /**
+     * Concurrency
+     */
+    concurrency: number;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Description
+     */
+    description: string;
+    /**
+     * Devices
+     */
+    devices: Array<string> | null;
+    /**
+     * Failing Since
+     */
+    failing_since: string | null;
+    /**
+     * Failures
+     */
+    failures: number;
+    /**
+     * Format
+     */
+    format: 'clarin' | 'waha';
+    /**
+     * Headers
+     */
+    headers: Array<string>;
+    /**
+     * Held Until
+     */
+    held_until: string | null;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Ordered
+     */
+    ordered: boolean;
+    /**
+     * Previous Secret Until
+     */
+    previous_secret_until: string | null;
+    /**
+     * Rate Per Minute
+     */
+    rate_per_minute: number | null;
+    /**
+     * Reason
+     */
+    reason: string | null;
+    state: State;
+    /**
+     * Types
+     */
+    types: Array<string>;
+    /**
+     * Url
+     */
+    url: string;
+};
+
+/**
+ * WebhookShown
+ *
+ * An endpoint with its secret, which is in this answer and in no other.
+ */
+export type WebhookShown = {
+    /**
+     * Concurrency
+     */
+    concurrency: number;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Description
+     */
+    description: string;
+    /**
+     * Devices
+     */
+    devices: Array<string> | null;
+    /**
+     * Failing Since
+     */
+    failing_since: string | null;
+    /**
+     * Failures
+     */
+    failures: number;
+    /**
+     * Format
+     */
+    format: 'clarin' | 'waha';
+    /**
+     * Headers
+     */
+    headers: Array<string>;
+    /**
+     * Held Until
+     */
+    held_until: string | null;
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Ordered
+     */
+    ordered: boolean;
+    /**
+     * Previous Secret Until
+     */
+    previous_secret_until: string | null;
+    /**
+     * Rate Per Minute
+     */
+    rate_per_minute: number | null;
+    /**
+     * Reason
+     */
+    reason: string | null;
+    /**
+     * Secret
+     */
+    secret: string;
+    state: State;
+    /**
+     * Types
+     */
+    types: Array<string>;
+    /**
+     * Url
+     */
+    url: string;
+};
+
+/**
+ * WebhookStatistics
+ *
+ * How an endpoint has fared; *latency_ms* is the mean.
+ */
+export type WebhookStatistics = {
+    /**
+     * Delivered
+     */
+    delivered: number;
+    /**
+     * Failed
+     */
+    failed: number;
+    /**
+     * Hours
+     */
+    hours: Array<WebhookHour>;
+    /**
+     * Latency Ms
+     */
+    latency_ms: number;
+    /**
+     * Since
+     */
+    since: string;
+    /**
+     * Slowest Ms
+     */
+    slowest_ms: number;
+    /**
+     * Waiting
+     */
+    waiting: number;
 };
 
 /**
@@ -10634,6 +11444,106 @@ export type DevicesChangeSettingsResponses = {
 };
 
 export type DevicesChangeSettingsResponse = DevicesChangeSettingsResponses[keyof DevicesChangeSettingsResponses];
+
+export type EventsListEventsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * After
+         *
+         * The `next_cursor` of before; `latest`: from now on; left out: from the oldest that is kept.
+         */
+        after?: string | null;
+        /**
+         * Types
+         *
+         * EventTypes or patterns such as `message.*`, by comma.
+         */
+        types?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/events';
+};
+
+export type EventsListEventsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `events-gone`: Events after this place are not kept any more.
+     */
+    410: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `webhook-type-unknown`: There is no such type of event. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: The message bus does not answer; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type EventsListEventsError = EventsListEventsErrors[keyof EventsListEventsErrors];
+
+export type EventsListEventsResponses = {
+    /**
+     * Successful Response
+     */
+    200: EventFeed;
+};
+
+export type EventsListEventsResponse = EventsListEventsResponses[keyof EventsListEventsResponses];
 
 export type HoursListHoursData = {
     body?: never;
@@ -17753,6 +18663,1732 @@ export type UsersChangeUserResponses = {
 };
 
 export type UsersChangeUserResponse = UsersChangeUserResponses[keyof UsersChangeUserResponses];
+
+export type WebhooksListWebhooksData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/webhooks';
+};
+
+export type WebhooksListWebhooksErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksListWebhooksError = WebhooksListWebhooksErrors[keyof WebhooksListWebhooksErrors];
+
+export type WebhooksListWebhooksResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageWebhookOut;
+};
+
+export type WebhooksListWebhooksResponse = WebhooksListWebhooksResponses[keyof WebhooksListWebhooksResponses];
+
+export type WebhooksCreateWebhookData = {
+    body: NewWebhook;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/webhooks';
+};
+
+export type WebhooksCreateWebhookErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `sees-less`: Nobody lets a program see more than they see themselves. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `webhook-limit`: The account has as many webhooks as it may have. `secret-gone`: The answer with the secret cannot be given again. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `webhook-address-refused`: Nothing is sent to this address. `webhook-type-unknown`: There is no such type of event. `webhook-header-refused`: This header cannot be set. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksCreateWebhookError = WebhooksCreateWebhookErrors[keyof WebhooksCreateWebhookErrors];
+
+export type WebhooksCreateWebhookResponses = {
+    /**
+     * Successful Response
+     */
+    201: WebhookShown;
+};
+
+export type WebhooksCreateWebhookResponse = WebhooksCreateWebhookResponses[keyof WebhooksCreateWebhookResponses];
+
+export type WebhooksListEventDeliveriesData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * Event
+         *
+         * The event.
+         */
+        event: string;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/webhooks/deliveries';
+};
+
+export type WebhooksListEventDeliveriesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksListEventDeliveriesError = WebhooksListEventDeliveriesErrors[keyof WebhooksListEventDeliveriesErrors];
+
+export type WebhooksListEventDeliveriesResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageDeliveryOut;
+};
+
+export type WebhooksListEventDeliveriesResponse = WebhooksListEventDeliveriesResponses[keyof WebhooksListEventDeliveriesResponses];
+
+export type WebhooksListEventTypesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/webhooks/event-types';
+};
+
+export type WebhooksListEventTypesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksListEventTypesError = WebhooksListEventTypesErrors[keyof WebhooksListEventTypesErrors];
+
+export type WebhooksListEventTypesResponses = {
+    /**
+     * Successful Response
+     */
+    200: EventTypes;
+};
+
+export type WebhooksListEventTypesResponse = WebhooksListEventTypesResponses[keyof WebhooksListEventTypesResponses];
+
+export type WebhooksDeleteWebhookData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}';
+};
+
+export type WebhooksDeleteWebhookErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksDeleteWebhookError = WebhooksDeleteWebhookErrors[keyof WebhooksDeleteWebhookErrors];
+
+export type WebhooksDeleteWebhookResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type WebhooksDeleteWebhookResponse = WebhooksDeleteWebhookResponses[keyof WebhooksDeleteWebhookResponses];
+
+export type WebhooksReadWebhookData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}';
+};
+
+export type WebhooksReadWebhookErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksReadWebhookError = WebhooksReadWebhookErrors[keyof WebhooksReadWebhookErrors];
+
+export type WebhooksReadWebhookResponses = {
+    /**
+     * Successful Response
+     */
+    200: WebhookOut;
+};
+
+export type WebhooksReadWebhookResponse = WebhooksReadWebhookResponses[keyof WebhooksReadWebhookResponses];
+
+export type WebhooksChangeWebhookData = {
+    body: WebhookChange;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}';
+};
+
+export type WebhooksChangeWebhookErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `sees-less`: Nobody lets a program see more than they see themselves. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `webhook-address-refused`: Nothing is sent to this address. `webhook-type-unknown`: There is no such type of event. `webhook-header-refused`: This header cannot be set. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksChangeWebhookError = WebhooksChangeWebhookErrors[keyof WebhooksChangeWebhookErrors];
+
+export type WebhooksChangeWebhookResponses = {
+    /**
+     * Successful Response
+     */
+    200: WebhookOut;
+};
+
+export type WebhooksChangeWebhookResponse = WebhooksChangeWebhookResponses[keyof WebhooksChangeWebhookResponses];
+
+export type WebhooksListAttemptsData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Delivery
+         *
+         * Only of this delivery.
+         */
+        delivery?: string | null;
+        /**
+         * Event
+         *
+         * Only of this event.
+         */
+        event?: string | null;
+        /**
+         * Outcome
+         *
+         * Only these.
+         */
+        outcome?: 'delivered' | 'failed' | null;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/webhooks/{id}/attempts';
+};
+
+export type WebhooksListAttemptsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksListAttemptsError = WebhooksListAttemptsErrors[keyof WebhooksListAttemptsErrors];
+
+export type WebhooksListAttemptsResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageAttemptOut;
+};
+
+export type WebhooksListAttemptsResponse = WebhooksListAttemptsResponses[keyof WebhooksListAttemptsResponses];
+
+export type WebhooksListDeliveriesData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * State
+         *
+         * Only these.
+         */
+        state?: 'waiting' | 'delivered' | 'failed' | null;
+        /**
+         * Type
+         *
+         * Only of this type.
+         */
+        type?: string | null;
+        /**
+         * Event
+         *
+         * Only of this event.
+         */
+        event?: string | null;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/webhooks/{id}/deliveries';
+};
+
+export type WebhooksListDeliveriesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksListDeliveriesError = WebhooksListDeliveriesErrors[keyof WebhooksListDeliveriesErrors];
+
+export type WebhooksListDeliveriesResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageDeliveryOut;
+};
+
+export type WebhooksListDeliveriesResponse = WebhooksListDeliveriesResponses[keyof WebhooksListDeliveriesResponses];
+
+export type WebhooksReadDeliveryData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+        /**
+         * Delivery
+         */
+        delivery: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/deliveries/{delivery}';
+};
+
+export type WebhooksReadDeliveryErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `delivery-not-found`: There is no such delivery. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksReadDeliveryError = WebhooksReadDeliveryErrors[keyof WebhooksReadDeliveryErrors];
+
+export type WebhooksReadDeliveryResponses = {
+    /**
+     * Successful Response
+     */
+    200: DeliveryShown;
+};
+
+export type WebhooksReadDeliveryResponse = WebhooksReadDeliveryResponses[keyof WebhooksReadDeliveryResponses];
+
+export type WebhooksResendData = {
+    body?: never;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+        /**
+         * Delivery
+         */
+        delivery: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/deliveries/{delivery}/resend';
+};
+
+export type WebhooksResendErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `delivery-not-found`: There is no such delivery. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `webhook-not-enabled`: The webhook is paused or disabled. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `payload-gone`: The event is too old: its content is not kept any more.
+     */
+    410: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksResendError = WebhooksResendErrors[keyof WebhooksResendErrors];
+
+export type WebhooksResendResponses = {
+    /**
+     * Successful Response
+     */
+    202: DeliveryOut;
+};
+
+export type WebhooksResendResponse = WebhooksResendResponses[keyof WebhooksResendResponses];
+
+export type WebhooksRecoverData = {
+    body: DeliveryRecovery;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/recover';
+};
+
+export type WebhooksRecoverErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `webhook-not-enabled`: The webhook is paused or disabled. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksRecoverError = WebhooksRecoverErrors[keyof WebhooksRecoverErrors];
+
+export type WebhooksRecoverResponses = {
+    /**
+     * Successful Response
+     */
+    202: DeliveriesRecovered;
+};
+
+export type WebhooksRecoverResponse = WebhooksRecoverResponses[keyof WebhooksRecoverResponses];
+
+export type WebhooksListReplaysData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/webhooks/{id}/replays';
+};
+
+export type WebhooksListReplaysErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksListReplaysError = WebhooksListReplaysErrors[keyof WebhooksListReplaysErrors];
+
+export type WebhooksListReplaysResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageReplayOut;
+};
+
+export type WebhooksListReplaysResponse = WebhooksListReplaysResponses[keyof WebhooksListReplaysResponses];
+
+export type WebhooksStartReplayData = {
+    body: NewReplay;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/replays';
+};
+
+export type WebhooksStartReplayErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `sees-less`: Nobody lets a program see more than they see themselves. `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `webhook-not-enabled`: The webhook is paused or disabled. `replay-running`: A replay to this webhook is still running. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `webhook-type-unknown`: There is no such type of event. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksStartReplayError = WebhooksStartReplayErrors[keyof WebhooksStartReplayErrors];
+
+export type WebhooksStartReplayResponses = {
+    /**
+     * Successful Response
+     */
+    202: ReplayOut;
+};
+
+export type WebhooksStartReplayResponse = WebhooksStartReplayResponses[keyof WebhooksStartReplayResponses];
+
+export type WebhooksCancelReplayData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+        /**
+         * Replay
+         */
+        replay: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/replays/{replay}';
+};
+
+export type WebhooksCancelReplayErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `replay-not-found`: There is no such replay. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksCancelReplayError = WebhooksCancelReplayErrors[keyof WebhooksCancelReplayErrors];
+
+export type WebhooksCancelReplayResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type WebhooksCancelReplayResponse = WebhooksCancelReplayResponses[keyof WebhooksCancelReplayResponses];
+
+export type WebhooksReadReplayData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+        /**
+         * Replay
+         */
+        replay: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/replays/{replay}';
+};
+
+export type WebhooksReadReplayErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `replay-not-found`: There is no such replay. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksReadReplayError = WebhooksReadReplayErrors[keyof WebhooksReadReplayErrors];
+
+export type WebhooksReadReplayResponses = {
+    /**
+     * Successful Response
+     */
+    200: ReplayOut;
+};
+
+export type WebhooksReadReplayResponse = WebhooksReadReplayResponses[keyof WebhooksReadReplayResponses];
+
+export type WebhooksRotateWebhookData = {
+    /**
+     * Body
+     */
+    body?: SecretRotation | null;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/rotate';
+};
+
+export type WebhooksRotateWebhookErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `secret-gone`: The answer with the secret cannot be given again. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksRotateWebhookError = WebhooksRotateWebhookErrors[keyof WebhooksRotateWebhookErrors];
+
+export type WebhooksRotateWebhookResponses = {
+    /**
+     * Successful Response
+     */
+    200: WebhookShown;
+};
+
+export type WebhooksRotateWebhookResponse = WebhooksRotateWebhookResponses[keyof WebhooksRotateWebhookResponses];
+
+export type WebhooksStatisticsData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Days
+         *
+         * How far back.
+         */
+        days?: number;
+    };
+    url: '/api/webhooks/{id}/statistics';
+};
+
+export type WebhooksStatisticsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksStatisticsError = WebhooksStatisticsErrors[keyof WebhooksStatisticsErrors];
+
+export type WebhooksStatisticsResponses = {
+    /**
+     * Successful Response
+     */
+    200: WebhookStatistics;
+};
+
+export type WebhooksStatisticsResponse = WebhooksStatisticsResponses[keyof WebhooksStatisticsResponses];
+
+export type WebhooksSendExampleData = {
+    /**
+     * Body
+     */
+    body?: ExampleOrder | null;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/webhooks/{id}/test';
+};
+
+export type WebhooksSendExampleErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `webhook-not-found`: There is no such webhook. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `webhook-not-enabled`: The webhook is paused or disabled. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `webhook-type-unknown`: There is no such type of event. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type WebhooksSendExampleError = WebhooksSendExampleErrors[keyof WebhooksSendExampleErrors];
+
+export type WebhooksSendExampleResponses = {
+    /**
+     * Successful Response
+     */
+    202: DeliveryOut;
+};
+
+export type WebhooksSendExampleResponse = WebhooksSendExampleResponses[keyof WebhooksSendExampleResponses];
 
 export type WsData = {
     body?: never;

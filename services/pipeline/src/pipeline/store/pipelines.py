@@ -91,10 +91,11 @@ async def stage(c: asyncpg.Connection, tenant: TenantId, id: StageId, *, lock: b
 
 
 async def _read(c: asyncpg.Connection, tenant: TenantId) -> list[Pipeline]:
+    # The pipelines first: what another transaction commits between the two statements is then there with its stages, or not at all.
+    rows = await c.fetch(f"select {_PIPELINE} from pipelines p where p.tenant = $1 order by p.position, p.id", tenant)  # noqa: S608
     stages: dict[UUID, list[Stage]] = {}
     for found in await c.fetch(f"select {_STAGE} from stages s where s.tenant = $1 order by s.position, s.id", tenant):  # noqa: S608
         stages.setdefault(found[1], []).append(stage_of(found))
-    rows = await c.fetch(f"select {_PIPELINE} from pipelines p where p.tenant = $1 order by p.position, p.id", tenant)  # noqa: S608
     return [
         Pipeline(
             tenant=tenant,
