@@ -51,8 +51,9 @@ class Conversation:
         """The number has seen *after*, and the bot has decided to say nothing about it."""
 
         async def seen() -> bool:
-            chats = (await self.shop.client.get("/api/chats", device_id=self.shop.device))["items"]
-            return any(chat["contact"]["phone"] == self.customer and chat["last_message"]["text"] == after for chat in chats)
+            (chat,) = (await self.shop.client.get("/api/chats", device_id=self.shop.device))["items"]
+            messages = (await self.shop.client.get(f"/api/chats/{chat['id']}/messages"))["items"]
+            return any(message["text"] == after for message in messages)
 
         await eventually(seen, 20, f"{after!r} did not arrive")
 
