@@ -23,6 +23,8 @@ from servicekit.health import Health
 from servicekit.http import create_app
 from servicekit.outbox import Relay
 
+from .team import Team
+
 SCHEMA = "conversations"
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -123,3 +125,8 @@ async def relaying(world: World, bus: Bus) -> AsyncIterator[None]:
     """What is in the outbox reaches the bus."""
     async with Database.open(world.urls.system_url, application="relay", pool=3) as system, running(Relay(system, bus, schema=SCHEMA).run):
         yield
+
+
+@pytest.fixture
+def team(world: World, bus: Bus, tenant: TenantId, signed_in: Any) -> Team:
+    return Team(world, bus, tenant, signed_in)

@@ -193,8 +193,8 @@ async def saw(c: asyncpg.Connection, online: Collection[tuple[TenantId, UserId]]
     if online:
         await c.execute(
             """
-            update agents a set last_seen_at = $3 from unnest($1::uuid[], $2::uuid[]) as u (tenant, id)
-             where a.tenant = u.tenant and a.id = u.id and (a.last_seen_at is null or a.last_seen_at < $3 - interval '5 s')
+            update agents a set last_seen_at = $3::timestamptz from unnest($1::uuid[], $2::uuid[]) as u (tenant, id)
+             where a.tenant = u.tenant and a.id = u.id and (a.last_seen_at is null or a.last_seen_at < $3::timestamptz - interval '5 s')
             """,
             *map(list, zip(*sorted(online), strict=True)),
             now,

@@ -5,7 +5,7 @@ What is written down is all there is to know: a process that dies in the middle 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from contracts import hours
 from contracts.hours import Assigned
-from contracts.ids import ChatId, DeviceId, TenantId, UserId
+from contracts.ids import DeviceId, TenantId, UserId
 from contracts.presence import Present
 from contracts.principal import Access, Role
 from servicekit import outbox, timers
@@ -28,6 +28,7 @@ from conversations.domain.standing import Standing
 from conversations.store import assignment, chats, moves, people
 from conversations.store import hours as service_hours
 from conversations.store.assignment import Queued, Rule
+from conversations.store.chats import Held
 from conversations.store.moves import Move
 from conversations.store.people import Person
 
@@ -85,9 +86,11 @@ async def give_out(db: Database, tenant: TenantId, there: Mapping[UserId, str], 
             return 0
         told = await _take_from_the_gone(c, tenant, now)
         desk = await Desk.read(c, tenant, there, sights, now)
-        given = await desk.give(c)
+        planned = await desk.give(c)
+        held = await chats.lock(c, [(tenant, one.chat) for one in planned])
         holders = {one.chat: one.holder for one in desk.left}
-        told += await _carry_out(c, tenant, given, holders, now)
+        given = [one for one in planned if _still_waits(held[one.chat].standing, holders.get(one.chat))]
+        told += await moves.make(c, [_move(held[one.chat], one, now) for one in given], now)
         await assignment.gave(c, tenant, list({one.agent: one.turn for one in given}.items()))
         await outbox.add(tx, *told)
         return len(given)
@@ -177,16 +180,8 @@ async def _take_from_the_gone(c: asyncpg.Connection, tenant: TenantId, now: date
     )
 
 
-async def _carry_out(
-    c: asyncpg.Connection, tenant: TenantId, given: Collection[Given], holders: Mapping[ChatId, UserId | None], now: datetime
-) -> list[moves.Told]:
-    held = await chats.lock(c, [(tenant, one.chat) for one in given])
-    some = [
-        Move(held=held[one.chat], after=held[one.chat].standing.assigned(one.agent, held[one.chat].standing.team, "auto", now))
-        for one in given
-        if _still_waits(held[one.chat].standing, holders.get(one.chat))
-    ]
-    return await moves.make(c, some, now)
+def _move(held: Held, given: Given, now: datetime) -> Move:
+    return Move(held=held, after=held.standing.assigned(given.agent, held.standing.team, "auto", now))
 
 
 def _still_waits(standing: Standing, holder: UserId | None) -> bool:
