@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
-from device_worker.domain import DeviceSettings, Pace, Quiet, Stage
+from device_worker.domain import DeviceSettings, Pace, Quiet, WarmUpStage
 from device_worker.domain.governor import Addressee, Go, Hold, Meter, Number, as_of, decide, fresh, quiet_until, typing_seconds
 from device_worker.domain.settings import ProxyInvalid, proxy_address, proxy_shown
 from hypothesis import given, settings
@@ -33,7 +33,7 @@ paces = st.builds(
         gap_min_ms=min(gaps),
         gap_max_ms=max(gaps),
         new_contacts_per_day=contacts,
-        warm_up=tuple(Stage(new_contacts=n, messages=m) for n, m in warm_up),
+        warm_up=tuple(WarmUpStage(new_contacts=n, messages=m) for n, m in warm_up),
     ),
     st.integers(1, 600),
     st.integers(1, 40),

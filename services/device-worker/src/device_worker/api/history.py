@@ -20,14 +20,14 @@ _VIEW = "history"
 routes = APIRouter()
 
 
-class Doer(BaseModel):
+class StepDoer(BaseModel):
     """Who ordered it: a person or a program's key."""
 
     kind: Literal["user", "key"]
     id: str
 
 
-class StepView(BaseModel):
+class DeviceStep(BaseModel):
     """One change of a number's standing, or of what is wanted of it.
 
     Attributes:
@@ -41,14 +41,14 @@ class StepView(BaseModel):
     reason: str | None
     action: str | None
     until: datetime | None
-    by: Doer | None
+    by: StepDoer | None
 
     @classmethod
-    def of(cls, step: Step) -> "StepView":
+    def of(cls, step: Step) -> "DeviceStep":
         """Show *step*."""
         by = None
         if step.actor is not None and step.actor_kind is not None:
-            by = Doer(kind=step.actor_kind, id=ids.public(ids.USER if step.actor_kind == "user" else ids.KEY, step.actor))
+            by = StepDoer(kind=step.actor_kind, id=ids.public(ids.USER if step.actor_kind == "user" else ids.KEY, step.actor))
         return cls(
             revision=step.revision,
             at=step.at,
@@ -62,7 +62,7 @@ class StepView(BaseModel):
 
 
 @routes.get("/{id}/events", responses=problems(DeviceMissing, cursors.BadCursor))
-async def list_events(id: Seen, caller: Caller, db: Db, limit: Limit = 50, cursor: Cursor = None) -> Page[StepView]:
+async def list_events(id: Seen, caller: Caller, db: Db, limit: Limit = 50, cursor: Cursor = None) -> Page[DeviceStep]:
     """List what happened to a number, the latest first; the last 90 days of it."""
     view = f"{_VIEW} {id}"
     before = cursors.decode(caller.tenant, view, cursor, tuple[int])[0] if cursor else None
@@ -70,4 +70,4 @@ async def list_events(id: Seen, caller: Caller, db: Db, limit: Limit = 50, curso
         await devices.find(tx, caller.tenant, id)
         found = await history.page(tx, caller.tenant, id, before, limit + 1)
     more = cursors.encode(caller.tenant, view, (found[limit - 1].revision,)) if len(found) > limit else None
-    return Page(items=[StepView.of(step) for step in found[:limit]], next_cursor=more)
+    return Page(items=[DeviceStep.of(step) for step in found[:limit]], next_cursor=more)

@@ -19,14 +19,14 @@ _LONGEST_PAUSE = timedelta(days=366)
 routes = APIRouter()
 
 
-class Budget(BaseModel):
+class DayBudget(BaseModel):
     """What of today's budget is used; a null budget has no limit."""
 
     used: int
     budget: int | None
 
 
-class WarmUp(BaseModel):
+class WarmUpDay(BaseModel):
     """On which day of its warm-up a young number is; 1 is the day of its pairing."""
 
     day: int
@@ -53,9 +53,9 @@ class GovernorView(BaseModel):
     per_minute: int
     day: date
     time_zone: str
-    new_contacts: Budget
-    messages: Budget
-    warm_up: WarmUp | None
+    new_contacts: DayBudget
+    messages: DayBudget
+    warm_up: WarmUpDay | None
     quiet_until: datetime | None
     paused_until: datetime | None
     paused_reason: str | None
@@ -64,7 +64,7 @@ class GovernorView(BaseModel):
     waiting: dict[str, int]
 
 
-class Pause(Body):
+class SendingPause(Body):
     """Until when nothing goes."""
 
     until: AwareDatetime
@@ -81,9 +81,9 @@ def _shown(device: Device, time_zone: str, meter: Meter | None, depth: Depth, no
         per_minute=pace.per_minute,
         day=number.day(now),
         time_zone=time_zone,
-        new_contacts=Budget(used=stands.new_contacts, budget=number.new_contacts(now)),
-        messages=Budget(used=stands.messages, budget=number.messages(now)),
-        warm_up=WarmUp(day=number.age(now), days=len(pace.warm_up)) if number.stage(now) is not None else None,
+        new_contacts=DayBudget(used=stands.new_contacts, budget=number.new_contacts(now)),
+        messages=DayBudget(used=stands.messages, budget=number.messages(now)),
+        warm_up=WarmUpDay(day=number.age(now), days=len(pace.warm_up)) if number.stage(now) is not None else None,
         quiet_until=governor.quiet_until(pace.quiet, time_zone, now) if pace.quiet is not None else None,
         paused_until=stands.paused_until,
         paused_reason=stands.paused_why,
@@ -106,7 +106,7 @@ async def read_governor(id: Seen, caller: Caller, db: Db) -> GovernorView:
 
 @routes.post("/{id}/governor/pause", status_code=204, responses=problems(DeviceMissing, PauseInvalid))
 @needs(Scope.CONTROL)
-async def pause_sending(id: Seen, body: Pause, caller: Admin, doer: Doer, db: Db) -> None:
+async def pause_sending(id: Seen, body: SendingPause, caller: Admin, doer: Doer, db: Db) -> None:
     """Send nothing until a time, and keep receiving; what is ordered waits. Another pause takes the place of this one."""
     now = datetime.now(UTC)
     if not now < body.until <= now + _LONGEST_PAUSE:

@@ -23,7 +23,7 @@ _MOST = 50_000
 routes = APIRouter()
 
 
-class Recipient(BaseModel):
+class SendRecipient(BaseModel):
     """To whom it goes."""
 
     kind: AddressKind
@@ -50,7 +50,7 @@ class SendView(BaseModel):
     made_at: datetime
     expires_at: datetime
     attempts: int
-    to: Recipient | None
+    to: SendRecipient | None
 
     @classmethod
     def of(cls, send: Waiting, now: datetime) -> "SendView":
@@ -65,11 +65,11 @@ class SendView(BaseModel):
             made_at=send.made_at,
             expires_at=send.expires_at,
             attempts=send.attempts,
-            to=None if send.to is None else Recipient(kind=send.to.kind, value=send.to.value),
+            to=None if send.to is None else SendRecipient(kind=send.to.kind, value=send.to.value),
         )
 
 
-class Queue(Page[SendView]):
+class SendQueue(Page[SendView]):
     """A part of the queue.
 
     Attributes:
@@ -83,7 +83,7 @@ class Queue(Page[SendView]):
     reasons: dict[str, int]
 
 
-class Cancelled(BaseModel):
+class SendsCancelled(BaseModel):
     """How many messages were taken out."""
 
     cancelled: int
@@ -99,7 +99,7 @@ async def list_sends(
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Queue:
+) -> SendQueue:
     """List what is to be sent, in the order in which it goes, with why it waits."""
     wanted = sorted(set(status or queue.SHOWN))
     view = f"{_VIEW} {id} {wanted}"
@@ -110,7 +110,7 @@ async def list_sends(
         depth = await queue.depth(tx, caller.tenant, id)
     more = cursors.encode(caller.tenant, view, (found[limit - 1].seq,)) if len(found) > limit else None
     now = datetime.now(UTC)
-    return Queue(
+    return SendQueue(
         items=[SendView.of(send, now) for send in found[:limit]],
         next_cursor=more,
         queued=depth.queued,
@@ -136,7 +136,7 @@ async def cancel_sends(
     doer: Doer,
     db: Db,
     reason: Annotated[str | None, Query(max_length=40, pattern="^[a-z-]+$", description="Those alone that wait for this.")] = None,
-) -> Cancelled:
+) -> SendsCancelled:
     """Take everything out that has not started. What is on its way goes."""
     async with db.transaction(caller.tenant) as tx:
         device = await devices.find(tx, caller.tenant, id)
@@ -148,4 +148,4 @@ async def cancel_sends(
         count += some
         if some < _AT_ONCE:
             break
-    return Cancelled(cancelled=count)
+    return SendsCancelled(cancelled=count)

@@ -14,7 +14,7 @@ from servicekit.http import Admin, Body, Caller, Doer, problems, state
 from servicekit.vault import Vault, WrongEncryptionKey
 
 from device_worker.api.parts import Db, Safe, Seen
-from device_worker.domain import Device, DeviceMissing, DeviceSettings, ProxyInvalid, SettingsInvalid, Stage, proxy_label
+from device_worker.domain import Device, DeviceMissing, DeviceSettings, ProxyInvalid, SettingsInvalid, WarmUpStage, proxy_label
 from device_worker.domain.settings import proxy_address, proxy_shown
 from device_worker.store import devices, sends
 
@@ -25,7 +25,7 @@ PrivateProxies = Annotated[bool, state("private_proxies")]
 routes = APIRouter()
 
 
-class SettingsView(DeviceSettings):
+class DeviceSettingsView(DeviceSettings):
     """All that is set.
 
     Attributes:
@@ -54,7 +54,9 @@ class PaceChange(Body):
     gap_max_ms: int | None = Field(None, description="The longest; each is drawn between both.")
     typing: bool | None = Field(None, description="Show that somebody types before a text is sent.")
     new_contacts_per_day: int | None = Field(None, description="People who never heard of this number, 0 to 10000 a day.")
-    warm_up: list[Stage] | None = Field(None, max_length=60, description="What holds on the first days, one stage a day; empty: nothing.")
+    warm_up: list[WarmUpStage] | None = Field(
+        None, max_length=60, description="What holds on the first days, one stage a day; empty: nothing."
+    )
     quiet: QuietChange | None = Field(None, description="Null: there are no quiet hours.")
 
 
@@ -66,7 +68,7 @@ class ReceiveChange(Body):
     channels: bool | None = None
 
 
-class SettingsChange(Body):
+class DeviceSettingsChange(Body):
     """What is to be changed; what is left out stays as it is."""
 
     pace: PaceChange | None = None
@@ -82,18 +84,18 @@ class SettingsChange(Body):
     )
 
 
-def _view(device: Device, vault: Vault) -> SettingsView:
+def _view(device: Device, vault: Vault) -> DeviceSettingsView:
     shown = None
     if device.proxy is not None:
         try:
             shown = proxy_shown(vault.open(device.proxy, what=proxy_label(device.id)).decode())
         except WrongEncryptionKey:
             shown = "•••"
-    return SettingsView(**device.settings.model_dump(), proxy=shown)
+    return DeviceSettingsView(**device.settings.model_dump(), proxy=shown)
 
 
 @routes.get("/{id}/settings", responses=problems(DeviceMissing))
-async def read_settings(id: Seen, caller: Caller, db: Db, vault: Safe) -> SettingsView:
+async def read_settings(id: Seen, caller: Caller, db: Db, vault: Safe) -> DeviceSettingsView:
     """Show what is set of a number: its pace, what it takes in, its proxy, labels and metadata."""
     async with db.transaction(caller.tenant) as tx:
         return _view(await devices.find(tx, caller.tenant, id), vault)
@@ -101,8 +103,8 @@ async def read_settings(id: Seen, caller: Caller, db: Db, vault: Safe) -> Settin
 
 @routes.patch("/{id}/settings", responses=problems(DeviceMissing, SettingsInvalid, ProxyInvalid))
 async def change_settings(
-    id: Seen, body: SettingsChange, caller: Admin, doer: Doer, db: Db, vault: Safe, private: PrivateProxies
-) -> SettingsView:
+    id: Seen, body: DeviceSettingsChange, caller: Admin, doer: Doer, db: Db, vault: Safe, private: PrivateProxies
+) -> DeviceSettingsView:
     """Set something of a number. It holds at once: a changed proxy takes the session over, a looser pace lets go what waits."""
     changes = body.model_dump(exclude_unset=True, exclude={"proxy"})
     if body.proxy is not None:

@@ -12,7 +12,7 @@ from device_worker.domain.devices import (
 )
 from device_worker.domain.reasons import *  # noqa: F403  (`domain.QR_EXPIRED` reads better than where it is kept)
 from device_worker.domain.sending import PauseInvalid, SendMissing, SendStarted, SettingsInvalid
-from device_worker.domain.settings import DeviceSettings, Pace, ProxyInvalid, Quiet, Receive, Stage, proxy_label
+from device_worker.domain.settings import DeviceSettings, Pace, ProxyInvalid, Quiet, Receive, WarmUpStage, proxy_label
 
 __all__ = [
     "AlreadyLinked",
@@ -30,8 +30,8 @@ __all__ = [
     "SendMissing",
     "SendStarted",
     "SettingsInvalid",
-    "Stage",
     "Wanted",
+    "WarmUpStage",
     "governor",
     "proxy_label",
     "reasons",

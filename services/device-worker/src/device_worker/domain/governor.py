@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from device_worker.domain.reasons import NEW_CONTACTS, PACED, PAUSED, QUIET_HOURS, WARM_UP
-from device_worker.domain.settings import Pace, Quiet, Stage
+from device_worker.domain.settings import Pace, Quiet, WarmUpStage
 
 #: Who wrote so lately waits for an answer, which is no message out of the blue.
 ANSWER_WITHIN = timedelta(hours=24)
@@ -76,7 +76,7 @@ class Number:
             return 1
         return max(1, (self.day(at) - self.day(self.linked_at)).days + 1)
 
-    def stage(self, at: datetime) -> Stage | None:
+    def stage(self, at: datetime) -> WarmUpStage | None:
         """Give what holds for a number so young; None: it is grown up."""
         age = self.age(at)
         return self.pace.warm_up[age - 1] if age <= len(self.pace.warm_up) else None

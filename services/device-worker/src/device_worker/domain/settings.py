@@ -64,7 +64,7 @@ class Quiet(_Part):
         return self
 
 
-class Stage(_Part):
+class WarmUpStage(_Part):
     """What a young number may do on one of its first days.
 
     Attributes:
@@ -78,7 +78,7 @@ class Stage(_Part):
 
 #: Day by day from the pairing: what a new number may do before it is trusted. Answers are never counted.
 WARM_UP = tuple(
-    Stage(new_contacts=contacts, messages=messages)
+    WarmUpStage(new_contacts=contacts, messages=messages)
     for contacts, messages in (
         (20, 100),
         (25, 150),
@@ -116,7 +116,7 @@ class Pace(_Part):
     gap_max_ms: int = Field(400, ge=0, le=60_000)
     typing: bool = False
     new_contacts_per_day: int = Field(200, ge=0, le=10_000)
-    warm_up: tuple[Stage, ...] = Field(WARM_UP, max_length=60)
+    warm_up: tuple[WarmUpStage, ...] = Field(WARM_UP, max_length=60)
     quiet: Quiet | None = None
 
     @model_validator(mode="after")
