@@ -8,7 +8,7 @@ from contracts import envelope, ids
 from contracts.commands import SendMessage
 from contracts.events.devices import MessageObserved, ReceiptObserved
 from contracts.ids import DeviceId, MessageId, TenantId
-from contracts.whatsapp import Address, Quoted
+from contracts.whatsapp import Address, ContactCard, Location, Media, MediaSource, Quoted, Raw
 from device_worker import convert
 from device_worker.whatsapp.proto import EVENTS, JOURNALLED, Kind, e2e, history, neonize_pb2, parse
 from google.protobuf.message import DecodeError
@@ -109,7 +109,16 @@ def test_a_text_of_a_customer():
         (e2e.Message(contactMessage=e2e.ContactMessage(displayName="Bob")), "contact", "Bob"),
         (e2e.Message(viewOnceMessageV2=e2e.FutureProofMessage(message=e2e.Message(imageMessage=JPEG))), "image", "pic"),
         (e2e.Message(buttonsResponseMessage=e2e.ButtonsResponseMessage(selectedDisplayText="Yes")), "text", "Yes"),
-        (e2e.Message(pollCreationMessage=e2e.PollCreationMessage(name="Lunch?")), "unsupported", None),
+        (
+            e2e.Message(
+                pollCreationMessageV3=e2e.PollCreationMessage(
+                    name="Lunch?", options=[e2e.PollCreationMessage.Option(optionName=name) for name in ("Yes", "No")]
+                )
+            ),
+            "poll",
+            "Lunch?\n- Yes\n- No",
+        ),
+        (e2e.Message(eventMessage=e2e.EventMessage(name="Party")), "unsupported", None),
     ],
 )
 def test_every_kind_of_message_is_told_as_what_it_is(message, kind, text):
@@ -227,7 +236,9 @@ def test_of_a_history_the_latest_of_each_chat_are_told_as_old():
             web.message.conversation, web.messageTimestamp = f"old {number}", 1_600_000_000 + number
     event = neonize_pb2.HistorySync()
     event.Data.MergeFrom(sync)
-    found = facts(Kind.HISTORY_SYNC, event, history=3)
+    event.Data.progress = 40
+    *found, advanced = facts(Kind.HISTORY_SYNC, event, history=3)
+    assert (advanced.chats, advanced.messages, advanced.progress) == (3, 3, 40)
     assert [(body.text, body.from_me, body.history) for body in found] == [
         ("old 7", False, True),
         ("old 8", True, True),
@@ -339,3 +350,83 @@ def test_no_message_however_odd_is_one_that_cannot_be_told(data):
         assert len(encoded) < 1 << 20
         assert b"\\u0000" not in encoded
         assert isinstance(fact.data, MessageObserved | ReceiptObserved)
+
+
+def test_a_place_and_cards_come_with_what_is_in_them():
+    place = e2e.LocationMessage(degreesLatitude=19.4, degreesLongitude=-99.1, name="Shop", address="Main 1")
+    [body] = facts(Kind.MESSAGE, a_message(e2e.Message(locationMessage=place)))
+    assert body.location == Location(latitude=19.4, longitude=-99.1, name="Shop", address="Main 1")
+    live = e2e.LiveLocationMessage(degreesLatitude=1.5, degreesLongitude=2.5)
+    [body] = facts(Kind.MESSAGE, a_message(e2e.Message(liveLocationMessage=live)))
+    assert body.location == Location(latitude=1.5, longitude=2.5, live=True)
+    card = "BEGIN:VCARD\nFN:Bob\nTEL;type=CELL;waid=52155:+52 155\nitem1.TEL:99\nEND:VCARD"
+    [body] = facts(Kind.MESSAGE, a_message(e2e.Message(contactMessage=e2e.ContactMessage(displayName="Bob", vcard=card))))
+    assert body.contacts == (ContactCard(name="Bob", phones=("+52 155", "99"), vcard=card),)
+
+
+def test_what_is_to_be_seen_once_what_is_named_and_what_is_answered_are_told():
+    context = e2e.ContextInfo(
+        stanzaID="A1", participant="5215@s.whatsapp.net", quotedMessage=e2e.Message(conversation="¿sí?"), mentionedJID=["77@lid"]
+    )
+    text = e2e.ExtendedTextMessage(text="sí", contextInfo=context)
+    [body] = facts(Kind.MESSAGE, a_message(e2e.Message(extendedTextMessage=text)))
+    assert body.quoted == Quoted(wa_id="A1", sender=Address("pn", "5215"), kind="text", text="¿sí?")
+    assert body.mentions == (Address("lid", "77"),)
+    once = e2e.Message(viewOnceMessageV2=e2e.FutureProofMessage(message=e2e.Message(imageMessage=JPEG)))
+    [body] = facts(Kind.MESSAGE, a_message(once))
+    assert (body.kind, body.view_once, body.ephemeral) == ("image", True, True)
+
+
+def test_what_nobody_knows_is_kept_as_it_came_unless_it_is_huge():
+    [body] = facts(Kind.MESSAGE, a_message(e2e.Message(eventMessage=e2e.EventMessage(name="Party"))))
+    assert body.raw.what == "eventMessage"
+    assert e2e.Message.FromString(body.raw.data).eventMessage.name == "Party"
+    [body] = facts(Kind.MESSAGE, a_message(e2e.Message(eventMessage=e2e.EventMessage(name="x" * 100_000))))
+    assert body.raw == Raw(what="eventMessage")
+
+
+def test_a_file_can_be_found_and_opened_later_only_if_all_that_takes_is_there():
+    whole = e2e.ImageMessage(directPath="/v/1", mediaKey=b"k" * 32, fileEncSHA256=b"e" * 32, fileSHA256=b"s" * 32, fileLength=5)
+    [body] = facts(Kind.MESSAGE, a_message(e2e.Message(imageMessage=whole)))
+    assert body.media.source == MediaSource(path="/v/1", key=b"k" * 32, enc_sha256=b"e" * 32, sha256=b"s" * 32)
+    for changes in ({"directPath": "https://evil"}, {"mediaKey": b"short"}, {"directPath": ""}):
+        part = e2e.ImageMessage(**({"directPath": "/v/1", "mediaKey": b"k" * 32} | changes))
+        [body] = facts(Kind.MESSAGE, a_message(e2e.Message(imageMessage=part)))
+        assert body.media.source is None
+
+
+def an_order(**changes: Any) -> SendMessage:
+    fields: dict[str, Any] = {"message": MessageId(ids.new()), "device": DEVICE, "to": Address("lid", "77"), "expires_at": SEEN} | changes
+    return SendMessage(**fields)
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "audio", "voice", "document", "sticker"])
+def test_a_file_that_is_sent_reads_as_what_it_was(kind):
+    media = Media(mime="x/y", size=5, file_name="a.bin", seconds=3, width=4, height=5, waveform=b"\x01\x64")
+    uploaded = convert.Uploaded("", "/v/1", b"k" * 32, b"e" * 32, b"s" * 32, 5)
+    composed = convert.compose(
+        an_order(kind=kind, media=media, text="caption" if kind in ("image", "video", "document") else None), uploaded
+    )
+    [body] = facts(Kind.MESSAGE, a_message(e2e.Message.FromString(composed)))
+    assert (body.kind, body.text) == (kind, caption)
+    assert body.media.source == MediaSource(path="/v/1", key=b"k" * 32, enc_sha256=b"e" * 32, sha256=b"s" * 32)
+    assert body.media.mime == "x/y"
+    assert body.media.waveform == (b"\x01\x64" if kind in ("audio", "voice") else None)
+    assert convert.compose(an_order(kind=kind, media=media)) is None
+
+
+def test_what_is_about_another_message_reads_as_what_it_was():
+    about = Quoted(wa_id="A1", from_me=True)
+    for kind, text in (("reaction", "👍"), ("reaction", ""), ("edit", "new"), ("delete", None)):
+        [body] = facts(Kind.MESSAGE, a_message(e2e.Message.FromString(convert.compose(an_order(kind=kind, text=text, quoted=about)))))
+        assert (body.kind, body.text, body.quoted) == (kind, text, about)
+
+
+def test_places_and_cards_that_are_sent_read_as_what_they_were():
+    place = Location(latitude=1.5, longitude=-2.25, name="Shop")
+    [body] = facts(Kind.MESSAGE, a_message(e2e.Message.FromString(convert.compose(an_order(kind="location", location=place)))))
+    assert body.location == place
+    cards = (ContactCard(name="Bob; the, builder", phones=("+52 155 123",)), ContactCard(name="Ana"))
+    for some in (cards[:1], cards):
+        [body] = facts(Kind.MESSAGE, a_message(e2e.Message.FromString(convert.compose(an_order(kind="contact", contacts=some)))))
+        assert [(card.name, card.phones) for card in body.contacts] == [(card.name, card.phones) for card in some]

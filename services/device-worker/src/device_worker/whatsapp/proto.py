@@ -6,12 +6,13 @@ from device_worker.whatsapp import bare  # noqa: F401  (first: see there)
 
 # isort: split
 from neonize.proto import Neonize_pb2 as neonize_pb2
+from neonize.proto.waCommon import WACommon_pb2 as common
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
 from neonize.proto.waHistorySync import WAWebProtobufsHistorySync_pb2 as history
 from neonize.proto.waWeb import WAWebProtobufsWeb_pb2 as web
 
-__all__ = ["EVENTS", "JOURNALLED", "DeviceProps", "Kind", "e2e", "history", "neonize_pb2", "parse", "web"]
+__all__ = ["EVENTS", "JOURNALLED", "DeviceProps", "Kind", "common", "e2e", "history", "neonize_pb2", "parse", "web"]
 
 
 class Kind:
