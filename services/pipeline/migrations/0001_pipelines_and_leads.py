@@ -79,7 +79,7 @@ def upgrade() -> None:
             unread integer not null default 0,
             revision bigint not null default -1,
             assigned_at timestamptz,
-            read_at timestamptz,
+            counted_at timestamptz,
             first_id uuid,
             tagged jsonb not null default '{}',
             last_id uuid,

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from contracts import ids
 from contracts.commands import ChangeChat, WriteMessage
+from contracts.envelope import wrap
+from contracts.events.conversations import ChatRead, ContactChanged
 from contracts.events.pipeline import LeadChanged, LeadCreated, LeadMoved, LeadNotified, TaskChanged
 
 from .facts import a_chat, a_contact, a_message, a_user, an_account, an_assignment, new_chat, new_contact, new_user, public, soon
@@ -265,9 +267,6 @@ async def test_rules_are_read_changed_and_deleted_and_bounded(owner, world, agen
 
 
 async def test_a_contact_that_turns_out_to_be_another_keeps_his_leads(owner, world, tenant, device):
-    from contracts.envelope import wrap
-    from contracts.events.conversations import ContactChanged
-
     one, other, chat = new_contact(), new_contact(), new_chat()
     await world.handle([a_contact(tenant, one, "Luis"), a_contact(tenant, other, None), a_message(tenant, device, chat, contact=other)])
     lead = await owner.lead(chat_id=public(ids.CHAT, chat))
@@ -292,3 +291,19 @@ async def test_changes_of_a_chat_reach_its_card(owner, world, tenant, device):
     old = a_message(tenant, device, chat, "viejo", at=soon(-timedelta(hours=1).total_seconds()))
     await world.handle([old])
     assert (await owner.get(f"/api/leads/{lead['id']}"))["chat"]["last_message"]["text"] == "uno"
+
+
+async def test_unread_is_what_the_chat_says_and_each_message_after_that(owner, world, tenant, device):
+    chat = new_chat()
+    covered = a_message(tenant, device, chat, "uno")
+    await world.handle([a_chat(tenant, device, chat, revision=0, unread=1), covered])
+    lead = await owner.lead(chat_id=public(ids.CHAT, chat))
+
+    async def unread():
+        return (await owner.get(f"/api/leads/{lead['id']}"))["chat"]["unread"]
+
+    assert await unread() == 1
+    await world.handle([a_message(tenant, device, chat, "dos"), a_message(tenant, device, chat, "tres")])
+    assert await unread() == 3
+    await world.handle([wrap(tenant, ChatRead(id=public(ids.CHAT, chat), unread=0, at=soon()))])
+    assert await unread() == 0

@@ -111,11 +111,11 @@ async def _apply(c: asyncpg.Connection, envelope: Envelope[Any]) -> list[Envelop
         case chats.TagChanged() as fact:
             await known.tag(c, tenant, ids.parse(ids.TAG, fact.id), fact.name, fact.color, fact.deleted, at)
         case chats.ChatRead() as fact:
-            await known.read(c, tenant, ChatId(ids.parse(ids.CHAT, fact.id)), fact.unread, fact.at)
+            await known.read(c, tenant, ChatId(ids.parse(ids.CHAT, fact.id)), fact.unread, at)
         case chats.ChatAssigned() as fact:
             return await _assigned(c, tenant, fact)
         case ChatState() as fact:
-            if await known.chat_state(c, tenant, fact):
+            if await known.chat_state(c, tenant, fact, at):
                 chat = await known.chat(c, tenant, ChatId(ids.parse(ids.CHAT, fact.id)))
                 return await deeds.follow_chat(c, tenant, chat, at=None) if chat else []
     return []

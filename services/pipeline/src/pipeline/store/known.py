@@ -121,14 +121,15 @@ async def merge(c: asyncpg.Connection, tenant: TenantId, survivor: ContactId, lo
     await c.execute("delete from contacts where tenant = $1 and id = $2", tenant, loser)
 
 
-async def chat_state(c: asyncpg.Connection, tenant: TenantId, state: ChatState) -> bool:
+async def chat_state(c: asyncpg.Connection, tenant: TenantId, state: ChatState, at: datetime) -> bool:
     """The chat stands like this, and it is known since which of its changes it bears each tag; False where this is old news."""
     found = await c.fetchval(
         f"""
-        insert into chats as h (tenant, id, device, contact, name, status, assignee, team, tags, tagged, unread, revision)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9::uuid[], {_TAGGED}, $10, $11::bigint)
+        insert into chats as h (tenant, id, device, contact, name, status, assignee, team, tags, tagged, unread, revision, counted_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9::uuid[], {_TAGGED}, $10, $11::bigint, $12)
         on conflict (tenant, id) do update set device = $3, contact = $4, name = $5, status = $6, assignee = $7, team = $8, tags = $9,
-               tagged = {_TAGGED_SINCE}, unread = $10, revision = $11
+               tagged = {_TAGGED_SINCE}, unread = $10, revision = $11,
+               counted_at = $12
          where h.revision < $11
         returning true
         """,  # noqa: S608  # constants
@@ -143,6 +144,7 @@ async def chat_state(c: asyncpg.Connection, tenant: TenantId, state: ChatState) 
         [ids.parse(ids.TAG, tag) for tag in state.tags],
         state.unread,
         state.revision,
+        at,
     )
     return bool(found)
 
@@ -151,7 +153,7 @@ class Growth(msgspec.Struct):
     """What a batch of messages adds to one chat.
 
     Attributes:
-        unread: The times of customers' new messages.
+        unread: When customers' messages were stored where they came from.
         first: The first of those.
     """
 
@@ -164,7 +166,7 @@ class Growth(msgspec.Struct):
         if (message.at, message.id) >= (self.newest.at, self.newest.id):
             self.newest = message
         if inbound:
-            self.unread.append(message.at)
+            self.unread.append(ids.made_at(ids.parse(ids.MESSAGE, message.id)))
             if self.first is None or (message.at, message.id) < (self.first.at, self.first.id):
                 self.first = message
 
@@ -172,12 +174,27 @@ class Growth(msgspec.Struct):
 async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, str], Growth]) -> None:
     """The chats have these messages: the newest is shown, a customer's first one is remembered, and what nobody read is counted.
 
-    What the chat's own events say of unread messages is exact and wins; between them each message counts one.
+    What the chat's own events say of unread messages is exact and covers every message that was stored before them; each later one
+    counts one.
     """
     if not growth:
         return
     chats = sorted(growth)
     some = [growth[chat] for chat in chats]
+    covered: dict[tuple[TenantId, UUID], datetime] = {
+        (row["tenant"], row["id"]): row["counted_at"]
+        for row in await c.fetch(
+            "select h.tenant, h.id, h.counted_at from unnest($1::uuid[], $2::uuid[]) as n (tenant, id) "
+            "join chats h on h.tenant = n.tenant and h.id = n.id where h.counted_at is not null",
+            [tenant for tenant, _ in chats],
+            [ids.parse(ids.CHAT, chat) for _, chat in chats],
+        )
+    }
+
+    def unread(tenant: TenantId, chat: str) -> int:
+        until = covered.get((tenant, ids.parse(ids.CHAT, chat)))
+        return sum(until is None or stored > until for stored in growth[tenant, chat].unread)
+
     await c.execute(
         f"""
         insert into chats as h (tenant, id, device, contact, unread, first_id, last_id, last_at, last_kind, last_text, last_from_me)
@@ -193,7 +210,7 @@ async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, str], Grow
         [ids.parse(ids.CHAT, chat) for _, chat in chats],
         [ids.parse(ids.DEVICE, one.newest.device_id) for one in some],
         [_maybe(ids.CONTACT, one.newest.contact_id) for one in some],
-        [len(one.unread) for one in some],
+        [unread(tenant, chat) for tenant, chat in chats],
         [_maybe(ids.MESSAGE, one.first.id if one.first else None) for one in some],
         [ids.parse(ids.MESSAGE, one.newest.id) for one in some],
         [one.newest.at for one in some],
@@ -218,7 +235,7 @@ async def brought(c: asyncpg.Connection, tenant: TenantId, chat: ChatId, tag: UU
 async def read(c: asyncpg.Connection, tenant: TenantId, id: ChatId, unread: int, at: datetime) -> None:
     """Of the chat's messages *unread* are not read."""
     await c.execute(
-        "update chats set unread = $3, read_at = $4 where tenant = $1 and id = $2 and (read_at is null or read_at <= $4)",
+        "update chats set unread = $3, counted_at = $4 where tenant = $1 and id = $2 and (counted_at is null or counted_at <= $4)",
         tenant,
         id,
         unread,
