@@ -20,6 +20,28 @@ const login = createRoute({
   component: lazyRouteComponent(() => import("./pages/login/LoginPage"), "LoginPage"),
 });
 
+const text = (value: unknown) => (typeof value === "string" ? value : "");
+
+const invite = createRoute({
+  getParentRoute: () => root,
+  path: "/invite",
+  validateSearch: (search: Record<string, unknown>) => ({ code: text(search.code) }),
+  component: lazyRouteComponent(() => import("./pages/join/InvitePage"), "InvitePage"),
+});
+
+const forgot = createRoute({
+  getParentRoute: () => root,
+  path: "/forgot",
+  component: lazyRouteComponent(() => import("./pages/join/ForgotPage"), "ForgotPage"),
+});
+
+const reset = createRoute({
+  getParentRoute: () => root,
+  path: "/reset",
+  validateSearch: (search: Record<string, unknown>) => ({ token: text(search.token) }),
+  component: lazyRouteComponent(() => import("./pages/join/ResetPage"), "ResetPage"),
+});
+
 const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
@@ -56,9 +78,59 @@ const devices = createRoute({
   component: lazyRouteComponent(() => import("./pages/devices/DevicesPage"), "DevicesPage"),
 });
 
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./pages/settings/SettingsPage"), "SettingsPage"),
+});
+
+const settingsHome = createRoute({
+  getParentRoute: () => settings,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/settings/account" });
+  },
+});
+
+const account = createRoute({
+  getParentRoute: () => settings,
+  path: "/account",
+  component: lazyRouteComponent(() => import("./pages/settings/account/AccountPage"), "AccountPage"),
+});
+
+const people = createRoute({
+  getParentRoute: () => settings,
+  path: "/people",
+  component: lazyRouteComponent(() => import("./pages/settings/people/PeoplePage"), "PeoplePage"),
+});
+
+const keys = createRoute({
+  getParentRoute: () => settings,
+  path: "/keys",
+  component: lazyRouteComponent(() => import("./pages/settings/keys/KeysPage"), "KeysPage"),
+});
+
+const activity = createRoute({
+  getParentRoute: () => settings,
+  path: "/activity",
+  component: lazyRouteComponent(() => import("./pages/settings/activity/ActivityPage"), "ActivityPage"),
+});
+
 export const createAppRouter = (client: QueryClient) =>
   createRouter({
-    routeTree: root.addChildren([login, shell.addChildren([home, inbox, conversation, devices])]),
+    routeTree: root.addChildren([
+      login,
+      invite,
+      forgot,
+      reset,
+      shell.addChildren([
+        home,
+        inbox,
+        conversation,
+        devices,
+        settings.addChildren([settingsHome, account, people, keys, activity]),
+      ]),
+    ]),
     context: { client },
     defaultPreload: "intent",
     defaultNotFoundComponent: () => <Failure />,

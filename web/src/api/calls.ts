@@ -1,17 +1,24 @@
 import * as sdk from "./generated";
+import type { Message } from "./types";
 import "./http";
 
 /** Unwraps an answer: what is no success has been thrown as a Problem. */
-const data = async <T>(answer: Promise<{ data: T }>): Promise<T> => (await answer).data;
+export const data = async <T>(answer: Promise<{ data: T }>): Promise<T> => (await answer).data;
 
-const throwing = { throwOnError: true } as const;
+export const throwing = { throwOnError: true } as const;
 
 export const meta = () => data(sdk.meta(throwing));
 
 export const me = () => data(sdk.authMe(throwing));
 export const login = (body: { email: string; password: string }) =>
   data(sdk.authLogin({ ...throwing, body: { ...body, session: "cookie" } }));
-export const register = (body: { email: string; password: string; name: string; account: string }) =>
+export const register = (body: {
+  email: string;
+  password: string;
+  name: string;
+  account?: string;
+  invitation?: string;
+}) =>
   data(
     sdk.authRegister({
       ...throwing,
@@ -50,4 +57,4 @@ export const markRead = (id: string) => data(sdk.chatsRead({ ...throwing, path: 
 export const sendText = (
   body: { chat_id: string; text: string } | { device_id: string; to: string; text: string },
   key: string,
-) => data(sdk.messagesSend({ ...throwing, body, headers: { "Idempotency-Key": key } }));
+) => data(sdk.messagesSend({ ...throwing, body, headers: { "Idempotency-Key": key } })) as Promise<Message>;

@@ -1,6 +1,6 @@
 import { AppShell, Box, Group, Indicator, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { IconDeviceMobile, IconDeviceMobileMessage, IconMessages } from "@tabler/icons-react";
+import { IconDeviceMobile, IconDeviceMobileMessage, IconMessages, IconSettings } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
@@ -13,6 +13,7 @@ import { UserMenu } from "./UserMenu";
 const PLACES = [
   { to: "/inbox", label: "nav.inbox", Icon: IconMessages },
   { to: "/devices", label: "nav.devices", Icon: IconDeviceMobile },
+  { to: "/settings", label: "nav.settings", Icon: IconSettings },
 ] as const;
 
 /** A rail on a laptop, a bar at the bottom on a phone; both lead to the same places. */
@@ -60,9 +61,9 @@ export function Shell() {
           </AppShell.Navbar>
         )}
         <AppShell.Main className={classes.main} id="content" tabIndex={-1}>
-          {connection === "offline" && (
+          {(connection === "offline" || connection === "outdated") && (
             <Box className={classes.offline} role="status">
-              {t("connection.offline")}
+              {t(`connection.${connection}`)}
             </Box>
           )}
           <Outlet />
@@ -99,7 +100,7 @@ function Network() {
 
 function Live({ connection }: { connection: Connection }) {
   const { t } = useTranslation();
-  const color = { live: "teal", connecting: "yellow", offline: "red" }[connection];
+  const color = { live: "teal", connecting: "yellow", offline: "red", outdated: "red" }[connection];
   return (
     <Tooltip label={t(`connection.${connection}`)} position="right">
       <Box p={6} role="status" aria-label={t(`connection.${connection}`)}>

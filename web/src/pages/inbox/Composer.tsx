@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import type { Device, Message } from "@/api/types";
 import { KEYS, type Pages, touchChats, withMessage } from "@/realtime/apply";
+import { here } from "@/realtime/presence";
 import { useShowProblem } from "@/shell/problems";
 import classes from "./Composer.module.css";
 
@@ -21,6 +22,8 @@ export function Composer({ chatId, device }: { chatId: string; device: Device | 
 
   const keep = (next: string) => {
     setText(next);
+    if (next) here.type(chatId, Date.now());
+    else here.rest(chatId);
     if (next) sessionStorage.setItem(draftKey(chatId), next);
     else sessionStorage.removeItem(draftKey(chatId));
   };

@@ -7,6 +7,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import type { Chat } from "@/api/types";
+import { Around } from "@/realtime/Around";
 import { findChat, KEYS, type Pages, withChat } from "@/realtime/apply";
 import { Failure } from "@/shell/Failure";
 import { phoneText } from "@/shell/phone";
@@ -124,6 +125,7 @@ export function Conversation({ chatId }: { chatId: string }) {
                   .filter(Boolean)
                   .join(" · ")}
               </Text>
+              <Around chatId={chatId} />
             </div>
           </>
         )}

@@ -1,0 +1,88 @@
+import { Alert, Button, Code, CopyButton, Group, Modal, Skeleton, Stack, Text } from "@mantine/core";
+import { IconCheck, IconCopy } from "@tabler/icons-react";
+import type { UseQueryResult } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+import { Failure } from "@/shell/Failure";
+
+/** What was loaded, or what is in its place until then. */
+export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; children: (data: T) => ReactNode }) {
+  const { t } = useTranslation();
+  if (query.isError) return <Failure error={query.error} reset={() => void query.refetch()} />;
+  if (query.data === undefined)
+    return (
+      <Stack aria-busy aria-label={t("common.loading")}>
+        {[1, 2, 3].map((n) => (
+          <Skeleton key={n} h={56} />
+        ))}
+      </Stack>
+    );
+  return <>{children(query.data)}</>;
+}
+
+/** Something that is shown this once: it can be copied, and is gone when the dialog closes. */
+export function ShownOnce({ title, hint, value, onClose }: OnceProps) {
+  const { t } = useTranslation();
+  return (
+    <Modal opened onClose={onClose} title={title} size="lg" centered closeOnClickOutside={false}>
+      <Stack>
+        <Alert color="yellow">{hint}</Alert>
+        <Code block data-testid="shown-once" style={{ overflowWrap: "anywhere", whiteSpace: "pre-wrap" }}>
+          {value}
+        </Code>
+        <Group justify="flex-end">
+          <CopyButton value={value}>
+            {({ copied, copy }) => (
+              <Button
+                variant="light"
+                leftSection={copied ? <IconCheck size={16} /> : <IconCopy size={16} />}
+                onClick={copy}
+              >
+                {t(copied ? "common.copied" : "common.copy")}
+              </Button>
+            )}
+          </CopyButton>
+          <Button onClick={onClose}>{t("common.done")}</Button>
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}
+
+type OnceProps = { title: string; hint: string; value: string; onClose: () => void };
+
+/** Asks before something that cannot be undone. */
+export function Confirm({ title, text, action, loading, onConfirm, onClose }: ConfirmProps) {
+  const { t } = useTranslation();
+  return (
+    <Modal opened onClose={onClose} title={title} centered>
+      <Stack>
+        <Text size="sm">{text}</Text>
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose} data-autofocus>
+            {t("common.cancel")}
+          </Button>
+          <Button color="red" loading={loading} onClick={onConfirm}>
+            {action}
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}
+
+type ConfirmProps = {
+  title: string;
+  text: string;
+  action: string;
+  loading: boolean;
+  onConfirm: () => void;
+  onClose: () => void;
+};
+
+/** Writes a moment as the user's language has it; nothing where there is none. */
+export function useMoment() {
+  const { i18n } = useTranslation();
+  const format = new Intl.DateTimeFormat(i18n.language, { dateStyle: "medium", timeStyle: "short" });
+  return (at: string | null | undefined) => (at ? format.format(new Date(at)) : "");
+}
