@@ -11,6 +11,7 @@ import conversations.api
 import device_worker.api
 import pipeline.api
 import device_worker.ops
+import webhooks.api
 from contracts import access, reference
 from fastapi import APIRouter
 from gateway import openapi
@@ -26,6 +27,7 @@ ROUTERS: dict[str, Sequence[APIRouter]] = {
     "conversations": conversations.api.ROUTERS,
     "pipeline": pipeline.api.ROUTERS,
     "bot": bot.api.ROUTERS,
+    "webhooks": webhooks.api.ROUTERS,
 }
 
 

@@ -8,6 +8,7 @@ from gateway.settings import GatewaySettings
 from pipeline.settings import PipelineSettings
 from realtime.settings import RealtimeSettings
 from servicekit.settings import Settings
+from webhooks.settings import WebhooksSettings
 
 PROCESSES: dict[str, type[Settings]] = {
     "auth": AuthSettings,
@@ -16,6 +17,7 @@ PROCESSES: dict[str, type[Settings]] = {
     "conversations": ConversationsSettings,
     "pipeline": PipelineSettings,
     "bot": BotSettings,
+    "webhooks": WebhooksSettings,
     "realtime": RealtimeSettings,
     "gateway": GatewaySettings,
 }

@@ -42,7 +42,9 @@ async def run(*, seconds: float, requests: int) -> dict[str, Any]:
         service = await _measure(ME, headers, {"direct": auth, "gateway": system.url, "httpx": beside}, seconds, requests)
 
         bare = await stack.enter_async_context(_python({}, "-m", "bench.wire", "PORT"))
-        urls = {f"CLARIN_URL_{name}": bare for name in ("AUTH", "DEVICE_WORKER", "CONVERSATIONS", "REALTIME")}
+        urls = {
+            f"CLARIN_URL_{name}": bare for name in ("AUTH", "DEVICE_WORKER", "CONVERSATIONS", "PIPELINE", "BOT", "WEBHOOKS", "REALTIME")
+        }
         own = {"CLARIN_NATS_URL": str(ready["nats"]), "CLARIN_REDIS_URL": str(ready["redis"]), "CLARIN_HTTP_PORT": "PORT"}
         alone = await stack.enter_async_context(_python(urls | own, "-m", "gateway"))
         beside = await stack.enter_async_context(_proxy(bare))

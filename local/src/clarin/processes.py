@@ -82,22 +82,44 @@ PIPELINE = Kind(
     bus="pipeline",
     given=("CLARIN_CURSOR_SECRET",),
 )
+WEBHOOKS = Kind(
+    name="webhooks",
+    module=("webhooks",),
+    database="webhooks",
+    bus="webhooks",
+    given=("CLARIN_CURSOR_SECRET", "CLARIN_ENCRYPTION_KEY"),
+)
 REALTIME = Kind(name="realtime", module=("realtime",), bus="realtime", redis=True)
 GATEWAY = Kind(
     name="gateway", module=("gateway",), stage=Stage.EDGE, bus="gateway", redis=True, given=("CLARIN_PANEL_DIR", "CLARIN_SIM_URL")
 )
 
 #: Started in this order, all at once; the workers, of which there are several, come after.
-KINDS = (AUTH, DEVICES, CONVERSATIONS, PIPELINE, BOT, REALTIME, GATEWAY)
+KINDS = (AUTH, DEVICES, CONVERSATIONS, PIPELINE, BOT, WEBHOOKS, REALTIME, GATEWAY)
 
 #: Everyone who signs in to the bus.
 BUS_USERS = tuple(dict.fromkeys(kind.bus for kind in (*KINDS, WORKER) if kind.bus))
 
 #: The schemas, with the package beside whose `src` their migrations lie.
-SCHEMAS = {"auth": "auth", "devices": "device_worker", "conversations": "conversations", "pipeline": "pipeline", "bot": "bot"}
+SCHEMAS = {
+    "auth": "auth",
+    "devices": "device_worker",
+    "conversations": "conversations",
+    "pipeline": "pipeline",
+    "bot": "bot",
+    "webhooks": "webhooks",
+}
 
 #: Where the gateway finds each service, as `contracts.routes` calls it.
-UPSTREAMS = {"auth": AUTH, "device-worker": DEVICES, "conversations": CONVERSATIONS, "pipeline": PIPELINE, "bot": BOT, "realtime": REALTIME}
+UPSTREAMS = {
+    "auth": AUTH,
+    "device-worker": DEVICES,
+    "conversations": CONVERSATIONS,
+    "pipeline": PIPELINE,
+    "bot": BOT,
+    "webhooks": WEBHOOKS,
+    "realtime": REALTIME,
+}
 
 DATABASE = "clarin"
 WHATSAPP = "whatsapp"

@@ -72,6 +72,7 @@ async def process(behind, bus_url, redis_url):
         "CLARIN_URL_CONVERSATIONS": behind.url,
         "CLARIN_URL_PIPELINE": away,
         "CLARIN_URL_BOT": away,
+        "CLARIN_URL_WEBHOOKS": away,
         "CLARIN_URL_REALTIME": away,
         "CLARIN_SIM_URL": "http://127.0.0.1:7777",
     }

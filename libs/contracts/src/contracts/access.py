@@ -41,4 +41,5 @@ EVERY: dict[str, Access] = {
     "pipeline": Access(durables=((subjects.EVENTS, "pipeline-facts"), (subjects.EVENTS, "pipeline-automations"))),
     "realtime": Access(reads_events=True, listens=("eph.>",)),
     "bot": Access(durables=((subjects.EVENTS, "bot-events"),)),
+    "webhooks": Access(durables=((subjects.EVENTS, "webhooks-events"),), reads_events=True),
 }

@@ -24,6 +24,8 @@ PREFIXES: dict[str, str] = {
     "/api/hours": "conversations",
     "/api/assignment": "conversations",
     "/api/bot": "bot",
+    "/api/webhooks": "webhooks",
+    "/api/events": "webhooks",
     "/api/presence": "realtime",
     "/api/stream": "realtime",
     "/api/leads": "pipeline",
@@ -51,7 +53,7 @@ ANONYMOUS: frozenset[str] = frozenset(
 )
 
 #: Services with public HTTP routes, in the order in which their documentation is merged.
-PUBLIC: tuple[str, ...] = ("auth", "device-worker", "conversations", "pipeline", "bot")
+PUBLIC: tuple[str, ...] = ("auth", "device-worker", "conversations", "pipeline", "bot", "webhooks")
 
 
 def owner(path: str) -> str | None:

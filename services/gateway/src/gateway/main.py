@@ -42,6 +42,7 @@ async def start(settings: GatewaySettings, process: Service) -> None:
         "conversations": settings.url_conversations,
         "pipeline": settings.url_pipeline,
         "bot": settings.url_bot,
+        "webhooks": settings.url_webhooks,
         "realtime": settings.url_realtime,
     }
     pools = {

@@ -68,6 +68,7 @@ class GatewaySettings(WithHttp, WithBus, WithRedis):
     url_device_worker: ServiceUrl = Field(description="the http:// address of the device-worker's API")
     url_conversations: ServiceUrl = Field(description="the http:// address of the conversations service")
     url_bot: ServiceUrl = Field(description="the http:// address of the bot")
+    url_webhooks: ServiceUrl = Field(description="the http:// address of the webhooks service")
     url_pipeline: ServiceUrl = Field(description="the http:// address of the pipeline service")
     url_realtime: ServiceUrls = Field(description="the http:// address of realtime's sockets; of several replicas, by comma")
     internal_port: int = Field(0, ge=0, le=65535, description="the port for /metrics and /health inside the cluster, or 0 for none")
