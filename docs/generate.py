@@ -9,8 +9,8 @@ import auth.api
 import bot.api
 import conversations.api
 import device_worker.api
-import pipeline.api
 import device_worker.ops
+import pipeline.api
 import webhooks.api
 from contracts import access, reference
 from fastapi import APIRouter
