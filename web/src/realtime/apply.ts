@@ -98,6 +98,13 @@ export function withChat(pages: Pages<Chat> | undefined, chat: Chat): Pages<Chat
   return { ...pages, pages: rest };
 }
 
+/** Takes a chat out of a list. */
+export const without = (pages: Pages<Chat> | undefined, id: string): Pages<Chat> | undefined =>
+  pages && {
+    ...pages,
+    pages: pages.pages.map((page) => ({ ...page, items: page.items.filter((item) => item.id !== id) })),
+  };
+
 export const findChat = (pages: Pages<Chat> | undefined, id: string) =>
   pages?.pages.flatMap((page) => page.items).find((item) => item.id === id);
 

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import type { Present } from "./presence";
 import { type Frame, Socket } from "./socket";
 
 // A wire, not a stand-in for a server: what the class writes and reads crosses it as it would cross a WebSocket.
@@ -10,7 +11,10 @@ class Wire extends EventTarget {
   constructor(readonly url: string) {
     super();
   }
-  send() {}
+  readonly said: object[] = [];
+  send(text: string) {
+    this.said.push(JSON.parse(text));
+  }
   close() {
     this.readyState = 3;
     this.onclose?.();
@@ -25,6 +29,8 @@ function start() {
   const seen: Frame[] = [];
   const states: string[] = [];
   let resyncs = 0;
+  let tickets = 0;
+  const present: Present = { state: "online", chats: [] };
   vi.stubGlobal("window", {
     ...new EventTarget(),
     addEventListener() {},
@@ -33,12 +39,13 @@ function start() {
   });
   vi.stubGlobal("document", { addEventListener() {}, removeEventListener() {}, visibilityState: "visible" });
   const socket = new Socket({
-    ticket: async () => "t",
+    ticket: async () => `t${++tickets}`,
     frame: (frame) => seen.push(frame),
     resync: () => {
       resyncs++;
     },
     connection: (state) => states.push(state),
+    present: () => present,
     open: (url) => {
       const wire = new Wire(url);
       wires.push(wire);
@@ -51,7 +58,7 @@ function start() {
     await vi.waitFor(() => expect(wires[index]).toBeDefined());
     return wires[index] as Wire;
   };
-  return { wire, seen, states, resyncs: () => resyncs, stop: socket.stop };
+  return { wire, seen, states, socket, present, resyncs: () => resyncs, stop: socket.stop };
 }
 
 describe("Socket", () => {
@@ -106,6 +113,43 @@ describe("Socket", () => {
     expect(second.url).toContain("since=9&epoch=e.seen");
     second.say({ event: "hello", epoch: "e.seen", seq: 9 });
     expect(resyncs()).toBe(1);
+    stop();
+  });
+  it("says who is there at each opening, and when that changes, once", async () => {
+    const { wire, socket, present, stop } = start();
+    const first = await wire(0);
+    socket.present();
+    expect(first.said).toEqual([]);
+    first.say({ event: "hello", epoch: "e", seq: 1 });
+    socket.present();
+    present.chats = ["cht_1"];
+    socket.present();
+    expect(first.said).toEqual([
+      { type: "presence", state: "online", chats: [] },
+      { type: "presence", state: "online", chats: ["cht_1"] },
+    ]);
+    first.close();
+    const second = await wire(1);
+    socket.say({ type: "typing" });
+    second.say({ event: "hello", epoch: "e", seq: 1 });
+    expect(second.said).toEqual([{ type: "presence", state: "online", chats: ["cht_1"] }]);
+    stop();
+  });
+  it("goes on with a fresh ticket before its token ends", async () => {
+    const { wire, stop } = start();
+    const first = await wire(0);
+    const expires_at = Date.now() / 1000 + 30;
+    first.say({ event: "hello", epoch: "e", seq: 1, data: { expires_at } });
+    await vi.waitFor(() => expect(first.said).toContainEqual({ type: "auth", ticket: "t2" }), 5_000);
+    stop();
+  });
+  it("asks to be loaded anew when the server speaks another protocol, and connects no more", async () => {
+    const { wire, states, seen, stop } = start();
+    const first = await wire(0);
+    first.say({ event: "hello", protocol: 2, epoch: "e", seq: 1 });
+    expect(states.at(-1)).toBe("outdated");
+    expect(first.readyState).toBe(3);
+    expect(seen).toEqual([]);
     stop();
   });
 });

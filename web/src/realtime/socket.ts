@@ -1,9 +1,26 @@
+import type { Present } from "./presence";
+
 /**
  * One socket that never misses: it remembers the epoch and the sequence of the last frame, asks for what came after
  * it when it connects again, and tells when something was lost in silence (`prev` is not what it saw last).
  */
-export type Frame = { event: string; seq?: number; prev?: number; epoch?: string; data?: unknown };
-export type Connection = "connecting" | "live" | "offline";
+export type Frame = {
+  event: string;
+  protocol?: number;
+  seq?: number;
+  prev?: number;
+  epoch?: string;
+  data?: unknown;
+};
+/** `outdated`: the server speaks another protocol by now, and this page must be loaded anew. */
+export type Connection = "connecting" | "live" | "offline" | "outdated";
+
+/** The protocol that this page speaks: docs/realtime.md. */
+const PROTOCOL = 1;
+/** `WebSocket.OPEN`. */
+const OPEN = 1;
+/** A token is renewed so long before its end. */
+const RENEWED_MS = 60_000;
 
 type Options = {
   ticket: () => Promise<string>;
@@ -11,6 +28,8 @@ type Options = {
   /** Everything that is on the screen may be old: fetch it anew. */
   resync: () => void;
   connection: (state: Connection) => void;
+  /** What this tab says of its user, at each opening and whenever `present` is called. */
+  present?: () => Present;
   open?: (url: string) => WebSocket;
   wait?: (attempt: number) => number;
 };
@@ -22,6 +41,9 @@ export class Socket {
   private socket: WebSocket | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private heartbeat: ReturnType<typeof setInterval> | undefined;
+  private renewal: ReturnType<typeof setTimeout> | undefined;
+  private said = "";
+  private last = 0;
   private heard = 0;
   private attempt = 0;
   private closed = false;
@@ -43,7 +65,22 @@ export class Socket {
     document.removeEventListener("visibilitychange", this.visible);
     clearTimeout(this.timer);
     clearInterval(this.heartbeat);
+    clearTimeout(this.renewal);
     this.socket?.close();
+  };
+
+  /** Says something, where there is somebody to say it to: what is not heard now is of no use later. */
+  say = (message: object) => {
+    if (this.socket?.readyState === OPEN && this.last) this.socket.send(JSON.stringify(message));
+  };
+
+  /** Says what has changed of this tab's user. */
+  present = () => {
+    const present = this.options.present?.();
+    const text = JSON.stringify(present);
+    if (!present || text === this.said || !this.last) return;
+    this.said = text;
+    this.say({ type: "presence", ...present });
   };
 
   private now = () => {
@@ -81,13 +118,16 @@ export class Socket {
   /** A network that died without a word is noticed within a minute. */
   private beat(socket: WebSocket) {
     if (Date.now() - this.heard > 55_000) socket.close();
-    else if (socket.readyState === WebSocket.OPEN) socket.send('{"type":"ping"}');
+    else if (socket.readyState === OPEN) socket.send('{"type":"ping"}');
   }
 
   private lost(socket: WebSocket) {
     if (this.socket !== socket) return;
     this.socket = undefined;
+    this.last = 0;
+    this.said = "";
     clearInterval(this.heartbeat);
+    clearTimeout(this.renewal);
     if (!this.closed) this.later();
   }
 
@@ -96,9 +136,31 @@ export class Socket {
     this.timer = setTimeout(() => void this.connect(), (this.options.wait ?? backoff)(this.attempt++));
   }
 
+  /** Keeps the socket beyond the end of its token; where that fails it is closed, and opened anew. */
+  private renew(expires: unknown) {
+    clearTimeout(this.renewal);
+    if (typeof expires !== "number") return;
+    const wait = Math.max(1_000, expires * 1000 - Date.now() - RENEWED_MS);
+    this.renewal = setTimeout(() => {
+      void this.options.ticket().then(
+        (ticket) => this.say({ type: "auth", ticket }),
+        () => {},
+      );
+    }, wait);
+  }
+
   private receive(frame: Frame) {
     this.heard = Date.now();
+    if (frame.event === "auth") {
+      this.renew((frame.data as { expires_at?: number } | undefined)?.expires_at);
+      return;
+    }
     if (frame.event === "hello") {
+      if ((frame.protocol ?? PROTOCOL) !== PROTOCOL) {
+        this.stop();
+        this.options.connection("outdated");
+        return;
+      }
       // What happened before the first hello is fetched over HTTP by the pages: nothing to resume from yet.
       if (this.seq === undefined || (this.epoch !== undefined && frame.epoch !== this.epoch)) {
         this.seq = frame.seq;
@@ -107,7 +169,10 @@ export class Socket {
       this.epoch = frame.epoch;
       this.fresh = false;
       this.attempt = 0;
+      this.last = this.heard;
       this.options.connection("live");
+      this.renew((frame.data as { expires_at?: number } | undefined)?.expires_at);
+      this.present();
       return;
     }
     if (frame.event === "resync") {

@@ -1,13 +1,58 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import * as api from "@/api/calls";
+import { asProblem } from "@/api/problem";
 import type { Device, Message, MessageStatus, Page } from "@/api/types";
 import { SESSION } from "@/session/session";
-import { findChat, KEYS, type Pages, touchChats, withChat, withDevice, withMessage, withStatus } from "./apply";
+import {
+  findChat,
+  KEYS,
+  type Pages,
+  touchChats,
+  withChat,
+  withDevice,
+  withMessage,
+  without,
+  withStatus,
+} from "./apply";
+import {
+  type Colleague,
+  type Colleagues,
+  everybody,
+  here,
+  PRESENCE,
+  typingKey,
+  type Writer,
+  withColleague,
+  withWriter,
+} from "./presence";
 import { type Connection, type Frame, Socket } from "./socket";
 
 export type QrFrame = { device_id: string; qr: string; expires_at: string };
 export const qrKey = (device: string) => ["qr", device] as const;
+
+/** What the server tells by itself, and nobody fetches. */
+const KEPT: ReadonlySet<unknown> = new Set([SESSION[0], PRESENCE[0], typingKey("")[0]]);
+
+/** Who does not touch anything for so long is away. */
+const IDLE_MS = 5 * 60_000;
+
+/** Follows whether somebody looks at this page. */
+function watch() {
+  let idle: ReturnType<typeof setTimeout> | undefined;
+  const active = () => {
+    clearTimeout(idle);
+    here.look(document.visibilityState === "visible");
+    idle = setTimeout(() => here.look(false), IDLE_MS);
+  };
+  const events = ["visibilitychange", "pointerdown", "keydown"] as const;
+  for (const event of events) document.addEventListener(event, active);
+  active();
+  return () => {
+    clearTimeout(idle);
+    for (const event of events) document.removeEventListener(event, active);
+  };
+}
 
 /** Keeps everything on the screen as the server has it, for as long as the component lives. */
 export function useRealtime(): Connection {
@@ -29,11 +74,27 @@ export function useRealtime(): Connection {
         if (!findChat(pages, chat.id)) client.setQueryData(key, withChat(pages, chat));
       }
     };
+    const writes = (chat: string, who: string, state: string) =>
+      client.setQueryData<Writer[]>(typingKey(chat), (writers) => withWriter(writers, who, state, Date.now()));
+    // Whose chat it is decides who sees it: the server says whether that is us.
+    const stands = async (id: string, elsewhere: boolean) => {
+      const chat = await api.chat(id).catch((error: unknown) => (asProblem(error).status === 404 ? null : undefined));
+      if (chat === undefined) return;
+      for (const [key, pages] of client.getQueriesData<Pages<NonNullable<typeof chat>>>({ queryKey: KEYS.chats })) {
+        if (!chat) client.setQueryData(key, without(pages, id));
+        else if (findChat(pages, id)) client.setQueryData(key, withChat(pages, chat));
+      }
+      if (chat) client.setQueryData(KEYS.chat(id), chat);
+      else client.removeQueries({ queryKey: KEYS.messages(id) });
+      // In which lists it is now only the server knows.
+      if (elsewhere) void client.invalidateQueries({ queryKey: KEYS.chats });
+    };
     const apply = (frame: Frame) => {
       switch (frame.event) {
         case "new_message": {
           const message = frame.data as Message;
           void arrived(message, !message.from_me);
+          if (!message.from_me) writes(message.chat_id, "customer", "paused");
           break;
         }
         case "message_queued":
@@ -69,6 +130,27 @@ export function useRealtime(): Connection {
           }
           break;
         }
+        case "chat_created":
+        case "chat_assigned":
+        case "chat_changed":
+          void stands((frame.data as { id: string }).id, frame.event === "chat_assigned");
+          break;
+        case "presence_state":
+          client.setQueryData<Colleagues>(PRESENCE, everybody((frame.data as { items: Colleague[] }).items));
+          break;
+        case "presence":
+          client.setQueryData<Colleagues>(PRESENCE, (known) => withColleague(known, frame.data as Colleague));
+          break;
+        case "typing": {
+          const typing = frame.data as { chat_id: string; state: string };
+          writes(typing.chat_id, "customer", typing.state);
+          break;
+        }
+        case "agent_typing": {
+          const typing = frame.data as { chat_id: string; user_id: string; state: string };
+          writes(typing.chat_id, typing.user_id, typing.state);
+          break;
+        }
         case "contact_changed":
           void client.invalidateQueries({ queryKey: KEYS.chats });
           break;
@@ -92,11 +174,21 @@ export function useRealtime(): Connection {
     const socket = new Socket({
       ticket: async () => (await api.ticket()).ticket,
       frame: apply,
-      resync: () => void client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== SESSION[0] }),
+      resync: () => void client.invalidateQueries({ predicate: (query) => !KEPT.has(query.queryKey[0]) }),
       connection: setConnection,
+      present: here.present,
     });
+    here.say = socket.say;
+    client.setQueryDefaults(PRESENCE, { gcTime: Number.POSITIVE_INFINITY });
+    const unheard = here.listen(socket.present);
+    const unwatched = watch();
     socket.start();
-    return socket.stop;
+    return () => {
+      unwatched();
+      unheard();
+      here.say = () => {};
+      socket.stop();
+    };
   }, [client]);
 
   return connection;
