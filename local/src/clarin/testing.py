@@ -74,12 +74,16 @@ class System:
         return number
 
 
+#: What an installation for tests is given besides: its webhooks go to receivers on this machine.
+LOOPBACK = {"CLARIN_WEBHOOK_ALLOW": "127.0.0.0/8"}
+
+
 def start(folder: Path, *options: str) -> System:
     """Start an installation and wait until it is ready."""
     ready = folder / "ready.json"
     words = ["up", "--data", str(folder / "data"), "--port", "0", "--sim", "--ready-file", str(ready), *options]
     with (folder / "up.log").open("ab") as log:
-        process = Popen([sys.executable, "-m", "clarin", *words], stdout=log, stderr=log)
+        process = Popen([sys.executable, "-m", "clarin", *words], stdout=log, stderr=log, env=os.environ | LOOPBACK)
     deadline = time.monotonic() + READY_SECONDS
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:
