@@ -7,12 +7,10 @@ https://github.com/tulir/whatsmeow/blob/main/download.go
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import hmac
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +18,7 @@ import aiohttp
 import filetype
 import structlog
 from contracts import subjects
-from contracts.commands import FetchMedia
+from contracts.commands import FetchMedia, SendMessage
 from contracts.envelope import Audience, Envelope, wrap
 from contracts.events.devices import MediaFailed, MediaStored
 from contracts.media import LIMITS, object_key
@@ -32,6 +30,9 @@ from prometheus_client import Counter
 from servicekit.bus import Bus, Consumer
 from servicekit.objects import Objects
 from yarl import URL
+
+from device_worker.convert import Uploaded
+from device_worker.host.remote import Client
 
 log = structlog.get_logger()
 
@@ -215,11 +216,27 @@ def sniff(file: Path) -> str:
     return str(kind.mime) if kind is not None else "application/octet-stream"
 
 
-@asynccontextmanager
-async def taken_out(objects: Objects, key: str) -> AsyncIterator[Path]:
-    """The object is a file of this machine while the block lasts.  Raises: ObjectMissing, ObjectsAway."""
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="clarin-media-"))
-        file = Path(folder) / "file"
-        await objects.fetch(key, file)
-        yield file
+#: How the library calls what a file is, by the kind of message.
+_CALLED = {"image": "image", "sticker": "image", "video": "video", "audio": "audio", "voice": "audio", "document": "document"}
+
+
+class Uploads:
+    """Puts the files of orders on WhatsApp's hosts, few at a time: the library holds each in memory."""
+
+    def __init__(self, objects: Objects, *, at_once: int = 2) -> None:
+        self._objects = objects
+        self._places = asyncio.Semaphore(at_once)
+
+    async def __call__(self, client: Client, order: SendMessage) -> Uploaded | None:
+        """Give where the order's file is now; None where it has none.
+
+        Raises: NotRunning, CallFailed: nothing was sent; ObjectMissing, ObjectsAway.
+        """
+        media = order.media
+        if media is None or media.object is None or order.kind not in _CALLED:
+            return None
+        async with self._places:
+            with tempfile.TemporaryDirectory(prefix="clarin-media-") as folder:
+                file = Path(folder) / "file"
+                await self._objects.fetch(media.object, file)
+                return Uploaded(*await client.upload(str(file), _CALLED[order.kind]))

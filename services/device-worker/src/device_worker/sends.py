@@ -17,12 +17,14 @@ from contracts.whatsapp import Address
 from prometheus_client import Counter, Gauge
 from servicekit.bus import BusAway
 from servicekit.db import Database, Tx, is_away, is_busy
+from servicekit.objects import ObjectMissing, ObjectsAway
 
 from device_worker import convert
 from device_worker.domain import governor
 from device_worker.domain.reasons import PACED
 from device_worker.host.remote import Client, HostLost
 from device_worker.leases import Leases
+from device_worker.media import Uploads
 from device_worker.sessions import Sessions
 from device_worker.shards import shard_of
 from device_worker.store import fences, meters, peers
@@ -38,6 +40,7 @@ _KNOWN_FOR = 86_400.0
 _KNOWN_NUMBERS = 20_000
 _FINISH_SECONDS = 2.0
 _PAUSE = 0.5
+_OBJECTS_PAUSE = timedelta(seconds=5)
 #: A pause that is shorter is only the rhythm of sending.
 _WORTH_TELLING = timedelta(milliseconds=900)
 _PATIENCE = timedelta(seconds=2)
@@ -99,8 +102,9 @@ class Numbers:
 class Sends:
     """One task for each device that has something to send, and none for the others."""
 
-    def __init__(self, system: Database, sessions: Sessions, leases: Leases) -> None:
+    def __init__(self, system: Database, sessions: Sessions, leases: Leases, uploads: Uploads) -> None:
         self._system, self._sessions, self._leases = system, sessions, leases
+        self._uploads = uploads
         self._numbers = Numbers()
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._again: set[UUID] = set()
@@ -271,15 +275,21 @@ class Sends:
             return _failed(error, send.attempts)
 
     async def _message(self, client: Client, order: SendMessage) -> Result:
-        message = convert.compose(order)
-        if message is None:
-            return Result("failed", "kind-not-supported")
         try:
             found = await self._where(client, order)
         except ValueError:
             return Result("failed", "address-not-supported")
         if found is None:
             return Result("failed", "not-on-whatsapp")
+        try:
+            uploaded = await self._uploads(client, order)
+        except ObjectMissing:
+            return Result("failed", "media-missing")
+        except ObjectsAway:
+            return Result(None, wait=_OBJECTS_PAUSE)
+        message = convert.compose(order, uploaded)
+        if message is None:
+            return Result("failed", "kind-not-supported")
         user, server = found
         alt = convert.parse_address(f"{user}@{server}")
         sent = await client.send(user, server, message)

@@ -330,6 +330,11 @@ class Client:
         """Send an e2e message.  Raises: NotRunning, CallFailed (see its `meaning`), HostLost: nobody knows."""
         return Sent(*await self._process.ask(self._number, "send", user, server, message))
 
+    async def upload(self, path: str, what: str) -> list[Any]:
+        """Put a file on WhatsApp's hosts: see `whatsapp.library.Client.upload`.  Raises: NotRunning, CallFailed."""
+        found: list[Any] = await self._ask("upload", path, what)
+        return found
+
     async def mark_read(self, wa_ids: list[str], at: int, chat: tuple[str, str], sender: tuple[str, str]) -> None:
         """Send blue ticks; *at* in seconds.  Raises: NotRunning, CallFailed."""
         await self._ask("mark_read", wa_ids, at, chat, sender)
@@ -347,7 +352,9 @@ class Client:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
         await self._ask("logout")
 
-    async def _ask(self, what: Literal["disconnect", "stop", "mark_read", "on_whatsapp", "typing", "logout"], *arguments: Any) -> Any:
+    async def _ask(
+        self, what: Literal["disconnect", "stop", "upload", "mark_read", "on_whatsapp", "typing", "logout"], *arguments: Any
+    ) -> Any:
         """Ask what does no harm when it is asked again: lost is as good as never heard."""
         try:
             return await self._process.ask(self._number, what, *arguments)

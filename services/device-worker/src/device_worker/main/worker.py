@@ -24,6 +24,7 @@ from device_worker.domain import Device
 from device_worker.host.remote import Hooks, Host
 from device_worker.journal import Pump, Reader, Record
 from device_worker.leases import Leases
+from device_worker.media import Downloads, Uploads
 from device_worker.sends import Sends
 from device_worker.sessions import Acquaintances, Activity, Filters, Inbound, Pause, SessionLoad, Sessions, Tools
 from device_worker.sessions.supervisor import POLL_SECONDS
@@ -182,7 +183,8 @@ async def start(settings: WorkerSettings, process: Service) -> None:
             on_connected=on_connected,
         )
     )
-    sends = Sends(system, sessions, held)
+    sends = Sends(system, sessions, held, Uploads(settings.objects))
+    downloads = Downloads(bus, settings.objects, at_once=settings.downloads_at_once)
     vitals = Vitals(
         host=lambda: host.pid,
         sessions=sessions.by_state,
@@ -212,6 +214,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     process.background("connects", connects.run)
     process.background("vitals", every(MEASURE_EVERY, vitals.measure, name="vitals"))
     process.background("activity", every(_KEEP_ACTIVITY, activity.keep, name="activity"))
+    process.background("media", bus.consumer(downloads.consumer()))
     process.background("relay", Relay(system, bus, schema="devices").run)
     process.background("acquaintances", acquaintances.run)
     process.background("wakes", listen(system.url, sessions, sends))

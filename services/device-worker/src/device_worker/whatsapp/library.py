@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
@@ -32,6 +33,9 @@ _ASKED_FOR = bytes(sorted(kind for kind in EVENTS if kind != Kind.DEVICE))
 
 #: The library's numbers for what one does in a chat, and for how.
 _COMPOSING, _TEXT = 0, 0
+
+#: The library's numbers for what a file is.
+UPLOADS = {"image": 0, "video": 1, "audio": 2, "document": 3}
 
 _kept: list[Any] = []
 
@@ -177,6 +181,23 @@ class Client:
         if answer.Error:
             raise CallFailed(answer.Error)
         return Sent(answer.SendResponse.ID, answer.SendResponse.Timestamp)
+
+    def upload(self, path: str, what: str) -> tuple[str, str, bytes, bytes, bytes, int]:
+        """Put the file at *path* on WhatsApp's hosts: address, path there, key, hashes (encrypted, plain), size.
+
+        It is in memory meanwhile, encrypted beside it: the library takes it no other way.
+
+        Args:
+            what: One of `UPLOADS`.
+
+        Raises: NotRunning, CallFailed.
+        """
+        data = Path(path).read_bytes()
+        answer = neonize_pb2.UploadReturnFunction.FromString(self._call(gocode.Upload, data, len(data), UPLOADS[what]))
+        if answer.Error:
+            raise CallFailed(answer.Error, question=True)
+        found = answer.UploadResponse
+        return found.url, found.DirectPath, found.MediaKey, found.FileEncSHA256, found.FileSHA256, found.FileLength
 
     def mark_read(self, wa_ids: list[str], at: int, chat: tuple[str, str], sender: tuple[str, str]) -> None:
         """Send blue ticks; *at* in seconds.  Raises: NotRunning, CallFailed."""
