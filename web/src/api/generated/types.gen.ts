@@ -365,34 +365,6 @@ export type BotOutcome = {
 };
 
 /**
- * Budget
- *
- * What of today's budget is used; a null budget has no limit.
- */
-export type Budget = {
-    /**
-     * Budget
-     */
-    budget: number | null;
-    /**
-     * Used
-     */
-    used: number;
-};
-
-/**
- * Cancelled
- *
- * How many messages were taken out.
- */
-export type Cancelled = {
-    /**
-     * Cancelled
-     */
-    cancelled: number;
-};
-
-/**
  * Capacity
  *
  * How many open chats an agent may be given.
@@ -698,6 +670,22 @@ export type Day = {
 };
 
 /**
+ * DayBudget
+ *
+ * What of today's budget is used; a null budget has no limit.
+ */
+export type DayBudget = {
+    /**
+     * Budget
+     */
+    budget: number | null;
+    /**
+     * Used
+     */
+    used: number;
+};
+
+/**
  * DeedOut
  *
  * Something that was done, or happened, in the account.
@@ -895,11 +883,110 @@ export type DeviceChange = {
 };
 
 /**
+ * DeviceSettingsChange
+ *
+ * What is to be changed; what is left out stays as it is.
+ */
+export type DeviceSettingsChange = {
+    /**
+     * Labels
+     */
+    labels?: Array<string> | null;
+    /**
+     * Metadata
+     *
+     * At most 4096 bytes of JSON; it replaces what was there.
+     */
+    metadata?: {
+        [key: string]: JsonValue;
+    } | null;
+    pace?: PaceChange | null;
+    /**
+     * Proxy
+     *
+     * http://, https:// or socks5://, with user and password where they are needed; null: none.
+     */
+    proxy?: string | null;
+    receive?: ReceiveChange | null;
+    /**
+     * Shown As
+     *
+     * How the linked device is called on the phone, from the next pairing on.
+     */
+    shown_as?: string | null;
+};
+
+/**
+ * DeviceSettingsView
+ *
+ * All that is set.
+ *
+ * Attributes:
+ * proxy: Its address without user and password; null: the session goes straight.
+ */
+export type DeviceSettingsView = {
+    /**
+     * Labels
+     */
+    labels?: Array<string>;
+    /**
+     * Metadata
+     */
+    metadata?: {
+        [key: string]: JsonValue;
+    };
+    pace?: Pace;
+    /**
+     * Proxy
+     */
+    proxy: string | null;
+    receive?: Receive;
+    /**
+     * Shown As
+     */
+    shown_as?: string | null;
+};
+
+/**
  * DeviceState
  *
  * Where a number's session stands.
  */
 export type DeviceState = 'new' | 'pairing' | 'connecting' | 'connected' | 'disconnected' | 'logged_out' | 'banned' | 'replaced' | 'failed';
+
+/**
+ * DeviceStep
+ *
+ * One change of a number's standing, or of what is wanted of it.
+ *
+ * Attributes:
+ * by: Null where it came by itself, or from the phone.
+ */
+export type DeviceStep = {
+    /**
+     * Action
+     */
+    action: string | null;
+    /**
+     * At
+     */
+    at: string;
+    by: StepDoer | null;
+    /**
+     * Reason
+     */
+    reason: string | null;
+    /**
+     * Revision
+     */
+    revision: number;
+    state: DeviceState;
+    /**
+     * Until
+     */
+    until: string | null;
+    wanted: Wanted;
+};
 
 /**
  * DeviceView
@@ -960,22 +1047,6 @@ export type DeviceView = {
      */
     until: string | null;
     wanted: Wanted;
-};
-
-/**
- * Doer
- *
- * Who ordered it: a person or a program's key.
- */
-export type Doer = {
-    /**
-     * Id
-     */
-    id: string;
-    /**
-     * Kind
-     */
-    kind: 'user' | 'key';
 };
 
 /**
@@ -1254,8 +1325,8 @@ export type GovernorView = {
      * Enabled
      */
     enabled: boolean;
-    messages: Budget;
-    new_contacts: Budget;
+    messages: DayBudget;
+    new_contacts: DayBudget;
     /**
      * Oldest At
      */
@@ -1294,7 +1365,7 @@ export type GovernorView = {
     waiting: {
         [key: string]: number;
     };
-    warm_up: WarmUp | null;
+    warm_up: WarmUpDay | null;
 };
 
 /**
@@ -2949,7 +3020,7 @@ export type Pace = {
     /**
      * Warm Up
      */
-    warm_up?: Array<Stage>;
+    warm_up?: Array<WarmUpStage>;
 };
 
 /**
@@ -3009,7 +3080,7 @@ export type PaceChange = {
      *
      * What holds on the first days, one stage a day; empty: nothing.
      */
-    warm_up?: Array<Stage> | null;
+    warm_up?: Array<WarmUpStage> | null;
 };
 
 /**
@@ -3062,6 +3133,20 @@ export type PageDeliveryOut = {
      * Items
      */
     items: Array<DeliveryOut>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[DeviceStep]
+ */
+export type PageDeviceStep = {
+    /**
+     * Items
+     */
+    items: Array<DeviceStep>;
     /**
      * Next Cursor
      */
@@ -3251,20 +3336,6 @@ export type PageStayed = {
 };
 
 /**
- * Page[StepView]
- */
-export type PageStepView = {
-    /**
-     * Items
-     */
-    items: Array<StepView>;
-    /**
-     * Next Cursor
-     */
-    next_cursor?: string | null;
-};
-
-/**
  * Page[TeamOut]
  */
 export type PageTeamOut = {
@@ -3378,18 +3449,6 @@ export type PasswordReset = {
      * Token
      */
     token: string;
-};
-
-/**
- * Pause
- *
- * Until when nothing goes.
- */
-export type Pause = {
-    /**
-     * Until
-     */
-    until: string;
 };
 
 /**
@@ -3610,41 +3669,6 @@ export type Qr = {
 };
 
 /**
- * Queue
- *
- * A part of the queue.
- *
- * Attributes:
- * queued: How many messages wait in all.
- * oldest_at: Since when the oldest of them does.
- * reasons: How many wait for which reason.
- */
-export type Queue = {
-    /**
-     * Items
-     */
-    items: Array<SendView>;
-    /**
-     * Next Cursor
-     */
-    next_cursor?: string | null;
-    /**
-     * Oldest At
-     */
-    oldest_at: string | null;
-    /**
-     * Queued
-     */
-    queued: number;
-    /**
-     * Reasons
-     */
-    reasons: {
-        [key: string]: number;
-    };
-};
-
-/**
  * Quiet
  *
  * The hours in which nothing is sent, of the account's wall clock; an end before the start is on the next day.
@@ -3806,22 +3830,6 @@ export type ReceiveChange = {
      * Status
      */
     status?: boolean | null;
-};
-
-/**
- * Recipient
- *
- * To whom it goes.
- */
-export type Recipient = {
-    /**
-     * Kind
-     */
-    kind: 'pn' | 'lid' | 'group' | 'status' | 'channel' | 'username';
-    /**
-     * Value
-     */
-    value: string;
 };
 
 /**
@@ -4246,6 +4254,57 @@ export type Send = {
 };
 
 /**
+ * SendQueue
+ *
+ * A part of the queue.
+ *
+ * Attributes:
+ * queued: How many messages wait in all.
+ * oldest_at: Since when the oldest of them does.
+ * reasons: How many wait for which reason.
+ */
+export type SendQueue = {
+    /**
+     * Items
+     */
+    items: Array<SendView>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+    /**
+     * Oldest At
+     */
+    oldest_at: string | null;
+    /**
+     * Queued
+     */
+    queued: number;
+    /**
+     * Reasons
+     */
+    reasons: {
+        [key: string]: number;
+    };
+};
+
+/**
+ * SendRecipient
+ *
+ * To whom it goes.
+ */
+export type SendRecipient = {
+    /**
+     * Kind
+     */
+    kind: 'pn' | 'lid' | 'group' | 'status' | 'channel' | 'username';
+    /**
+     * Value
+     */
+    value: string;
+};
+
+/**
  * SendView
  *
  * A message on its way out.
@@ -4290,11 +4349,35 @@ export type SendView = {
      * Status
      */
     status: 'queued' | 'sending' | 'unknown' | 'failed';
-    to: Recipient | null;
+    to: SendRecipient | null;
     /**
      * Until
      */
     until: string | null;
+};
+
+/**
+ * SendingPause
+ *
+ * Until when nothing goes.
+ */
+export type SendingPause = {
+    /**
+     * Until
+     */
+    until: string;
+};
+
+/**
+ * SendsCancelled
+ *
+ * How many messages were taken out.
+ */
+export type SendsCancelled = {
+    /**
+     * Cancelled
+     */
+    cancelled: number;
 };
 
 /**
@@ -4415,40 +4498,6 @@ export type Settings = {
 };
 
 /**
- * SettingsChange
- *
- * What is to be changed; what is left out stays as it is.
- */
-export type SettingsChange = {
-    /**
-     * Labels
-     */
-    labels?: Array<string> | null;
-    /**
-     * Metadata
-     *
-     * At most 4096 bytes of JSON; it replaces what was there.
-     */
-    metadata?: {
-        [key: string]: JsonValue;
-    } | null;
-    pace?: PaceChange | null;
-    /**
-     * Proxy
-     *
-     * http://, https:// or socks5://, with user and password where they are needed; null: none.
-     */
-    proxy?: string | null;
-    receive?: ReceiveChange | null;
-    /**
-     * Shown As
-     *
-     * How the linked device is called on the phone, from the next pairing on.
-     */
-    shown_as?: string | null;
-};
-
-/**
  * SettingsPut
  *
  * The account's bot as it shall be.
@@ -4475,37 +4524,6 @@ export type SettingsPut = {
      */
     version?: number | null;
     welcome?: Welcome;
-};
-
-/**
- * SettingsView
- *
- * All that is set.
- *
- * Attributes:
- * proxy: Its address without user and password; null: the session goes straight.
- */
-export type SettingsView = {
-    /**
-     * Labels
-     */
-    labels?: Array<string>;
-    /**
-     * Metadata
-     */
-    metadata?: {
-        [key: string]: JsonValue;
-    };
-    pace?: Pace;
-    /**
-     * Proxy
-     */
-    proxy: string | null;
-    receive?: Receive;
-    /**
-     * Shown As
-     */
-    shown_as?: string | null;
 };
 
 /**
@@ -4798,6 +4816,22 @@ export type Step = {
 };
 
 /**
+ * StepDoer
+ *
+ * Who ordered it: a person or a program's key.
+ */
+export type StepDoer = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Kind
+     */
+    kind: 'user' | 'key';
+};
+
+/**
  * StepOut
  *
  * What one action came to; `reason`: why it was left out.
@@ -4815,40 +4849,6 @@ export type StepOut = {
      * Reason
      */
     reason: string | null;
-};
-
-/**
- * StepView
- *
- * One change of a number's standing, or of what is wanted of it.
- *
- * Attributes:
- * by: Null where it came by itself, or from the phone.
- */
-export type StepView = {
-    /**
-     * Action
-     */
-    action: string | null;
-    /**
-     * At
-     */
-    at: string;
-    by: Doer | null;
-    /**
-     * Reason
-     */
-    reason: string | null;
-    /**
-     * Revision
-     */
-    revision: number;
-    state: DeviceState;
-    /**
-     * Until
-     */
-    until: string | null;
-    wanted: Wanted;
 };
 
 /**
@@ -5150,11 +5150,11 @@ export type UserOut = {
 export type Wanted = 'connected' | 'disconnected' | 'logged_out' | 'deleted';
 
 /**
- * WarmUp
+ * WarmUpDay
  *
  * On which day of its warm-up a young number is; 1 is the day of its pairing.
  */
-export type WarmUp = {
+export type WarmUpDay = {
     /**
      * Day
      */
@@ -5163,6 +5163,26 @@ export type WarmUp = {
      * Days
      */
     days: number;
+};
+
+/**
+ * WarmUpStage
+ *
+ * What a young number may do on one of its first days.
+ *
+ * Attributes:
+ * new_contacts: To how many it may write that never heard of it.
+ * messages: How many messages it may send to those who have not written in the last 24 hours.
+ */
+export type WarmUpStage = {
+    /**
+     * Messages
+     */
+    messages: number;
+    /**
+     * New Contacts
+     */
+    new_contacts: number;
 };
 
 /**
@@ -10510,7 +10530,7 @@ export type DevicesListEventsResponses = {
     /**
      * Successful Response
      */
-    200: PageStepView;
+    200: PageDeviceStep;
 };
 
 export type DevicesListEventsResponse = DevicesListEventsResponses[keyof DevicesListEventsResponses];
@@ -10594,7 +10614,7 @@ export type DevicesReadGovernorResponses = {
 export type DevicesReadGovernorResponse = DevicesReadGovernorResponses[keyof DevicesReadGovernorResponses];
 
 export type DevicesPauseSendingData = {
-    body: Pause;
+    body: SendingPause;
     path: {
         /**
          * Id
@@ -11093,7 +11113,7 @@ export type DevicesCancelSendsResponses = {
     /**
      * Successful Response
      */
-    200: Cancelled;
+    200: SendsCancelled;
 };
 
 export type DevicesCancelSendsResponse = DevicesCancelSendsResponses[keyof DevicesCancelSendsResponses];
@@ -11194,7 +11214,7 @@ export type DevicesListSendsResponses = {
     /**
      * Successful Response
      */
-    200: Queue;
+    200: SendQueue;
 };
 
 export type DevicesListSendsResponse = DevicesListSendsResponses[keyof DevicesListSendsResponses];
@@ -11358,13 +11378,13 @@ export type DevicesReadSettingsResponses = {
     /**
      * Successful Response
      */
-    200: SettingsView;
+    200: DeviceSettingsView;
 };
 
 export type DevicesReadSettingsResponse = DevicesReadSettingsResponses[keyof DevicesReadSettingsResponses];
 
 export type DevicesChangeSettingsData = {
-    body: SettingsChange;
+    body: DeviceSettingsChange;
     path: {
         /**
          * Id
@@ -11440,7 +11460,7 @@ export type DevicesChangeSettingsResponses = {
     /**
      * Successful Response
      */
-    200: SettingsView;
+    200: DeviceSettingsView;
 };
 
 export type DevicesChangeSettingsResponse = DevicesChangeSettingsResponses[keyof DevicesChangeSettingsResponses];
