@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import nats as client
 import psutil
 import pytest
 import redis
-from servicekit.embedded import Child, Nats, Postgres, StartFailed, User, Valkey
+from servicekit.embedded import Child, Nats, PgBouncer, Postgres, StartFailed, User, Valkey, pgbouncer
 from servicekit.embedded.postgres import copied, installation
 from servicekit.embedded.server import answers
 from servicekit.testing import eventually
@@ -46,6 +47,24 @@ async def test_postgres_keeps_port_and_data_over_a_restart_and_a_kill(own_postgr
     connection = await asyncpg.connect(own_postgres.url)
     assert await connection.fetchval("select n from kept") == 1
     await connection.close()
+
+
+async def test_many_clients_share_a_few_connections_where_the_machine_has_pgbouncer(own_postgres, tmp_path):
+    program = pgbouncer.find()
+    with contextlib.ExitStack() as stack:
+        url = own_postgres.url
+        if program is not None:
+            url = stack.enter_context(PgBouncer(tmp_path / "pooler", program=program, database_url=url, pool=3)).url
+        clients = [await asyncpg.connect(url, statement_cache_size=0) for _ in range(20)]
+        for client in clients:
+            await client.execute("select 1")
+        admin = await asyncpg.connect(own_postgres.url)
+        count = await admin.fetchval(
+            "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+        )
+        for client in (*clients, admin):
+            client.terminate()
+    assert count <= 3 if program is not None else count >= 20
 
 
 async def test_postgres_asks_for_the_password_and_keeps_it_to_itself(own_postgres):
