@@ -7,6 +7,7 @@ from device_worker.whatsapp import Meaning, StoreWatch
 from device_worker.whatsapp.errors import ignored_message, meaning, redacted
 from device_worker.whatsapp.gate import ALONE_SECONDS, SHARED_SECONDS, Gate
 from device_worker.whatsapp.library import store_url
+from device_worker.whatsapp.store import pooled
 from servicekit.testing import eventually
 
 
@@ -128,3 +129,5 @@ def test_the_stores_address_asks_for_short_idle_connections_and_keeps_what_is_gi
     given = store_url("postgresql://u:p@h/wa?sslmode=require&binary_parameters=yes")
     assert "sslmode=require" in given
     assert "binary_parameters=yes" in given
+    through = store_url(pooled("postgresql://u:p@h:6432/wa"))  # whose start-up refuses what it does not know
+    assert through == "postgres://u:p@h:6432/wa?binary_parameters=yes&sslmode=disable"

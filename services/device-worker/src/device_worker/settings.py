@@ -22,6 +22,9 @@ class WorkerSettings(WithHttp, WithBus, WithData, WithVault, WithObjects):
     system_database_url: PostgresUrl = Field(repr=False, description="a postgresql:// address, with the role that ends in _system")
     database_pool: int = Field(10, ge=2, le=200, description="a number of connections from 2 to 200")
     whatsapp_database_url: PostgresUrl = Field(repr=False, description="a postgresql:// address: whatsmeow's own database")
+    whatsapp_pooler_url: PostgresUrl | None = Field(
+        None, repr=False, description="a postgresql:// address: PgBouncer in transaction mode before that database; without it, directly"
+    )
     worker_id: str | None = Field(
         None, min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._-]+$", description="a name that this worker keeps, such as its pod's"
     )
@@ -29,7 +32,9 @@ class WorkerSettings(WithHttp, WithBus, WithData, WithVault, WithObjects):
     connects_at_once: int = Field(8, ge=1, le=100, description="a number of sessions of one worker that connect at the same time")
     connects_per_second: float = Field(20, gt=0, le=1000, description="a number of sessions of all workers that connect in a second")
     drain_seconds: int = Field(50, ge=1, le=3600, description="seconds that a worker that ends may take to hand its sessions over")
-    recycle_memory_mb: int = Field(4096, ge=1, description="megabytes of worker and host above which the worker is started anew")
+    recycle_memory_mb: int = Field(
+        0, ge=0, description="megabytes of worker and host above which the worker is started anew; 0: most of what its container may take"
+    )
     recycle_files: int = Field(0, ge=0, description="open files above which the worker is started anew; 0: most of what it may open")
     recycle_minutes: float = Field(10, ge=0, description="minutes before which no worker is started anew for its size")
     pairings_max: int = Field(16, ge=1, le=100, description="a number of pairings that one worker has under way")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 
 import psutil
 import structlog
@@ -22,6 +23,10 @@ MEASURE_EVERY = timedelta(seconds=5)
 #: Looking up whose the connections are takes long where there are thousands.
 _CONNECTIONS_EVERY = 15.0
 _FILES_SHARE = 0.8
+_MEMORY_SHARE = 0.75
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")
+#: Where no container says, it is taken for this.
+_MEMORY = 4 << 30
 
 RSS = Gauge("clarin_devices_rss_bytes", "Memory of a worker's processes.", ["process"])
 THREADS = Gauge("clarin_devices_threads", "Threads of a worker's processes.", ["process"])
@@ -74,8 +79,11 @@ class Limits:
 
     @classmethod
     def of(cls, megabytes: int, files: int) -> "Limits":
-        """Take what is set; without a number of *files*, most of what the system lets one process open."""
-        return cls(megabytes << 20, files or int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _FILES_SHARE))
+        """Take what is set; where that is 0, most of what the container may take, and of what the system lets one process open."""
+        return cls(
+            megabytes << 20 or int(_container_memory() * _MEMORY_SHARE),
+            files or int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _FILES_SHARE),
+        )
 
     def over(self, sizes: Collection[Size], times: int = 1) -> str | None:
         """Name what is more than so many *times* too much; None when nothing is."""
@@ -190,6 +198,13 @@ class Vitals:
             self._too_large(what)
         elif too_large:
             log.warning("worker.too_large", young=young)
+
+
+def _container_memory() -> int:
+    try:
+        return min(int(_CONTAINER.read_text()), _MEMORY)
+    except (OSError, ValueError):  # there is none, or it says "max"
+        return _MEMORY
 
 
 def _sample(name: str, **labels: str) -> float:

@@ -31,7 +31,7 @@ from device_worker.sessions.supervisor import POLL_SECONDS
 from device_worker.settings import WorkerSettings
 from device_worker.store import wakes
 from device_worker.vitals import LOSS_WINDOWS, MEASURE_EVERY, Limits, Vitals
-from device_worker.whatsapp import Store
+from device_worker.whatsapp import Store, pooled
 
 log = structlog.get_logger()
 
@@ -113,7 +113,8 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         LOSS_WINDOWS.labels("host-died").inc()
         hold(domain.RESTARTED, True)
 
-    store = Store(settings.whatsapp_database_url, on_change=on_store)
+    through = settings.whatsapp_pooler_url
+    store = Store(settings.whatsapp_database_url, pooler=through, on_change=on_store)
 
     async def publish(records: Sequence[Record]) -> None:
         activity.heard({record.device for record in records})
@@ -121,7 +122,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
 
     pump = Pump(settings.journal_folder, publish)
     host = Host(
-        store=settings.whatsapp_database_url,
+        store=pooled(through) if through else settings.whatsapp_database_url,
         journal=settings.journal_folder,
         segment=settings.journal_segment_bytes,
         capacity=settings.journal_bytes,
@@ -189,7 +190,9 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         host=lambda: host.pid,
         sessions=sessions.by_state,
         connects=lambda: (connects.state, connects.waiting),
-        database_ports={urlsplit(url).port or 5432 for url in (settings.whatsapp_database_url, settings.system_database_url)},
+        database_ports={
+            urlsplit(url).port or 5432 for url in (settings.whatsapp_database_url, through, settings.system_database_url) if url
+        },
         limits=Limits.of(settings.recycle_memory_mb, settings.recycle_files),
         capacity=settings.sessions_max,
         young=timedelta(minutes=settings.recycle_minutes),

@@ -26,6 +26,7 @@ from device_worker.pairing import (
 from device_worker.whatsapp.errors import CallFailed, NotRunning
 from device_worker.whatsapp.library import OS_NAME, Client, Library
 from device_worker.whatsapp.proto import Kind, neonize_pb2, parse
+from device_worker.whatsapp.store import pooled
 
 #: The last word of the library's pairing, as the reason that a user reads of.
 _REASONS = {
@@ -40,6 +41,7 @@ class PairingSettings(Settings):
     """What the child reads; it inherits the worker's environment."""
 
     whatsapp_database_url: PostgresUrl
+    whatsapp_pooler_url: PostgresUrl | None = None
     pairing_seconds: float = Field(LASTS.total_seconds() + 5, gt=0, description="seconds after which nobody is waited for any more")
 
 
@@ -120,7 +122,8 @@ def main() -> NoReturn:
     settings = load(PairingSettings, "device-worker")
     # The library prints to standard output, which leads nowhere here: what we log goes the worker's way, to standard error.
     logging.configure("device-worker-pairing", settings.log_level, sys.stderr)
-    library = Library(settings.whatsapp_database_url)
+    through = settings.whatsapp_pooler_url
+    library = Library(pooled(through) if through else settings.whatsapp_database_url)
     if not (first := sys.stdin.readline()):
         os._exit(0)
     asked = json.loads(first)

@@ -4,6 +4,6 @@ What loads the shared object is in `library` alone, and only the processes that 
 """
 
 from device_worker.whatsapp.errors import CallFailed, Meaning, NotRunning, Sent, StoreWatch
-from device_worker.whatsapp.store import Store, StoreAway
+from device_worker.whatsapp.store import Store, StoreAway, pooled
 
-__all__ = ["CallFailed", "Meaning", "NotRunning", "Sent", "Store", "StoreAway", "StoreWatch"]
+__all__ = ["CallFailed", "Meaning", "NotRunning", "Sent", "Store", "StoreAway", "StoreWatch", "pooled"]

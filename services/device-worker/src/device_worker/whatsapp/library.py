@@ -47,13 +47,14 @@ _THREADS = 64
 def store_url(url: str, idle_seconds: int = 10) -> str:
     """Write the address of whatsmeow's store as the library wants it.
 
-    Each start opens a pool that nothing closes: the server drops what is idle. And the driver's default is TLS, where a
-    local server has none.
+    Each start opens a pool that nothing closes: the server drops what is idle (behind a pooler, see `pooled`, it is the
+    pooler's few connections that count). And the driver's default is TLS, where a local server has none.
     """
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     query.setdefault("sslmode", "disable")
-    query.setdefault("options", f"-c idle_session_timeout={idle_seconds * 1000}")
+    if "binary_parameters" not in query:
+        query.setdefault("options", f"-c idle_session_timeout={idle_seconds * 1000}")
     # The driver reads a plus as a plus, so a blank must be %20.
     return urlunsplit(parts._replace(scheme="postgres", query=urlencode(query).replace("+", "%20")))
 

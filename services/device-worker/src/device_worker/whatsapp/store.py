@@ -8,6 +8,7 @@ stops, and by its socket when it dies, before whatsmeow's next query fails.
 import asyncio
 import contextlib
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
@@ -17,6 +18,16 @@ log = structlog.get_logger()
 _CONNECT_SECONDS = 3.0
 _PROBE_EVERY = 0.25
 _ASK_EVERY = 2.0
+
+
+def pooled(url: str) -> str:
+    """Write the address of a pooler in transaction mode so that the library can work through it.
+
+    Without binary parameters the driver prepares each statement on one connection and uses it on another. And its
+    time-out for idle connections, which the server would be told in ``options``, is the pooler's affair.
+    """
+    return f"{url}{'&' if urlsplit(url).query else '?'}binary_parameters=yes"
+
 
 Errors = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -28,9 +39,14 @@ class StoreAway(Exception):
 class Store:
     """Watches the database; `there` is set while it answers."""
 
-    def __init__(self, url: str, *, on_change: Callable[[bool], None]) -> None:
-        """Call *on_change* on the loop, with False when the database goes and True when it is back."""
-        self._url = url
+    def __init__(self, url: str, *, pooler: str | None = None, on_change: Callable[[bool], None]) -> None:
+        """Call *on_change* on the loop, with False when the database goes and True when it is back.
+
+        Args:
+            pooler: What the library's connections go through, where they do: with it away the database is away.
+        """
+        self._url, self._pooler_url = url, pooler
+        self._pooler: asyncpg.Connection | None = None
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
         self._doubt = asyncio.Event()
@@ -68,9 +84,22 @@ class Store:
                 await _either(self._doubt, stopping, _ASK_EVERY)
         finally:
             await self._drop()
+            await self._drop_pooler()
 
     async def _probe(self) -> None:
         await self._ask("select 1")
+        if self._pooler_url is None:
+            return
+        async with self._lock:
+            try:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    if self._pooler is None or self._pooler.is_closed():
+                        self._pooler = await asyncpg.connect(self._pooler_url, timeout=_CONNECT_SECONDS, statement_cache_size=0)
+                        self._pooler.add_termination_listener(self._terminated)
+                    await self._pooler.execute("select 1")  # without arguments, it is not prepared
+            except Errors as error:
+                await self._drop_pooler()
+                raise StoreAway(f"pooler: {type(error).__name__}") from error
 
     async def _ask(self, statement: str, *arguments: object) -> object:
         async with self._lock:
@@ -97,6 +126,13 @@ class Store:
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
+        await self._close(connection)
+
+    async def _drop_pooler(self) -> None:
+        connection, self._pooler = self._pooler, None
+        await self._close(connection)
+
+    async def _close(self, connection: asyncpg.Connection | None) -> None:
         if connection is not None:
             connection.remove_termination_listener(self._terminated)
             with contextlib.suppress(*Errors):
