@@ -66,7 +66,7 @@ def answers(url):
 @pytest.mark.timeout(150)
 def test_it_says_what_runs_where_once_all_is_ready(system, folder):
     ready = json.loads((folder / "ready.json").read_text())
-    assert set(ready["pids"]) == EVERYONE
+    assert set(ready["pids"]) - {"pgbouncer"} == EVERYONE  # which only some machines have
     assert all(lives(process) for process in family(ready["pids"].values()))
     assert answers(f"{ready['url']}/health/ready")
     assert ready["postgres"].startswith("postgresql://postgres:")

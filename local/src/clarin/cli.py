@@ -45,12 +45,15 @@ def up(
     ready_file: Annotated[Path | None, typer.Option(help="Written, as JSON, once all is ready.")] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once all is ready; `clarin down` ends it.")] = False,
     demo: Annotated[bool, typer.Option("--demo", help="Set up an account with numbers, customers and chats.")] = False,
+    pooler: Annotated[bool, typer.Option(envvar="CLARIN_POOLER", help="Use PgBouncer for the sessions, if this machine has it.")] = True,
 ) -> None:
     """Start everything and keep it alive until Ctrl-C or SIGTERM."""
     from clarin.up import Options
     from clarin.up import up as run
 
-    options = Options(data=data, port=port, host=host, workers=workers, realtimes=realtimes, sim=sim, ready_file=ready_file, demo=demo)
+    options = Options(
+        data=data, port=port, host=host, workers=workers, realtimes=realtimes, sim=sim, ready_file=ready_file, demo=demo, pooler=pooler
+    )
     try:
         raise typer.Exit(_detached(data) if detach else run(options, console))
     except AlreadyRuns as error:

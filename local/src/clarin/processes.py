@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,7 +65,7 @@ WORKER = Kind(
     stage=Stage.WORKER,
     database="devices",
     bus="devices",
-    given=("CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_DATA_DIR", "CLARIN_ENCRYPTION_KEY", "CLARIN_MEDIA_URL"),
+    given=("CLARIN_WHATSAPP_DATABASE_URL", "CLARIN_WHATSAPP_POOLER_URL", "CLARIN_DATA_DIR", "CLARIN_ENCRYPTION_KEY", "CLARIN_MEDIA_URL"),
 )
 CONVERSATIONS = Kind(
     name="conversations",
@@ -152,6 +152,7 @@ class Addresses:
     nats_port: int
     redis_url: str = field(repr=False)
     sim_url: str | None = None
+    pooler_port: int | None = None
     realtimes: int = 1
     public_url: str | None = None
 
@@ -234,6 +235,9 @@ def _shared(folder: Folder, at: Addresses) -> dict[str, str]:
         "CLARIN_DATA_DIR": str(folder.root / "worker"),
         "CLARIN_MEDIA_URL": (folder.root / "media").absolute().as_uri(),
     }
+    if at.pooler_port:
+        through = replace(at, postgres_port=at.pooler_port)
+        shared["CLARIN_WHATSAPP_POOLER_URL"] = dsn(folder, through, WHATSAPP, WHATSAPP)
     if at.sim_url:
         shared["CLARIN_SIM_URL"] = at.sim_url
     if at.public_url:

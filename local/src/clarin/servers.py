@@ -1,4 +1,4 @@
-"""The three servers of one installation, and what must stand in them before a service starts."""
+"""The servers of one installation, and what must stand in them before a service starts."""
 
 import asyncio
 import os
@@ -9,21 +9,23 @@ from urllib.parse import urlsplit
 import asyncpg
 from servicekit import bus
 from servicekit.bus.permissions import MIGRATOR, permissions
-from servicekit.embedded import Nats, Postgres, User, Valkey
+from servicekit.embedded import Nats, PgBouncer, Postgres, Server, User, Valkey, pgbouncer
 from servicekit.migrations import provision
 
 from clarin.folder import Folder
-from clarin.processes import BUS_USERS, DATABASE, SCHEMAS, WHATSAPP, Addresses, migrations
+from clarin.processes import BUS_USERS, DATABASE, SCHEMAS, WHATSAPP, Addresses, dsn, migrations
 
 #: Who may do everything on the bus: the person at the machine.
 ADMIN = "admin"
 
 
 class Servers:
-    """PostgreSQL, NATS and Valkey over one data folder; not started yet."""
+    """PostgreSQL, NATS and Valkey over one data folder, and PgBouncer where the machine has one; not started yet."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, *, pooler: bool = True) -> None:
+        """*pooler*: whatsmeow's many connections go through PgBouncer, if there is one."""
         self._folder = folder
+        self.pooler: PgBouncer | None = None
         self.postgres = Postgres(folder.root / "postgres", port=folder.port("postgres"), log=folder.logs / "postgres.log")
         known = {name: User(password=folder.password(f"nats.{name}"), permissions=permissions(name)) for name in (MIGRATOR, *BUS_USERS)}
         known[ADMIN] = User(password=folder.password(f"nats.{ADMIN}"))
@@ -32,10 +34,29 @@ class Servers:
             folder.root / "valkey", port=folder.port("valkey"), log=folder.logs / "valkey.log", password=folder.password("valkey")
         )
 
+        if pooler and (program := pgbouncer.find()) is not None:
+            self.pooler = PgBouncer(
+                folder.root / "pgbouncer",
+                program=program,
+                database_url=dsn(folder, self.addresses, WHATSAPP, WHATSAPP),
+                port=folder.port("pgbouncer"),
+                log=folder.logs / "pgbouncer.log",
+            )
+
+    @property
+    def every(self) -> list[Server]:
+        """All that run."""
+        return [self.postgres, self.nats, self.valkey, *([self.pooler] if self.pooler else [])]
+
     @property
     def addresses(self) -> Addresses:
         """Where they are."""
-        return Addresses(postgres_port=self.postgres.port, nats_port=self.nats.port, redis_url=self.valkey.url)
+        return Addresses(
+            postgres_port=self.postgres.port,
+            nats_port=self.nats.port,
+            redis_url=self.valkey.url,
+            pooler_port=self.pooler.port if self.pooler else None,
+        )
 
     async def provision(self) -> None:
         """Databases, roles, tables, streams and buckets are there and of this version; safe to repeat."""

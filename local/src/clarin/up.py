@@ -38,6 +38,7 @@ class Options:
     sim: bool = True
     ready_file: Path | None = None
     demo: bool = False
+    pooler: bool = True
 
 
 class Up:
@@ -47,7 +48,7 @@ class Up:
         self.options = options
         self.console = console
         self.folder = Folder(options.data)
-        self.servers = Servers(self.folder)
+        self.servers = Servers(self.folder, pooler=options.pooler)
         self.supervisor = Supervisor(self._say, self._tell)
         self.programs: list[Program] = []
         self.sim: Program | None = None
@@ -84,9 +85,7 @@ class Up:
     async def _start(self) -> None:
         began = time.monotonic()
         rotate(self.folder.logs)
-        await asyncio.gather(
-            *(self.supervisor.keep(server, Stage.SERVER) for server in (self.servers.postgres, self.servers.nats, self.servers.valkey))
-        )
+        await asyncio.gather(*(self.supervisor.keep(server, Stage.SERVER) for server in self.servers.every))
         provisioned = asyncio.create_task(self.servers.provision())
         at = self.servers.addresses
         if self.options.sim:
