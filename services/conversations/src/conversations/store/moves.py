@@ -82,6 +82,7 @@ def _assigned(move: Move, at: datetime) -> ChatAssigned:
         at=at,
         way=way,
         previous_id=_public(ids.USER, before.assignee),
+        previous_team_id=_public(ids.TEAM, before.team),
         note=move.note,
         actor=move.actor,
     )
