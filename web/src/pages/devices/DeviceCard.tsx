@@ -4,29 +4,22 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
-import type { Device, DeviceState, Page } from "@/api/types";
+import type { Device, Page } from "@/api/types";
 import { KEYS, withDevice } from "@/realtime/apply";
 import { phoneText } from "@/shell/phone";
 import { useShowProblem } from "@/shell/problems";
-
-const COLOR: Record<DeviceState, string> = {
-  new: "gray",
-  pairing: "yellow",
-  connecting: "yellow",
-  connected: "teal",
-  disconnected: "gray",
-  logged_out: "orange",
-  banned: "red",
-  replaced: "orange",
-  failed: "red",
-};
+import { COLOR, useMoment, useStanding } from "./standing";
 
 type Ask = "logout" | "delete";
 
-export function DeviceCard({ device, mayManage, onPair }: { device: Device; mayManage: boolean; onPair: () => void }) {
+type Props = { device: Device; mayManage: boolean; onPair: () => void; onDetails: () => void };
+
+export function DeviceCard({ device, mayManage, onPair, onDetails }: Props) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const showProblem = useShowProblem();
+  const { why, remedy } = useStanding();
+  const moment = useMoment();
   const [ask, setAsk] = useState<Ask>();
   const act = useMutation({
     mutationFn: async (action: "connect" | "disconnect" | Ask) => {
@@ -87,22 +80,48 @@ export function DeviceCard({ device, mayManage, onPair }: { device: Device; mayM
           {t(`devices.state.${device.state}`)}
         </Badge>
         {device.state !== "connected" && (
-          <Text size="xs" c="dimmed" flex={1}>
-            {t(`devices.hint.${device.state}`)}
-          </Text>
+          <div>
+            <Text size="xs" c="dimmed">
+              {why(device)}
+              {device.until && ` ${t("number.until", { at: moment(device.until) })}`}
+            </Text>
+            {remedy(device) && (
+              <Text size="xs" fw={600}>
+                {remedy(device)}
+              </Text>
+            )}
+          </div>
         )}
-        {mayManage && idle && (
+        {(device.labels ?? []).length > 0 && (
+          <Group gap={4}>
+            {(device.labels ?? []).map((label) => (
+              <Badge key={label} size="sm" variant="outline" color="gray" style={{ textTransform: "none" }}>
+                {label}
+              </Badge>
+            ))}
+          </Group>
+        )}
+        <Group mt="auto" gap="xs" grow>
           <Button
-            variant="light"
+            variant="default"
             size="xs"
-            mt="auto"
-            leftSection={<IconPlugConnected size={16} />}
-            loading={act.isPending}
-            onClick={() => (unlinked ? onPair() : act.mutate("connect"))}
+            onClick={onDetails}
+            aria-label={t("number.detailsOf", { name: device.name })}
           >
-            {t("devices.connect")}
+            {t("number.details")}
           </Button>
-        )}
+          {mayManage && idle && (
+            <Button
+              variant="light"
+              size="xs"
+              leftSection={<IconPlugConnected size={16} />}
+              loading={act.isPending}
+              onClick={() => (unlinked ? onPair() : act.mutate("connect"))}
+            >
+              {t("devices.connect")}
+            </Button>
+          )}
+        </Group>
       </Stack>
       <Modal
         opened={ask !== undefined}

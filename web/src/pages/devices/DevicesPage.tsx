@@ -24,6 +24,7 @@ import { useMayManage } from "@/session/session";
 import { Failure } from "@/shell/Failure";
 import { useShowProblem } from "@/shell/problems";
 import { DeviceCard } from "./DeviceCard";
+import { NumberDrawer } from "./NumberDrawer";
 import { PairDialog } from "./PairDialog";
 
 export function DevicesPage() {
@@ -32,8 +33,10 @@ export function DevicesPage() {
   const devices = useQuery({ queryKey: KEYS.devices, queryFn: api.devices });
   const [adding, add] = useDisclosure();
   const [pairing, setPairing] = useState<string>();
+  const [shown, setShown] = useState<string>();
   const items = devices.data?.items ?? [];
   const device = items.find((item) => item.id === pairing);
+  const detailed = items.find((item) => item.id === shown);
 
   return (
     <ScrollArea h="100%" type="auto">
@@ -88,12 +91,19 @@ export function DevicesPage() {
         ) : (
           <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }}>
             {items.map((item) => (
-              <DeviceCard key={item.id} device={item} mayManage={mayManage} onPair={() => setPairing(item.id)} />
+              <DeviceCard
+                key={item.id}
+                device={item}
+                mayManage={mayManage}
+                onPair={() => setPairing(item.id)}
+                onDetails={() => setShown(item.id)}
+              />
             ))}
           </SimpleGrid>
         )}
       </Stack>
       <NewDevice opened={adding} onClose={add.close} onCreated={setPairing} />
+      {detailed && <NumberDrawer device={detailed} mayManage={mayManage} onClose={() => setShown(undefined)} />}
       {device && <PairDialog device={device} onClose={() => setPairing(undefined)} />}
     </ScrollArea>
   );
