@@ -264,8 +264,10 @@ def test_who_sees_some_numbers_only_is_told_of_these_alone(role):
     assert may_see(view, a_happened(1, audience=Audience(device=DEVICES[0])))
     assert allowed(view, "qr_code", About.NUMBER, Audience(device=DEVICES[0])) is (role is not Role.AGENT)
     for audience in (Audience(device=DEVICES[1]), Audience()):
-        for about in About:
+        for about in (About.CHAT, About.NUMBER):
             assert not may_see(view, a_happened(1, audience=audience, about=about))
+        assert may_see(view, a_happened(1, audience=audience, about=About.ACCOUNT, frame="tag_changed"))
+        assert may_see(view, a_happened(1, about=About.ACCOUNT, frame="webhook_disabled")) is (role is not Role.AGENT)
 
 
 @pytest.mark.parametrize(("chats", "reads"), [("all", "nobodys team other mine"), ("team", "team mine"), ("own", "mine")])
@@ -295,9 +297,10 @@ def test_an_epoch_says_whether_somebody_sees_what_it_saw_before():
     some = [Access(devices=devices) for devices in (frozenset(), frozenset(DEVICES), frozenset(DEVICES[:1]))]
     views = [a_view(access) for access in (Access(), *some, Access(chats="own"), Access(chats="team"))]
     views += [a_view(Access(chats="own"), PEOPLE[1]), a_view(Access(chats="team", teams=frozenset(TEAMS)))]
-    assert frames.mark("e", views[0]) == "e"
+    views.append(a_view(Access(), role=Role.OWNER))
+    assert frames.mark("e", views[-1]) == "e"
     assert len({frames.mark("e", view) for view in views}) == len(views)
-    same = a_view(Access(devices=frozenset(reversed(DEVICES)), teams=frozenset(TEAMS)), PEOPLE[1], Role.OWNER)
+    same = a_view(Access(devices=frozenset(reversed(DEVICES)), teams=frozenset(TEAMS)), PEOPLE[1])
     assert frames.mark("e", same) == frames.mark("e", views[2])
 
 

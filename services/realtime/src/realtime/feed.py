@@ -19,12 +19,20 @@ from realtime.chats import Chats
 from realtime.frames import About, Happened, View, allowed
 from realtime.hub import Hub, Ring
 
-#: Whose facts are about chats, or about what stands on one: who reads the chat is told. Of all others: who sees the number.
-_OF_CHATS = frozenset({"conversations", "pipeline"})
+#: What the whole account shares: everybody is told.
+_SHARED = frozenset({"tag_changed", "pipeline_changed", "pipeline_deleted"})
+
+
+def _about(service: str, frame: str) -> About:
+    """Tell what decides who may see a frame: where nothing else is known, who reads the chat that it is about."""
+    if frame in _SHARED or service == "webhooks":
+        return About.ACCOUNT
+    return About.NUMBER if service == "devices" else About.CHAT
+
 
 #: The frame of each event that becomes one, with what decides who may see it, by its subject without the tenant.
 FRAMES: dict[str, tuple[str, About]] = {
-    subjects.every(body).removesuffix(".*"): (body.topic.frame, About.CHAT if body.topic.service in _OF_CHATS else About.NUMBER)
+    subjects.every(body).removesuffix(".*"): (body.topic.frame, _about(body.topic.service, body.topic.frame))
     for body in REGISTRY.values()
     if body.topic.public and body.topic.frame
 }

@@ -15,8 +15,8 @@ from contracts.principal import Access, Principal, Role
 #: Of what clients and server say to each other; another number means that an older client would go wrong.
 PROTOCOL = 1
 
-#: Frames for those who manage numbers.
-MANAGERS = frozenset({"qr_code"})
+#: Frames for those who manage numbers and programs.
+MANAGERS = frozenset({"qr_code", "webhook_disabled", "webhook_warning"})
 #: About nothing in particular: for who sees all of the account.
 ANY = Audience()
 
@@ -24,10 +24,11 @@ _ALL = Access()
 
 
 class About(Enum):
-    """What decides who may see a fact of an audience: which chats somebody reads, or only which numbers it sees."""
+    """What decides who may see a fact of an audience: which chats somebody reads, which numbers it sees, or neither."""
 
     CHAT = "chat"
     NUMBER = "number"
+    ACCOUNT = "account"
 
 
 class Wire(Enum):
@@ -93,7 +94,7 @@ def allowed(view: View, frame: str, about: About, audience: Audience | None) -> 
     if frame in MANAGERS and not view.manager:
         return False
     access = view.access
-    if access is _ALL or access == _ALL:
+    if about is About.ACCOUNT or access == _ALL:
         return True
     if audience is None:
         return False
@@ -105,11 +106,11 @@ def allowed(view: View, frame: str, about: About, audience: Audience | None) -> 
 
 
 def mark(epoch: str, view: View) -> str:
-    """Name *epoch* as *view* knows it: as it is for who sees all, otherwise with a mark of what it sees."""
-    if view.whole:
+    """Name *epoch* as *view* knows it: as it is for who sees all and manages it, otherwise with a mark of what it sees."""
+    if view.whole and view.manager:
         return epoch
     access = view.access
-    parts = [access.chats.encode(), view.who.bytes if view.who else b""]
+    parts = [b"manager" if view.manager else b"", access.chats.encode(), view.who.bytes if view.who else b""]
     parts.append(b"*" if access.devices is None else b"".join(sorted(device.bytes for device in access.devices)))
     parts.append(b"".join(sorted(team.bytes for team in access.teams)))
     return f"{epoch}.{hashlib.sha256(b'|'.join(parts)).hexdigest()[:12]}"
