@@ -35,6 +35,7 @@ EVERY: dict[str, Access] = {
             (subjects.EVENTS, "conversations-media"),
             (subjects.EVENTS, "conversations-people"),
             (subjects.EVENTS, "conversations-accounts"),
+            (subjects.EVENTS, "conversations-figures"),
             (subjects.COMMANDS, "conversations-orders"),
         )
     ),

@@ -23,6 +23,7 @@ PREFIXES: dict[str, str] = {
     "/api/replies": "conversations",
     "/api/hours": "conversations",
     "/api/assignment": "conversations",
+    "/api/dashboard": "conversations",
     "/api/bot": "bot",
     "/api/webhooks": "webhooks",
     "/api/events": "webhooks",

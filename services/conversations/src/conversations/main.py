@@ -12,7 +12,7 @@ from servicekit.outbox import Relay
 from servicekit.run import Service, service
 
 from conversations import api, timers
-from conversations.consumers import accounts, answers, orders, people, whatsapp
+from conversations.consumers import accounts, answers, figures, orders, people, whatsapp
 from conversations.settings import ConversationsSettings
 
 SCHEMA = "conversations"
@@ -31,6 +31,7 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
     process.background(whatsapp.DURABLE, bus.consumer(durable))
     process.background(accounts.DURABLE, bus.consumer(accounts.consumer(db)))
     process.background(people.DURABLE, bus.consumer(people.consumer(db)))
+    process.background(figures.DURABLE, bus.consumer(figures.consumer(db)))
     told = orders.consumer(db, expiry=settings.send_expiry, sees=lambda user, chat: verifier.access_of(user).sees(chat.device))
     process.background(orders.DURABLE, bus.consumer(told))
     await process.enter(_answering(bus, db))

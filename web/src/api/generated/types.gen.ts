@@ -165,6 +165,24 @@ export type ActorOut = {
 };
 
 /**
+ * Agent
+ *
+ * One person's part.
+ *
+ * Attributes:
+ * handled: Chats in which they wrote.
+ * open_now: Chats that are theirs and open at this moment.
+ */
+export type Agent = {
+    first_response: Waited;
+    handled: number;
+    id: string;
+    name: string | null;
+    open_now: number;
+    sent: number;
+};
+
+/**
  * Assign
  *
  * Who should answer, and in which team's queue; what is left out stays, null takes it away.
@@ -646,27 +664,37 @@ export type Counts = {
 };
 
 /**
+ * Dashboard
+ *
+ * The account's figures, on the numbers that the caller sees.
+ *
+ * Attributes:
+ * previous: As many days before the first one.
+ * open_now: Chats that are open at this moment; of them *unassigned_now* are nobody's, and in *waiting_now* a customer waits.
+ * agents: Everybody's for who administers the account, else the caller's own.
+ */
+export type Dashboard = {
+    agents: Array<Agent>;
+    days: Array<Day>;
+    hours: Array<Hour>;
+    numbers: Array<Number>;
+    open_now: number;
+    period: Period;
+    previous: Period;
+    time_zone: string;
+    unassigned_now: number;
+    waiting_now: number;
+};
+
+/**
  * Day
  *
- * One day of the account.
+ * Messages of one day of the account; of each day of the period one.
  */
 export type Day = {
-    /**
-     * Answered
-     */
-    answered: number;
-    /**
-     * Day
-     */
     day: string;
-    /**
-     * Handed Over
-     */
-    handed_over: number;
-    /**
-     * Unknown
-     */
-    unknown: number;
+    received: number;
+    sent: number;
 };
 
 /**
@@ -1377,6 +1405,17 @@ export type Holiday = {
     date: string;
     name?: string;
     spans?: Array<Span>;
+};
+
+/**
+ * Hour
+ *
+ * Messages of one hour of the day (0 to 23), over all days of the period.
+ */
+export type Hour = {
+    hour: number;
+    received: number;
+    sent: number;
 };
 
 /**
@@ -2712,6 +2751,19 @@ export type Notify = {
 };
 
 /**
+ * Number
+ *
+ * One number's part.
+ */
+export type Number = {
+    active: number;
+    id: string;
+    name: string | null;
+    received: number;
+    sent: number;
+};
+
+/**
  * NumberPut
  *
  * What shall be different on a number.
@@ -3449,6 +3501,23 @@ export type PasswordReset = {
      * Token
      */
     token: string;
+};
+
+/**
+ * Period
+ *
+ * What happened from the first to the last day, both of them included.
+ *
+ * Attributes:
+ * active: Chats in which anything was said.
+ */
+export type Period = {
+    active: number;
+    first: string;
+    first_response: Waited;
+    last: string;
+    received: number;
+    sent: number;
 };
 
 /**
@@ -5140,6 +5209,17 @@ export type UserOut = {
      * Teams
      */
     teams?: Array<string>;
+};
+
+/**
+ * Waited
+ *
+ * How long customers waited for a person's first word, in seconds; null where nobody got one.
+ */
+export type Waited = {
+    count: number;
+    median_seconds: number | null;
+    p90_seconds: number | null;
 };
 
 /**
@@ -9856,6 +9936,200 @@ export type ContactsRenameResponses = {
 };
 
 export type ContactsRenameResponse = ContactsRenameResponses[keyof ContactsRenameResponses];
+
+export type DashboardReadDashboardData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * First
+         *
+         * A day of the account; left out: the last day alone.
+         */
+        first?: string | null;
+        /**
+         * Last
+         *
+         * A day of the account; left out: today.
+         */
+        last?: string | null;
+        /**
+         * Device Id
+         */
+        device_id?: string | null;
+    };
+    url: '/api/dashboard';
+};
+
+export type DashboardReadDashboardErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `period-invalid`: This is no period. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DashboardReadDashboardError = DashboardReadDashboardErrors[keyof DashboardReadDashboardErrors];
+
+export type DashboardReadDashboardResponses = {
+    /**
+     * It is done.
+     */
+    200: Dashboard;
+};
+
+export type DashboardReadDashboardResponse = DashboardReadDashboardResponses[keyof DashboardReadDashboardResponses];
+
+export type DashboardExportDashboardData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Table
+         *
+         * Which one.
+         */
+        table?: 'agents' | 'numbers' | 'days' | 'hours';
+        /**
+         * First
+         *
+         * A day of the account; left out: the last day alone.
+         */
+        first?: string | null;
+        /**
+         * Last
+         *
+         * A day of the account; left out: today.
+         */
+        last?: string | null;
+        /**
+         * Device Id
+         */
+        device_id?: string | null;
+    };
+    url: '/api/dashboard/export';
+};
+
+export type DashboardExportDashboardErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `period-invalid`: This is no period. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type DashboardExportDashboardError = DashboardExportDashboardErrors[keyof DashboardExportDashboardErrors];
+
+export type DashboardExportDashboardResponses = {
+    /**
+     * A table.
+     */
+    200: string;
+};
+
+export type DashboardExportDashboardResponse = DashboardExportDashboardResponses[keyof DashboardExportDashboardResponses];
 
 export type DevicesListAllData = {
     body?: never;

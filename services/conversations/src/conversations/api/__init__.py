@@ -1,6 +1,6 @@
 """The public routes of the inbox."""
 
-from conversations.api import assignment, chats, contacts, hours, messages, notes, replies, scheduled, settling, tags
+from conversations.api import assignment, chats, contacts, dashboard, hours, messages, notes, replies, scheduled, settling, tags
 
 ROUTERS = (
     chats.router,
@@ -14,4 +14,5 @@ ROUTERS = (
     replies.router,
     assignment.router,
     hours.router,
+    dashboard.router,
 )

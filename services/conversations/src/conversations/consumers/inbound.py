@@ -16,13 +16,16 @@ from contracts.ids import ChatId, ContactId, MessageId, TenantId
 from contracts.views import MessageStatus
 from contracts.whatsapp import Address
 
+from conversations.consumers.acts import act_of
 from conversations.consumers.batch import Batch
+from conversations.domain.acts import KINDS, Act
 from conversations.domain.identities import PERSONAL, Alias, Plan, alias, participant
 from conversations.domain.messages import NOTES, PLACEHOLDER, clean
 from conversations.domain.standing import Standing
-from conversations.store import identities, messages, receipts
+from conversations.store import identities, media, messages, receipts
 from conversations.store.chats import Growth, Held, Thread
-from conversations.store.messages import Row, fields
+from conversations.store.media import Expected
+from conversations.store.messages import File, More, QuotedThen, Row, fields, file_of
 from conversations.store.moves import Move
 from conversations.store.receipts import Pending
 
@@ -36,6 +39,7 @@ class Inbound:
         known: How many were here already, or came twice in this batch.
         replaced: Placeholders that have their content now.
         pending: Ticks that were waiting for one of these messages.
+        acts: What was done to other messages.
     """
 
     batch: Batch
@@ -43,6 +47,8 @@ class Inbound:
     known: int = 0
     replaced: list[Row] = field(default_factory=list)
     pending: list[Pending] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=list)
+    fetches: list[Envelope[Any]] = field(default_factory=list)
     growth: dict[tuple[TenantId, ChatId], Growth] = field(default_factory=dict)
     _threads: list[Thread] = field(default_factory=list)
 
@@ -65,6 +71,10 @@ class Inbound:
         rows: dict[object, Row] = {}
         addresses: dict[MessageId, Address] = {}
         for envelope, thread in zip(self.batch.observed, self._threads, strict=True):
+            if envelope.data.kind in KINDS:
+                if (act := act_of(envelope, threads[thread], thread.contact)) is not None:
+                    self.acts.append(act)
+                continue
             row = _row(envelope, threads[thread], thread.contact)
             present = rows.get(row.name)
             if present is None:
@@ -83,11 +93,22 @@ class Inbound:
         await self._quote(c, stored)
         new = await messages.insert(c, stored)
         self.new = [row for row in stored if row.id in new]
-        self.known = len(self.batch.observed) - len(new)
+        self.known = sum(e.data.kind not in KINDS for e in self.batch.observed) - len(new)
         self.replaced = await messages.fill_placeholders(c, [r for r in stored if r.id not in new and r.kind != PLACEHOLDER])
+        await self._expect_files(c)
         for row in self.new:
             growth = self.growth.setdefault((row.tenant, row.chat), Growth())
             growth.add(row.at, row.id, unseen=row.unseen, shown=row.kind not in NOTES, address=addresses[row.id], asks=_asks(row))
+
+    async def _expect_files(self, c: asyncpg.Connection) -> None:
+        """Every file has its row, and is fetched: at once, or of an old message when somebody wants it."""
+        facts = {(e.tenant, e.data.device, e.data.wa_id): e.data for e in self.batch.observed if e.data.media is not None}
+        files: list[Expected] = []
+        for row in (*self.new, *self.replaced):
+            fact = facts.get((row.tenant, row.device, row.wa_id or ""))
+            if fact is not None and fact.media is not None and (file := file_of(row)) is not None and file.id is not None:
+                files.append(Expected(row=row, file=file, source=fact.media.source))
+        self.fetches = await media.expect(c, files)
 
     async def _quote(self, c: asyncpg.Connection, stored: list[Row]) -> None:
         """The messages that answer another one know its id, as far as it is here."""
@@ -197,10 +218,21 @@ def thread_of(tenant: TenantId, device: UUID, chat: Address, contacts: Mapping[A
 
 def _row(envelope: Envelope[MessageObserved], chat: ChatId, contact: ContactId | None) -> Row:
     fact = envelope.data
-    media = None
+    file = None
     if fact.media is not None:
-        told = msgspec.structs.replace(fact.media, file_name=clean(fact.media.file_name), mime=clean(fact.media.mime) or "")
-        media = msgspec.json.encode(told).decode()
+        told = fact.media
+        file = File(
+            id=ids.new(),
+            mime=clean(told.mime) or "application/octet-stream",
+            size=told.size,
+            file_name=clean(told.file_name),
+            seconds=told.seconds,
+            width=told.width,
+            height=told.height,
+            waveform=told.waveform,
+            sha256=told.sha256,
+            state="pending" if told.source is not None else "expired",
+        )
     return Row(
         tenant=envelope.tenant,
         id=MessageId(ids.new()),
@@ -215,8 +247,34 @@ def _row(envelope: Envelope[MessageObserved], chat: ChatId, contact: ContactId |
         participant="" if fact.from_me or contact is not None else participant(fact.sender, fact.sender_alt),
         sender_name=None if fact.from_me else clean(fact.push_name),
         text=clean(fact.text),
-        media=media,
+        media=file and msgspec.json.encode(file).decode(),
+        more=_more(fact),
         unseen=not (fact.from_me or fact.history or fact.kind in NOTES),
         history=fact.history,
         ephemeral=fact.ephemeral,
     )
+
+
+def _more(fact: MessageObserved) -> str | None:
+    """Write what few messages have."""
+    quoted = fact.quoted and QuotedThen(kind=fact.quoted.kind, text=fact.quoted.text)
+    more = More(
+        location=fact.location,
+        contacts=fact.contacts,
+        mentions=fact.mentions,
+        quoted=quoted if quoted and (quoted.kind or quoted.text) else None,
+        view_once=fact.view_once,
+        raw=fact.raw,
+    )
+    return None if more == More() else msgspec.json.encode(_storable(msgspec.to_builtins(more))).decode()
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return clean(value)
+        case list() | tuple():
+            return [_storable(one) for one in value]
+        case dict():
+            return {key: _storable(one) for key, one in value.items()}
+    return value

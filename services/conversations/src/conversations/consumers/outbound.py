@@ -201,6 +201,12 @@ class Outbound:
             settled += [t for t in stored if (t.tenant, t.chat) == key and t.wa_id == wa_id]
         return [t for t in ticks if not self._by_name.get(t.name)], settled
 
+    def named(self) -> list[Row]:
+        """Give the messages that have their WhatsApp id since this batch."""
+        for id in self._confirmed:
+            self._rows[id].wa_id = self._state[id].wa_id
+        return [self._rows[id] for id in self._confirmed]
+
     async def _save(self, c: asyncpg.Connection) -> None:
         self._changed = sorted((m for id, m in self._state.items() if m != self._rows[id].ours()), key=lambda m: (m.tenant, m.id))
         await messages.replace(c, sorted(self._copies.values()))

@@ -18,6 +18,7 @@ from servicekit.db import Database, Tx, raw
 
 from conversations import store
 from conversations.consumers import metrics
+from conversations.consumers.acts import Acts
 from conversations.consumers.batch import Batch
 from conversations.consumers.inbound import Inbound
 from conversations.consumers.outbound import Outbound
@@ -58,17 +59,20 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
     await devices.forget(c, batch.deleted)
     people = await identities.resolve(c, batch.people, batch.hints)
 
-    inbound, outbound = Inbound(batch), Outbound(batch)
+    inbound, outbound, acts = Inbound(batch), Outbound(batch), Acts(batch)
     opened = await chats.open(c, inbound.threads(people.contacts))
     known = await chats.find(c, [thread for thread in outbound.threads(people.contacts) if thread not in opened])
     threads: dict[Thread, Any] = {**known, **opened}
     touched = {(thread.tenant, chat) for thread, chat in threads.items()}
     touched |= await messages.chats_of(c, outbound.ids, outbound.names, from_me=True)
     touched |= await messages.chats_of(c, (), outbound.own_names, from_me=False)
+    touched |= await acts.read(c)
     held = await chats.lock(c, touched)
 
     await inbound.store(c, threads)
     await outbound.store(c, people.contacts, threads, inbound)
+    acts.observed = inbound.acts
+    await acts.store(c, [*inbound.new, *inbound.replaced, *outbound.named()])
 
     await chats.grow(c, inbound.growth)
     unread = await chats.recount(c, sorted(outbound.recount))
@@ -83,6 +87,8 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
         *inbound.tell(audiences),
         *outbound.tell(audiences),
         *outbound.tell_read(held, unread),
+        *acts.tell(audiences),
+        *inbound.fetches,
     ]
     if told:
         await outbox.add(tx, *told)

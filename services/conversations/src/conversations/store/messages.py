@@ -10,13 +10,61 @@ import asyncpg
 import msgspec
 from contracts import ids
 from contracts.ids import ChatId, ContactId, DeviceId, MessageId, TenantId, UserId
-from contracts.views import MediaView, Message, MessageStatus, Origin
-from contracts.whatsapp import Media, MessageKind
+from contracts.views import MediaState, MediaView, Message, MessageStatus, Origin, QuotedView, Reaction
+from contracts.whatsapp import Address, ContactCard, Location, MessageKind, Raw
 
+from conversations.domain import links
+from conversations.domain.acts import Mark
 from conversations.domain.messages import Ours
 from conversations.domain.statuses import advance
 
-_media = msgspec.json.Decoder(Media)
+
+class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The file of a message, as the column `media` has it; the table `media` has the rest.
+
+    Attributes:
+        object: Its key in the object store.
+        picture: There may be a small picture of it.
+    """
+
+    mime: str
+    size: int = 0
+    file_name: str | None = None
+    seconds: int | None = None
+    width: int | None = None
+    height: int | None = None
+    waveform: bytes | None = None
+    sha256: str | None = None
+    id: UUID | None = None
+    state: MediaState = "pending"
+    reason: str | None = None
+    object: str | None = None
+    picture: bool = False
+
+
+class QuotedThen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a message answers, as it was said to be then."""
+
+    kind: MessageKind | None = None
+    text: str | None = None
+    from_me: bool | None = None
+
+
+class More(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What few messages have, as the column `more` has it."""
+
+    location: Location | None = None
+    contacts: tuple[ContactCard, ...] = ()
+    mentions: tuple[Address, ...] = ()
+    quoted: QuotedThen | None = None
+    view_once: bool = False
+    raw: Raw | None = None
+
+
+_file = msgspec.json.Decoder(File)
+_more = msgspec.json.Decoder(More)
+_marks = msgspec.json.Decoder(tuple[Mark, ...])
+_NOTHING = More()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +99,10 @@ class Row:
     unseen: bool = False
     history: bool = False
     ephemeral: bool = False
+    more: str | None = None
+    reactions: str | None = None
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
 
     @property
     def name(self) -> tuple[UUID, UUID, str | None, UUID, str, bool]:
@@ -82,7 +134,8 @@ class Row:
 
 COLUMNS = """
     m.tenant, m.id, m.device, m.chat, m.from_me, m.kind, m.status, m.at, h.contact, m.wa_id, m.participant, m.sender_name, m.text, m.reason,
-    m.author, m.by_key, m.origin, m.resend_of, m.media, m.quoted, m.guessed, m.unseen, m.history, m.ephemeral
+    m.author, m.by_key, m.origin, m.resend_of, m.media, m.quoted, m.guessed, m.unseen, m.history, m.ephemeral,
+    m.more, m.reactions, m.edited_at, m.deleted_at
 """
 """Of `messages m` joined with `chats h`; each is named as a field of `Row`."""
 
@@ -98,6 +151,8 @@ def row_of(record: Sequence[Any], start: int = 0) -> Row:
 
 def fields(row: Row) -> dict[str, object]:
     """Give the fields of the public message, as HTTP, socket and webhooks show it."""
+    more = _more.decode(row.more) if row.more else _NOTHING
+    quoted = row.quoted and ids.public(ids.MESSAGE, row.quoted)
     return {
         "id": ids.public(ids.MESSAGE, row.id),
         "chat_id": ids.public(ids.CHAT, row.chat),
@@ -111,11 +166,30 @@ def fields(row: Row) -> dict[str, object]:
         "at": row.at,
         "text": row.text,
         "sender_name": row.sender_name,
-        "media": media_view(row.media) if row.media else None,
-        "quoted_id": row.quoted and ids.public(ids.MESSAGE, row.quoted),
+        "media": media_view(row.tenant, row.media) if row.media else None,
+        "quoted_id": quoted,
         "reason": row.reason,
         "resend_of": row.resend_of and ids.public(ids.MESSAGE, row.resend_of),
+        "location": more.location,
+        "contacts": more.contacts,
+        "reactions": _reactions(row.reactions) if row.reactions else (),
+        "quoted": _quoted(quoted, more.quoted) if quoted or more.quoted else None,
+        "edited_at": row.edited_at,
+        "deleted_at": row.deleted_at,
+        "disappearing": row.ephemeral and not more.view_once,
+        "view_once": more.view_once,
+        "unsupported": more.raw.what if more.raw is not None and row.kind == "unsupported" else None,
     }
+
+
+def _reactions(text: str) -> tuple[Reaction, ...]:
+    marks = _marks.decode(text)
+    return tuple(Reaction(emoji=m.emoji, from_me=m.from_me, at=m.at, sender_name=m.name) for m in marks if m.emoji)
+
+
+def _quoted(id: str | None, then: QuotedThen | None) -> QuotedView:
+    said = then or QuotedThen()
+    return QuotedView(id=id, kind=said.kind, text=said.text, from_me=said.from_me)
 
 
 def view(row: Row) -> Message:
@@ -123,10 +197,29 @@ def view(row: Row) -> Message:
     return Message(**fields(row))  # type: ignore[arg-type]
 
 
-def media_view(text: str) -> MediaView:
-    """Show the file of a message; without an object in the store it is still ``pending``."""
-    media = _media.decode(text)
-    return MediaView(mime=media.mime, size=media.size, file_name=media.file_name, state="ready" if media.object else "pending")
+def file_of(row: Row) -> File | None:
+    """Give the file of a message."""
+    return _file.decode(row.media) if row.media else None
+
+
+def media_view(tenant: TenantId, text: str) -> MediaView:
+    """Show the file of a message, with where it can be had once it is here."""
+    file = _file.decode(text)
+    ready = file.state == "ready" and file.id is not None
+    return MediaView(
+        id=file.id and ids.public(ids.MEDIA, file.id),
+        mime=file.mime,
+        size=file.size,
+        file_name=file.file_name,
+        state=file.state,
+        url=links.address(tenant, file.id) if ready and file.id else None,
+        thumbnail_url=links.address(tenant, file.id, thumbnail=True) if ready and file.id and file.picture else None,
+        seconds=file.seconds,
+        width=file.width,
+        height=file.height,
+        waveform=tuple(file.waveform) if file.waveform else None,
+        reason=file.reason,
+    )
 
 
 async def insert(c: asyncpg.Connection, rows: Sequence[Row]) -> set[MessageId]:
@@ -136,14 +229,14 @@ async def insert(c: asyncpg.Connection, rows: Sequence[Row]) -> set[MessageId]:
     inserted = await c.fetch(
         """
         insert into messages (tenant, id, device, chat, from_me, kind, status, at, wa_id, participant, sender_name, text, media, quoted,
-                              unseen, history, ephemeral, author, by_key, origin, resend_of)
+                              unseen, history, ephemeral, author, by_key, origin, resend_of, more)
         select u.tenant, u.id, u.device, u.chat, u.from_me, u.kind, u.status, u.at, u.wa_id, u.participant, u.sender_name, u.text,
-               u.media::jsonb, u.quoted, u.unseen, u.history, u.ephemeral, u.author, u.by_key, u.origin, u.resend_of
+               u.media::jsonb, u.quoted, u.unseen, u.history, u.ephemeral, u.author, u.by_key, u.origin, u.resend_of, u.more::jsonb
           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bool[], $6::text[], $7::text[], $8::timestamptz[], $9::text[],
                       $10::text[], $11::text[], $12::text[], $13::text[], $14::uuid[], $15::bool[], $16::bool[], $17::bool[], $18::uuid[],
-                      $19::bool[], $20::text[], $21::uuid[])
+                      $19::bool[], $20::text[], $21::uuid[], $22::text[])
             as u (tenant, id, device, chat, from_me, kind, status, at, wa_id, participant, sender_name, text, media, quoted,
-                  unseen, history, ephemeral, author, by_key, origin, resend_of)
+                  unseen, history, ephemeral, author, by_key, origin, resend_of, more)
         on conflict (tenant, device, wa_id, chat, participant, from_me) where wa_id is not null do nothing
         returning id
         """,
@@ -168,6 +261,7 @@ async def insert(c: asyncpg.Connection, rows: Sequence[Row]) -> set[MessageId]:
         [r.by_key for r in rows],
         [r.made_by for r in rows],
         [r.resend_of for r in rows],
+        [r.more for r in rows],
     )
     return {record[0] for record in inserted}
 
@@ -180,10 +274,11 @@ async def fill_placeholders(c: asyncpg.Connection, contents: Sequence[Row]) -> l
         f"""
         update messages m
            set kind = u.kind, text = u.text, media = u.media::jsonb, quoted = u.quoted, ephemeral = u.ephemeral,
+               more = u.more::jsonb,
                sender_name = coalesce(u.sender_name, m.sender_name)
           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::bool[], $7::text[], $8::text[], $9::text[],
-                      $10::uuid[], $11::bool[], $12::text[])
-            as u (tenant, device, wa_id, chat, participant, from_me, kind, text, media, quoted, ephemeral, sender_name),
+                      $10::uuid[], $11::bool[], $12::text[], $13::text[])
+            as u (tenant, device, wa_id, chat, participant, from_me, kind, text, media, quoted, ephemeral, sender_name, more),
                chats h
          where (m.tenant, m.device, m.wa_id, m.chat, m.participant, m.from_me)
              = (u.tenant, u.device, u.wa_id, u.chat, u.participant, u.from_me)
@@ -202,6 +297,7 @@ async def fill_placeholders(c: asyncpg.Connection, contents: Sequence[Row]) -> l
         [r.quoted for r in contents],
         [r.ephemeral for r in contents],
         [r.sender_name for r in contents],
+        [r.more for r in contents],
     )
     return [row_of(record) for record in records]
 
@@ -418,7 +514,7 @@ async def move(c: asyncpg.Connection, tenant: TenantId, kept: ChatId, gone: Chat
             """
             update messages s
                set kind = case when s.kind = 'undecryptable' then g.kind else s.kind end, text = coalesce(s.text, g.text),
-                   media = coalesce(s.media, g.media), status = $4, unseen = s.unseen and g.unseen
+                   media = coalesce(s.media, g.media), more = coalesce(s.more, g.more), status = $4, unseen = s.unseen and g.unseen
               from messages g where s.tenant = $1 and s.id = $2 and g.tenant = $1 and g.id = $3
             """,
             tenant,

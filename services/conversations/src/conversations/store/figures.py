@@ -1,0 +1,317 @@
+"""The figures of the dashboard: recounts of what stands in the messages, hour by hour and chat by chat.
+
+A recount costs more than adding one, and is right whatever came twice, late, out of order or was merged away.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from contracts.ids import ChatId, DeviceId, TenantId, UserId
+
+from conversations.domain.messages import NOTES
+
+#: As far back as it is looked for the customer's word that somebody has answered now.
+PATIENCE_DAYS = 14
+#: Sent for certain; what failed or waits is not counted.
+SENT = ("sent", "delivered", "read", "played")
+#: What is no person's answer.
+AUTOMATIC = ("bot", "automation", "schedule")
+
+NOBODY = UUID(int=0)
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in a period, on the numbers that the caller sees."""
+
+    received: int
+    sent: int
+    active: int
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages of one number in one hour of a day, or of one number, day or hour of the day: what is not asked for is None."""
+
+    received: int
+    sent: int
+    device: DeviceId | None = None
+    day: date | None = None
+    hour: int | None = None
+    active: int = 0
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person did: chats with a message of theirs, messages, and how long customers waited for their first word (seconds)."""
+
+    author: UserId
+    handled: int
+    sent: int
+    responses: int = 0
+    median: float | None = None
+    p90: float | None = None
+
+
+class Waits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long customers waited for a person's word, in seconds."""
+
+    responses: int
+    median: float | None
+    p90: float | None
+
+
+async def lock(c: asyncpg.Connection, tenants: Collection[TenantId]) -> None:
+    """Nobody else recounts these accounts until the transaction ends; what the others have committed is seen from here on."""
+    await c.execute(
+        "select pg_advisory_xact_lock(hashtextextended('figures ' || t, 0)) from unnest($1::text[]) as t", sorted(map(str, tenants))
+    )
+
+
+async def recount(c: asyncpg.Connection, touched: Sequence[tuple[TenantId, ChatId, datetime]]) -> None:
+    """The figures of every hour, day and wait that the messages of these chats at these times are part of are as the messages say."""
+    tenants = [tenant for tenant, _, _ in touched]
+    chats = [chat for _, chat, _ in touched]
+    times = [at for _, _, at in touched]
+    await c.execute(_HOURS, tenants, times, [*NOTES], [*SENT])
+    await c.execute(_CHATS, tenants, chats, times, [*NOTES], [*SENT])
+    await c.execute(_RESPONSES, tenants, chats, [*NOTES], PATIENCE_DAYS, [*AUTOMATIC])
+
+
+_ZONE = "coalesce((select time_zone from accounts where accounts.tenant = {}.tenant), 'UTC')"
+
+_HOURS = f"""
+with dirty as (
+    select distinct t.tenant, {_ZONE.format("t")} as zone, date_trunc('hour', t.at at time zone {_ZONE.format("t")}) as hour
+    from unnest($1::uuid[], $2::timestamptz[]) as t (tenant, at)
+), counted as (
+    select d.tenant, d.hour, m.device,
+        count(*) filter (where not m.from_me) as received,
+        count(*) filter (where m.from_me and m.status = any($4::text[])) as sent
+    from dirty d
+    join messages m on m.tenant = d.tenant
+        and m.at >= (d.hour at time zone d.zone) - interval '1 hour'
+        and m.at < (d.hour at time zone d.zone) + interval '2 hours'
+        and date_trunc('hour', m.at at time zone d.zone) = d.hour
+        and not m.history and m.kind <> all($3::text[])
+    group by d.tenant, d.hour, m.device
+), gone as (
+    delete from figure_hours f using dirty d
+    where f.tenant = d.tenant and f.hour = d.hour
+        and not exists (select from counted n where n.tenant = f.tenant and n.hour = f.hour and n.device = f.device)
+)
+insert into figure_hours as f (tenant, hour, device, received, sent)
+select tenant, hour, device, received, sent from counted
+on conflict (tenant, hour, device) do update set received = excluded.received, sent = excluded.sent
+    where (f.received, f.sent) is distinct from (excluded.received, excluded.sent)
+"""  # noqa: S608 - nothing of a request
+
+_CHATS = f"""
+with dirty as (
+    select distinct t.tenant, t.chat, {_ZONE.format("t")} as zone, (t.at at time zone {_ZONE.format("t")})::date as day
+    from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as t (tenant, chat, at)
+), counted as (
+    select d.tenant, d.day, d.chat, max(m.device::text)::uuid as device,
+        coalesce(case when m.from_me and m.origin is distinct from 'bot' then m.author end, '{NOBODY}') as author,
+        count(*) filter (where not m.from_me) as received,
+        count(*) filter (where m.from_me and m.status = any($5::text[])) as sent
+    from dirty d
+    join messages m on m.tenant = d.tenant and m.chat = d.chat
+        and m.at >= (d.day::timestamp at time zone d.zone) and m.at < ((d.day + 1)::timestamp at time zone d.zone)
+        and not m.history and m.kind <> all($4::text[])
+        and (not m.from_me or m.status = any($5::text[]))
+    group by 1, 2, 3, 5
+), gone as (
+    delete from figure_chats f using dirty d
+    where f.tenant = d.tenant and f.day = d.day and f.chat = d.chat
+        and not exists (select from counted n where n.tenant = f.tenant and n.day = f.day and n.chat = f.chat and n.author = f.author)
+)
+insert into figure_chats as f (tenant, day, chat, device, author, received, sent)
+select tenant, day, chat, device, author, received, sent from counted
+on conflict (tenant, day, chat, author) do update
+    set received = excluded.received, sent = excluded.sent, device = excluded.device
+    where (f.received, f.sent, f.device) is distinct from (excluded.received, excluded.sent, excluded.device)
+"""  # noqa: S608
+
+_RESPONSES = f"""
+with dirty as (
+    select distinct tenant, chat from unnest($1::uuid[], $2::uuid[]) as t (tenant, chat)
+), words as (
+    select m.tenant, m.chat, m.device, m.at, m.id, m.from_me, m.author,
+        lag(m.from_me) over (partition by m.tenant, m.chat order by m.at, m.id) as before
+    from dirty d
+    join messages m on m.tenant = d.tenant and m.chat = d.chat and m.at >= now() - make_interval(days => $4)
+        and not m.history and m.kind <> all($3::text[]) and not (m.from_me and coalesce(m.origin, '') = any($5::text[]))
+        and m.status <> 'failed'
+), waits as (
+    select distinct on (w.tenant, w.chat, w.at) w.tenant, w.chat, w.at as asked_at, w.device, answer.at as answered_at, answer.author
+    from words w
+    join lateral (
+        select a.at, a.author from words a
+        where a.tenant = w.tenant and a.chat = w.chat and a.from_me and (a.at, a.id) > (w.at, w.id)
+        order by a.at, a.id limit 1
+    ) as answer on true
+    where not w.from_me and w.before is distinct from false
+    order by w.tenant, w.chat, w.at, w.id
+), gone as (
+    delete from figure_responses f using dirty d
+    where f.tenant = d.tenant and f.chat = d.chat and f.asked_at >= now() - make_interval(days => $4)
+        and not exists (select from waits n where n.tenant = f.tenant and n.chat = f.chat and n.asked_at = f.asked_at)
+)
+insert into figure_responses as f (tenant, chat, asked_at, answered_at, device, author, day)
+select w.tenant, w.chat, w.asked_at, w.answered_at, w.device, w.author, (w.answered_at at time zone {_ZONE.format("w")})::date
+from waits w
+on conflict (tenant, chat, asked_at) do update set answered_at = excluded.answered_at, author = excluded.author, day = excluded.day
+    where (f.answered_at, f.author) is distinct from (excluded.answered_at, excluded.author)
+"""  # noqa: S608
+
+Devices = Collection[DeviceId] | None
+"""The numbers to count; None: all."""
+
+
+async def totals(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> Totals:
+    """Sum up a period."""
+    row = await c.fetchrow(
+        """
+        select coalesce(sum(received), 0) as received, coalesce(sum(sent), 0) as sent, count(distinct chat) as active
+        from figure_chats where tenant = $1 and day between $2 and $3 and ($4::uuid[] is null or device = any($4::uuid[]))
+        """,
+        tenant,
+        first,
+        last,
+        _list(devices),
+    )
+    return Totals(received=row["received"], sent=row["sent"], active=row["active"])
+
+
+async def numbers(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> list[Line]:
+    """Sum up a period by number."""
+    rows = await c.fetch(
+        """
+        select device, sum(received) as received, sum(sent) as sent, count(distinct chat) as active
+        from figure_chats where tenant = $1 and day between $2 and $3 and ($4::uuid[] is null or device = any($4::uuid[]))
+        group by device order by device
+        """,
+        tenant,
+        first,
+        last,
+        _list(devices),
+    )
+    return [Line(device=DeviceId(r["device"]), received=r["received"], sent=r["sent"], active=r["active"]) for r in rows]
+
+
+async def days(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> list[Line]:
+    """Sum up each day on which anything was said."""
+    rows = await c.fetch(
+        """
+        select hour::date as day, sum(received) as received, sum(sent) as sent from figure_hours
+        where tenant = $1 and hour >= $2::date and hour < $3::date + 1 and ($4::uuid[] is null or device = any($4::uuid[]))
+        group by 1 order by 1
+        """,
+        tenant,
+        first,
+        last,
+        _list(devices),
+    )
+    return [Line(day=row["day"], received=row["received"], sent=row["sent"]) for row in rows]
+
+
+async def hours(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> list[Line]:
+    """Sum up each hour of the day, over all days of the period."""
+    rows = await c.fetch(
+        """
+        select extract(hour from hour)::int as hour, sum(received) as received, sum(sent) as sent from figure_hours
+        where tenant = $1 and hour >= $2::date and hour < $3::date + 1 and ($4::uuid[] is null or device = any($4::uuid[]))
+        group by 1 order by 1
+        """,
+        tenant,
+        first,
+        last,
+        _list(devices),
+    )
+    return [Line(hour=row["hour"], received=row["received"], sent=row["sent"]) for row in rows]
+
+
+async def waits(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> Waits:
+    """Say how long customers waited who got a person's word in the period."""
+    row = await c.fetchrow(
+        """
+        select count(*) as responses,
+            percentile_cont(0.5) within group (order by extract(epoch from answered_at - asked_at)) as median,
+            percentile_cont(0.9) within group (order by extract(epoch from answered_at - asked_at)) as p90
+        from figure_responses where tenant = $1 and day between $2 and $3 and ($4::uuid[] is null or device = any($4::uuid[]))
+        """,
+        tenant,
+        first,
+        last,
+        _list(devices),
+    )
+    return Waits(responses=row["responses"], median=row["median"], p90=row["p90"])
+
+
+async def work(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> list[Work]:
+    """Say what each person did in the period."""
+    rows = await c.fetch(
+        """
+        with handled as (
+            select author, count(distinct chat) as handled, sum(sent) as sent from figure_chats
+            where tenant = $1 and day between $2 and $3 and author <> $5 and sent > 0 and ($4::uuid[] is null or device = any($4::uuid[]))
+            group by author
+        ), waited as (
+            select author, count(*) as responses,
+                percentile_cont(0.5) within group (order by extract(epoch from answered_at - asked_at)) as median,
+                percentile_cont(0.9) within group (order by extract(epoch from answered_at - asked_at)) as p90
+            from figure_responses
+            where tenant = $1 and day between $2 and $3 and author is not null and ($4::uuid[] is null or device = any($4::uuid[]))
+            group by author
+        )
+        select author, handled, sent, coalesce(responses, 0) as responses, median, p90
+        from handled left join waited using (author) order by handled desc, author
+        """,
+        tenant,
+        first,
+        last,
+        _list(devices),
+        NOBODY,
+    )
+    return [
+        Work(
+            author=UserId(r["author"]),
+            handled=r["handled"],
+            sent=r["sent"],
+            responses=r["responses"],
+            median=r["median"],
+            p90=r["p90"],
+        )
+        for r in rows
+    ]
+
+
+async def standing(c: asyncpg.Connection, tenant: TenantId, devices: Devices) -> tuple[dict[UserId | None, int], int]:
+    """Count the chats that are open now by who answers them, and those in which a customer waits."""
+    rows = await c.fetch(
+        """
+        select assignee, count(*) as open, count(*) filter (where waiting_since is not null) as waiting from chats
+        where tenant = $1 and status = 'open' and ($2::uuid[] is null or device = any($2::uuid[]))
+        group by assignee
+        """,
+        tenant,
+        _list(devices),
+    )
+    return {row["assignee"]: row["open"] for row in rows}, sum(row["waiting"] for row in rows)
+
+
+async def time_zone(c: asyncpg.Connection, tenant: TenantId) -> str:
+    """Name the account's time zone."""
+    return await c.fetchval("select time_zone from accounts where tenant = $1", tenant) or "UTC"
+
+
+async def names(c: asyncpg.Connection, tenant: TenantId) -> tuple[dict[UserId, str], dict[DeviceId, str]]:
+    """Name the people and the numbers of the account."""
+    people = await c.fetch("select id, name from agents where tenant = $1", tenant)
+    devices = await c.fetch("select id, name from devices where tenant = $1", tenant)
+    return {UserId(row["id"]): row["name"] for row in people}, {DeviceId(row["id"]): row["name"] for row in devices}
+
+
+def _list(devices: Devices) -> list[DeviceId] | None:
+    return None if devices is None else [*devices]
