@@ -116,6 +116,18 @@ const activity = createRoute({
   component: lazyRouteComponent(() => import("./pages/settings/activity/ActivityPage"), "ActivityPage"),
 });
 
+const webhooks = createRoute({
+  getParentRoute: () => settings,
+  path: "/webhooks",
+  component: lazyRouteComponent(() => import("./pages/settings/webhooks/WebhooksPage"), "WebhooksPage"),
+});
+
+const webhook = createRoute({
+  getParentRoute: () => settings,
+  path: "/webhooks/$id",
+  component: lazyRouteComponent(() => import("./pages/settings/webhooks/WebhookPage"), "WebhookPage"),
+});
+
 export const createAppRouter = (client: QueryClient) =>
   createRouter({
     routeTree: root.addChildren([
@@ -128,7 +140,7 @@ export const createAppRouter = (client: QueryClient) =>
         inbox,
         conversation,
         devices,
-        settings.addChildren([settingsHome, account, people, keys, activity]),
+        settings.addChildren([settingsHome, account, people, keys, webhooks, webhook, activity]),
       ]),
     ]),
     context: { client },
