@@ -72,6 +72,12 @@ const conversation = createRoute({
   component: lazyRouteComponent(() => import("./pages/inbox/InboxPage"), "InboxPage"),
 });
 
+const board = createRoute({
+  getParentRoute: () => shell,
+  path: "/board",
+  component: lazyRouteComponent(() => import("./pages/board/BoardPage"), "BoardPage"),
+});
+
 const devices = createRoute({
   getParentRoute: () => shell,
   path: "/devices",
@@ -139,6 +145,7 @@ export const createAppRouter = (client: QueryClient) =>
         home,
         inbox,
         conversation,
+        board,
         devices,
         settings.addChildren([settingsHome, account, people, keys, webhooks, webhook, activity]),
       ]),

@@ -5,6 +5,8 @@ export class Problem extends Error {
     readonly code: string,
     readonly detail: string,
     readonly requestId: string | undefined,
+    /** What the server said beside its words, such as the thing as it is now. */
+    readonly members: Record<string, unknown> = {},
   ) {
     super(detail || code);
   }
@@ -17,6 +19,7 @@ export class Problem extends Error {
       body.code ?? (response.status >= 502 ? "unavailable" : "unknown"),
       body.detail ?? "",
       requestId,
+      body,
     );
   }
 }

@@ -15,6 +15,7 @@ import {
   without,
   withStatus,
 } from "./apply";
+import { tellFrame } from "./frames";
 import {
   type Colleague,
   type Colleagues,
@@ -90,6 +91,7 @@ export function useRealtime(): Connection {
       if (elsewhere) void client.invalidateQueries({ queryKey: KEYS.chats });
     };
     const apply = (frame: Frame) => {
+      tellFrame(frame);
       switch (frame.event) {
         case "new_message": {
           const message = frame.data as Message;

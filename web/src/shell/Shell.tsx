@@ -1,6 +1,12 @@
 import { AppShell, Box, Group, Indicator, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { IconDeviceMobile, IconDeviceMobileMessage, IconMessages, IconSettings } from "@tabler/icons-react";
+import {
+  IconDeviceMobile,
+  IconDeviceMobileMessage,
+  IconLayoutKanban,
+  IconMessages,
+  IconSettings,
+} from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
@@ -12,6 +18,7 @@ import { UserMenu } from "./UserMenu";
 
 const PLACES = [
   { to: "/inbox", label: "nav.inbox", Icon: IconMessages },
+  { to: "/board", label: "nav.board", Icon: IconLayoutKanban },
   { to: "/devices", label: "nav.devices", Icon: IconDeviceMobile },
   { to: "/settings", label: "nav.settings", Icon: IconSettings },
 ] as const;
