@@ -36,6 +36,7 @@ export function Bubble({ message, follows }: { message: Message; follows: boolea
   const time = useTime();
   const Icon = ICONS[message.kind] ?? IconQuestionMark;
   const failed = message.status === "failed" || message.status === "unknown";
+  const held = message.status === "queued" && !!message.reason;
   const reason = message.reason && i18n.exists(`message.reason.${message.reason}`) ? message.reason : "other";
   return (
     <div className={classes.row} data-mine={message.from_me || undefined} data-follows={follows || undefined}>
@@ -65,8 +66,13 @@ export function Bubble({ message, follows }: { message: Message; follows: boolea
           {message.from_me && <Ticks status={message.status} />}
         </span>
       </div>
-      {failed && (
-        <Text size="xs" c={message.status === "failed" ? "red" : "orange"} className={classes.problem} role="status">
+      {(failed || held) && (
+        <Text
+          size="xs"
+          c={held ? "dimmed" : message.status === "failed" ? "red" : "orange"}
+          className={classes.problem}
+          role="status"
+        >
           {t(`message.status.${message.status}`)}
           {message.reason ? `: ${t(`message.reason.${reason}` as "message.reason.other")}` : ""}
         </Text>
