@@ -41,8 +41,10 @@ Transition = Callable[[Device, datetime], Device]
 
 #: Linked, started, and nothing comes: a node was lost on the way. Started anew after this.
 _CONNECTS_WITHIN = 20.0
-#: whatsmeow reconnects by itself, and knows nothing of the others that try; after this it is given up, and stands in line.
-_RECONNECTS_WITHIN = (5.0, 8.0)
+#: whatsmeow reconnects by itself, and knows nothing of the others that try. After the first it counts as a failure, and is given up
+#: for a place in the line when others fail too; after the second in any case, since it waits longer and longer between its tries.
+_RECONNECTS_SOON = (5.0, 8.0)
+_RECONNECTS_WITHIN = 60.0
 _LONGEST_BACKOFF = 30.0
 #: So many tries in a row that came to nothing are no accident: the user is told.
 _OFTEN = 2
@@ -265,8 +267,15 @@ class Session:
                 self._start_client(jid)
                 await self._until_up()
             turn.end()
+            off = time.monotonic()
             while self._client is not None and self._wants_session() and self._tools.pause.reason is None and self.device.proxy == proxy:
-                await self._next(None if self._connected else random.uniform(*_RECONNECTS_WITHIN))  # noqa: S311
+                if self._connected:
+                    await self._next(None)
+                    off = time.monotonic()
+                elif not await self._next(random.uniform(*_RECONNECTS_SOON)):  # noqa: S311
+                    self._tools.connects.failed(self.device.id)
+                    if self._tools.connects.state != "open" or time.monotonic() - off > _RECONNECTS_WITHIN:
+                        await self._give_up()
         finally:
             turn.end()
             await self._end_client()
@@ -284,12 +293,20 @@ class Session:
     async def _until_up(self) -> None:
         started = time.monotonic()
         while self._client is not None and not self._connected and self._wants_session() and self._tools.pause.reason is None:
-            await self._next(_CONNECTS_WITHIN)
+            if not await self._next(_CONNECTS_WITHIN):
+                self._tools.connects.failed(self.device.id)
+                await self._give_up()
         if self._connected:
             CONNECT.observe(time.monotonic() - started)
 
-    async def _next(self, timeout: float | None) -> None:
-        """Take the next event or order; when *timeout* passes without either, give the session up."""
+    async def _give_up(self) -> None:
+        """End the session that does not connect; another try follows."""
+        self._log.info("session.silent")
+        self._failures += 1
+        await self._end_client()
+
+    async def _next(self, timeout: float | None) -> bool:
+        """Take the next event or order; False when *timeout* passed without either."""
         event = asyncio.ensure_future(self._events.get())
         woken = asyncio.ensure_future(self._wake.wait())
         done, _ = await asyncio.wait({event, woken}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -303,11 +320,7 @@ class Session:
         if woken in done:
             self._wake.clear()
             await self._look()
-        if not done:
-            self._log.info("session.silent", seconds=timeout)
-            self._failures += 1
-            self._tools.connects.failed(self.device.id)
-            await self._end_client()
+        return bool(done)
 
     async def _on_event(self, kind: int, raw: bytes) -> None:
         """Follow one event of the library; the one place where they are told apart."""
