@@ -91,7 +91,12 @@ WEBHOOKS = Kind(
 )
 REALTIME = Kind(name="realtime", module=("realtime",), bus="realtime", redis=True)
 GATEWAY = Kind(
-    name="gateway", module=("gateway",), stage=Stage.EDGE, bus="gateway", redis=True, given=("CLARIN_PANEL_DIR", "CLARIN_SIM_URL")
+    name="gateway",
+    module=("gateway",),
+    stage=Stage.EDGE,
+    bus="gateway",
+    redis=True,
+    given=("CLARIN_PANEL_DIR", "CLARIN_SIM_URL", "CLARIN_MAIL"),
 )
 
 #: Started in this order, all at once; the workers, of which there are several, come after.
@@ -230,6 +235,7 @@ def _shared(folder: Folder, at: Addresses) -> dict[str, str]:
         "CLARIN_ENCRYPTION_KEY": folder.key("encryption"),
         # Mail is kept here instead of sent: the link to a new password, an invitation.
         "CLARIN_MAIL_DIR": str(folder.root / "mail"),
+        "CLARIN_MAIL": "true",
         "CLARIN_WHATSAPP_DATABASE_URL": dsn(folder, at, WHATSAPP, WHATSAPP),
         # One folder for all of them: each locks its own journal there and publishes those that a dead one left.
         "CLARIN_DATA_DIR": str(folder.root / "worker"),

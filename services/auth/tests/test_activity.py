@@ -129,17 +129,18 @@ async def test_who_did_what_is_on_record_once_the_latest_first(call: Caller, bus
 
     await eventually(complete)
     found = {line["kind"]: line for line in await lines(owner)}
-    assert set(found) == {"account.registered", "user.created", "session.opened", "message.queued", "device.added"}
+    assert set(found) == {"account.registered", "user.joined", "user.created", "session.opened", "message.queued", "device.added"}
     made = found["user.created"]
-    assert (made["target"], made["address"]) in ((beto["id"], "192.0.2.7"), (me["id"], None))
+    assert (made["target"], made["address"]) == (beto["id"], "192.0.2.7")
+    assert (found["user.joined"]["target"], found["user.joined"]["actor"]["id"]) == (me["id"], me["id"])
     by_beto = await lines(owner, f"&actor={beto['id']}")
     assert {(line["kind"], line["target"]) for line in by_beto} == {("message.queued", message.data.id), ("device.added", DEVICE)}
     assert all(line["actor"] == {"kind": "user", "id": beto["id"], "name": "beto"} for line in by_beto)
     assert [line["kind"] for line in await lines(owner, f"&target={DEVICE}")] == ["device.added"]
     assert await lines(owner, "&actor=bot") == []
     by_me = await lines(owner, f"&actor={me['id']}")
-    assert [line["kind"] for line in by_me] == ["user.created", "session.opened"]
-    assert all(line["address"] == "192.0.2.7" for line in by_me)
+    assert [line["kind"] for line in by_me if line["kind"] != "user.joined"] == ["user.created", "session.opened"]
+    assert all(line["address"] == "192.0.2.7" for line in by_me if line["kind"] != "user.joined")
     assert [line["kind"] for line in await lines(owner, "&kind=session")] == ["session.opened"]
     assert await lines(owner, "&kind=sess") == []
     assert await lines(owner, "&after=2100-01-01T00:00:00Z") == []

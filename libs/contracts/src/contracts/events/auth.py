@@ -123,6 +123,7 @@ class SessionClosed(Body, frozen=True, kw_only=True):
     user: UserId
     session: UUID
     reason: Literal["logout", "reused", "revoked", "expired"]
+    actor: Actor | None = None
 
 
 @event("auth.key.created", 1)

@@ -7,7 +7,7 @@ from typing import Literal
 from contracts import ids
 from contracts.envelope import wrap
 from contracts.events.auth import SessionClosed, SessionOpened
-from contracts.principal import Access, Principal
+from contracts.principal import Access, Actor, Principal
 from fastapi import Request, Response
 from servicekit import outbox
 from servicekit.auth import sign
@@ -56,9 +56,12 @@ async def open(tx: Tx, parts: Parts, user: User, client: Literal["token", "cooki
     return session, refresh
 
 
-async def tell_closed(tx: Tx, closed: list[store.sessions.Closed], reason: Literal["logout", "reused", "revoked", "expired"]) -> None:
+async def tell_closed(
+    tx: Tx, closed: list[store.sessions.Closed], reason: Literal["logout", "reused", "revoked", "expired"], actor: Actor | None = None
+) -> None:
     """Tell that these sessions are at their end."""
-    await outbox.add(tx, *(wrap(one.tenant, SessionClosed(user=one.user, session=one.id, reason=reason)) for one in closed))
+    facts = [wrap(one.tenant, SessionClosed(user=one.user, session=one.id, reason=reason, actor=actor)) for one in closed]
+    await outbox.add(tx, *facts)
 
 
 def answer(

@@ -178,7 +178,7 @@ async def change_user(id: PublicUserId, body: UserChange, admin: Admin, doer: Do
         if user.stands_elsewhere(before):
             await store.users.announce_version(tx, admin.tenant, id, user.version, now)
         if user.must_sign_in_again(before):
-            await sessions.tell_closed(tx, await store.sessions.close_all(tx, admin.tenant, id, "revoked", now), "revoked")
+            await sessions.tell_closed(tx, await store.sessions.close_all(tx, admin.tenant, id, "revoked", now), "revoked", doer)
         seen = await store.access.of(tx, admin.tenant, [id])
     parts.raised.set()
     parts.limited.set()
@@ -212,7 +212,7 @@ async def change_password(body: PasswordChange, caller: Person, doer: Doer, part
             raise WrongCredentials("It was changed a moment ago.")
         await store.users.save(tx, replace(fresh, password_hash=hashed))
         closed = await store.sessions.close_all(tx, caller.tenant, caller.id, "revoked", now, but=_session(caller))
-        await sessions.tell_closed(tx, closed, "revoked")
+        await sessions.tell_closed(tx, closed, "revoked", doer)
         await outbox.add(tx, wrap(caller.tenant, PasswordChanged(user=caller.id, way="own", actor=doer)))
         await store.users.raise_version(tx, caller.tenant, caller.id, now)
     parts.raised.set()
@@ -249,13 +249,13 @@ async def list_sessions(caller: Person, parts: WithParts) -> Page[SessionOut]:
 
 
 @router.delete("/sessions/{id}", status_code=204, response_class=Response, responses=problems(SessionMissing, PersonsOnly))
-async def close_session(id: SessionId, caller: Person, parts: WithParts) -> None:
+async def close_session(id: SessionId, caller: Person, doer: Doer, parts: WithParts) -> None:
     """Sign out elsewhere. All access tokens of the caller die within seconds; the sessions that stay get new ones by refreshing."""
     now = datetime.now(UTC)
     async with parts.db.transaction(caller.tenant) as tx:
         closed = await store.sessions.close(tx, caller.tenant, id, caller.id, "revoked", now)
         if closed is None:
             raise SessionMissing
-        await sessions.tell_closed(tx, [closed], "revoked")
+        await sessions.tell_closed(tx, [closed], "revoked", doer)
         await store.users.raise_version(tx, caller.tenant, caller.id, now)
     parts.raised.set()

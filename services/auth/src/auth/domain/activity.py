@@ -29,7 +29,6 @@ _BESIDES: tuple[type[Body], ...] = (
     auth.AccountRegistered,
     auth.SessionOpened,
     auth.SessionRefused,
-    auth.SessionClosed,
     devices.DeviceChanged,
     conversations.MessageQueued,
 )
@@ -79,6 +78,8 @@ def deed(envelope: Envelope[Any]) -> Deed | None:
     match body:
         case auth.AccountRegistered() | auth.AccountChanged():
             target = ids.public(ids.ACCOUNT, envelope.tenant)
+        case auth.UserCreated() if actor is None:
+            target, actor, kind = ids.public(ids.USER, body.user), Actor(id=body.user), "user.joined"
         case auth.UserCreated() | auth.UserChanged():
             target = ids.public(ids.USER, body.user)
         case auth.PasswordChanged():
@@ -89,7 +90,7 @@ def deed(envelope: Envelope[Any]) -> Deed | None:
             actor = Actor(id=body.user)
         case auth.SessionClosed():
             target = ids.public(ids.USER, body.user)
-            actor = Actor(id=body.user) if body.reason == "logout" else None
+            actor = actor or (Actor(id=body.user) if body.reason == "logout" else None)
             kind = f"{kind}.{body.reason}"
         case auth.KeyCreated() | auth.KeyChanged() | auth.KeyRotated() | auth.KeyRevoked():
             target = ids.public(ids.KEY, body.key)
