@@ -12,7 +12,8 @@ from servicekit.outbox import Relay
 from servicekit.run import Service, service
 
 from conversations import api, timers
-from conversations.consumers import accounts, answers, figures, orders, people, whatsapp
+from conversations.consumers import accounts, answers, figures, media, orders, people, whatsapp
+from conversations.files import Files
 from conversations.settings import ConversationsSettings
 
 SCHEMA = "conversations"
@@ -29,6 +30,7 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
     process.background("relay", Relay(system, bus, schema=SCHEMA).run)
     durable = whatsapp.consumer(db, batch=settings.consumer_batch, concurrency=settings.consumer_concurrency)
     process.background(whatsapp.DURABLE, bus.consumer(durable))
+    process.background(media.DURABLE, bus.consumer(media.consumer(db)))
     process.background(accounts.DURABLE, bus.consumer(accounts.consumer(db)))
     process.background(people.DURABLE, bus.consumer(people.consumer(db)))
     process.background(figures.DURABLE, bus.consumer(figures.consumer(db)))
@@ -46,7 +48,7 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
             verifier=verifier,
             routers=api.ROUTERS,
             cursor_secret=settings.cursor_secret,
-            state={"db": db, "bus": bus, "settings": settings},
+            state={"db": db, "bus": bus, "settings": settings, "files": Files(settings.objects)},
         ),
         settings.http_host,
         settings.http_port,

@@ -247,7 +247,7 @@ def _row(envelope: Envelope[MessageObserved], chat: ChatId, contact: ContactId |
         participant="" if fact.from_me or contact is not None else participant(fact.sender, fact.sender_alt),
         sender_name=None if fact.from_me else clean(fact.push_name),
         text=clean(fact.text),
-        media=file and msgspec.json.encode(file).decode(),
+        media=msgspec.json.encode(file).decode() if file else None,
         more=_more(fact),
         unseen=not (fact.from_me or fact.history or fact.kind in NOTES),
         history=fact.history,

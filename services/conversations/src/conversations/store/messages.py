@@ -152,7 +152,7 @@ def row_of(record: Sequence[Any], start: int = 0) -> Row:
 def fields(row: Row) -> dict[str, object]:
     """Give the fields of the public message, as HTTP, socket and webhooks show it."""
     more = _more.decode(row.more) if row.more else _NOTHING
-    quoted = row.quoted and ids.public(ids.MESSAGE, row.quoted)
+    quoted = ids.public(ids.MESSAGE, row.quoted) if row.quoted else None
     return {
         "id": ids.public(ids.MESSAGE, row.id),
         "chat_id": ids.public(ids.CHAT, row.chat),
@@ -207,7 +207,7 @@ def media_view(tenant: TenantId, text: str) -> MediaView:
     file = _file.decode(text)
     ready = file.state == "ready" and file.id is not None
     return MediaView(
-        id=file.id and ids.public(ids.MEDIA, file.id),
+        id=ids.public(ids.MEDIA, file.id) if file.id else None,
         mime=file.mime,
         size=file.size,
         file_name=file.file_name,

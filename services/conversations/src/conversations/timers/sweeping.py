@@ -8,11 +8,14 @@ import structlog
 from servicekit import idempotency, inbox, timers
 from servicekit.db import Database
 
-from conversations.store import receipts
+from conversations.store import acts, media, receipts
 
 log = structlog.get_logger()
 
 EVERY = timedelta(minutes=10)
+
+UNUSED_FOR = timedelta(days=1)
+"""So long an upload waits to be sent."""
 
 
 def sweep(system: Database, *, pending_receipts: timedelta) -> Callable[[asyncio.Event], Awaitable[None]]:
@@ -23,7 +26,9 @@ def sweep(system: Database, *, pending_receipts: timedelta) -> Callable[[asyncio
         orders = await inbox.sweep(system)
         async with system.system() as tx:
             ticks = await receipts.sweep(tx, pending_receipts)
-        if keys or ticks or orders:
-            log.info("swept", keys=keys, ticks=ticks, orders=orders)
+            lost = await acts.sweep(tx, pending_receipts)
+            files = await media.abandoned(tx, UNUSED_FOR)
+        if keys or ticks or orders or lost or files:
+            log.info("swept", keys=keys, ticks=ticks, orders=orders, acts=lost, files=files)
 
     return timers.every(EVERY, run, name="sweep")
