@@ -280,7 +280,7 @@ async def run(
     replicas: int = 2,
     tenants: int = 20,
     rate: float = 200,
-    seconds: float = 120,
+    seconds: float = 300,
     cuts_per_s: float = 20,
     kills: int = 3,
     restarts: int = 2,
