@@ -13,6 +13,7 @@ from contracts.principal import Role
 from contracts.whatsapp import Address
 from device_worker import timers
 from device_worker.domain import governor
+from device_worker.sessions import Filters
 from device_worker.store import accounts, devices, fences, history, meters, peers, sends
 from servicekit.db import raw
 
@@ -246,6 +247,16 @@ async def test_an_accounts_newest_revision_says_by_whose_clock_it_lives(db, tena
         await accounts.learn(tx, [(tenant, changed("Asia/Tokyo", 3)), (tenant, changed("Europe/Madrid", 2))])
         await accounts.learn(tx, [(tenant, AccountRegistered(name="A", locale="es", time_zone="UTC", currency="MXN"))])
         assert await accounts.time_zone(tx, tenant) == "Asia/Tokyo"
+
+
+async def test_which_chats_a_number_takes_in_is_its_own_setting_or_else_the_installations(client, system_db, tenant):
+    open_one, plain = await a_device(client), await a_device(client)
+    await client.patch(f"/api/devices/{open_one}/settings", json={"receive": {"groups": True, "status": True}})
+    filters = Filters(system_db, lambda device: None, groups=False)
+    await filters.know({(tenant, inner(open_one)), (tenant, inner(plain)), (tenant, ids.new())})
+    assert filters.of(inner(open_one)) == {"pn", "lid", "group", "status"}
+    assert filters.of(inner(plain)) == filters.of(ids.new()) == {"pn", "lid"}
+    assert Filters(system_db, lambda device: None, groups=True).of(inner(plain)) == {"pn", "lid", "group"}
 
 
 async def test_history_names_each_change_its_reason_and_who_ordered_it(client, db, system_db, tenant):

@@ -72,7 +72,7 @@ class SendingPause(Body):
 
 def _shown(device: Device, time_zone: str, meter: Meter | None, depth: Depth, now: datetime) -> GovernorView:
     pace = device.settings.pace
-    number = Number(pace=pace, linked_at=device.linked_at, time_zone=time_zone)
+    number = Number(pace=pace, linked_at=device.linked_at or (device.created_at if device.phone else None), time_zone=time_zone)
     stands = governor.as_of(meter, number, now)
     return GovernorView(
         enabled=pace.enabled,

@@ -55,6 +55,8 @@ class Acquaintances:
                 if stopping.is_set():
                     return
                 await first(stopping, timeout=_PAUSE)
+        while self._pending and await self._keep():
+            pass
 
     def _note(self, peer: peers.Peer, at: datetime | None) -> None:
         if peer in self._seen:

@@ -147,7 +147,7 @@ async def first(tx: Tx, shard: int, fence: int, device: DeviceId) -> First | Non
         "where shard = $1 and device = $3 and status = 'queued' and (held_until is null or held_until <= now()) order by seq limit 1 "
         "for update) "
         "select (select count(*) from mine) as mine, first.*, devices.id as known_device, "
-        "devices.settings::text as settings, devices.linked_at, "
+        "devices.settings::text as settings, coalesce(devices.linked_at, devices.created_at) as linked_at, "
         "accounts.time_zone, meters.tenant as metered, "
         "meters.tokens, meters.counted_at, meters.day, meters.new_contacts, meters.messages, meters.not_before as gap_until, "
         "meters.paused_until, meters.paused_why, peers.peer is not null as known, peers.wrote_at, "
