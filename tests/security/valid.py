@@ -301,7 +301,7 @@ async def _(world: World) -> Valid:
     return Valid(ids={"id": await world.new_contact()})
 
 
-@valid("contactsRename")
+@valid("contactsChangeContact")
 async def _(world: World) -> Valid:
     return Valid(ids={"id": await world.new_contact()}, body={"name": f"Renombrado {world.mark}"})
 

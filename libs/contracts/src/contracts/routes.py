@@ -19,6 +19,8 @@ PREFIXES: dict[str, str] = {
     "/api/messages": "conversations",
     "/api/media": "conversations",
     "/api/contacts": "conversations",
+    "/api/contact-states": "conversations",
+    "/api/contact-fields": "conversations",
     "/api/tags": "conversations",
     "/api/replies": "conversations",
     "/api/hours": "conversations",

@@ -89,6 +89,20 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
 MediaState = Literal["pending", "ready", "expired", "failed"]
 
 
+class ContactProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a team knows of a contact.
+
+    Attributes:
+        state_id: ``cst_…``
+        tags: ``tag_…`` each.
+        fields: By the key of the account's own field.
+    """
+
+    state_id: str | None = None
+    tags: tuple[str, ...] = ()
+    fields: dict[str, str | float | bool] = {}
+
+
 class MediaView(msgspec.Struct, frozen=True, kw_only=True):
     """A file that belongs to a message.
 

@@ -6,7 +6,7 @@ from typing import Literal
 from contracts.envelope import Body, event
 from contracts.hours import Assigned
 from contracts.principal import Actor
-from contracts.views import ChatState, Message, MessageStatus, Scheduled
+from contracts.views import ChatState, ContactProfile, Message, MessageStatus, Scheduled
 
 
 @event("conversations.message.received", 1, public=True, frame="new_message", webhook="message.received")
@@ -122,12 +122,18 @@ class ContactCreated(Body, frozen=True, kw_only=True):
 
 @event("conversations.contact.changed", 1, public=True, frame="contact_changed", webhook="contact.changed")
 class ContactChanged(Body, frozen=True, kw_only=True):
-    """A contact has another name or one more address; *merged* names the contact that it now stands for as well."""
+    """A contact has another name, one more address, or more is known of it.
+
+    Attributes:
+        merged: The contact that it now stands for as well.
+        profile: What is known of it now; None where that did not change.
+    """
 
     id: str
     name: str | None
     phone: str | None
     merged: str | None = None
+    profile: ContactProfile | None = None
 
 
 @event("conversations.note.added", 1, public=True, frame="new_note", webhook="note.added")

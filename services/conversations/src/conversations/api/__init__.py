@@ -1,6 +1,21 @@
 """The public routes of the inbox."""
 
-from conversations.api import assignment, chats, contacts, dashboard, hours, messages, notes, replies, scheduled, settling, tags
+from conversations.api import (
+    assignment,
+    chats,
+    contacts,
+    dashboard,
+    hours,
+    kinds,
+    media,
+    messages,
+    notes,
+    profiles,
+    replies,
+    scheduled,
+    settling,
+    tags,
+)
 
 ROUTERS = (
     chats.router,
@@ -8,8 +23,13 @@ ROUTERS = (
     notes.router,
     scheduled.router,
     messages.router,
+    kinds.router,
+    media.router,
     settling.router,
     contacts.router,
+    profiles.notes,
+    profiles.states,
+    profiles.fields,
     tags.router,
     replies.router,
     assignment.router,

@@ -5,10 +5,11 @@ from uuid import UUID
 
 import msgspec
 from contracts import ids
-from contracts.edge import PublicContactId
+from contracts.edge import PublicContactId, PublicContactStateId, PublicTagId
 from contracts.envelope import wrap
 from contracts.events.conversations import ContactChanged, ContactCreated
 from contracts.principal import Principal, Scope
+from contracts.views import ContactProfile
 from fastapi import APIRouter, Query
 from pydantic import Field
 from servicekit import cursors, outbox
@@ -22,8 +23,9 @@ from conversations import store
 from conversations.api import shapes
 from conversations.api.shapes import Contact, Db
 from conversations.domain import phones
-from conversations.domain.errors import ContactMissing, ContactUnseen, PhoneInvalid
-from conversations.store import identities, reading
+from conversations.domain.errors import ContactMissing, ContactUnseen, FieldInvalid, PhoneInvalid, StateMissing
+from conversations.domain.profiles import checked
+from conversations.store import identities, profiles, reading
 
 router = APIRouter(prefix="/api/contacts", tags=["contacts"])
 
@@ -35,10 +37,20 @@ class Entered(Body):
     name: Name | None = None
 
 
-class Named(Body):
-    """What a contact is called here; null: as he calls himself."""
+class Change(Body):
+    """What is different about a contact; what is left out stays.
 
-    name: Name | None
+    Attributes:
+        name: What it is called here; null: as he calls himself.
+        state_id: Null: in none.
+        fields: Values of the account's own fields by their keys; null takes one away.
+    """
+
+    name: Name | None = None
+    state_id: PublicContactStateId | None = None
+    fields: Annotated[dict[str, str | float | bool | None], Field(max_length=100)] = {}
+    add_tags: Annotated[tuple[PublicTagId, ...], Field(max_length=50)] = ()
+    remove_tags: Annotated[tuple[PublicTagId, ...], Field(max_length=50)] = ()
 
 
 @router.get("", responses=answer(Contact, page=True) | problems(BadCursor))
@@ -48,13 +60,17 @@ async def list_contacts(
     limit: Limit = 50,
     cursor: Cursor = None,
     q: Annotated[str | None, Query(max_length=100, description="How the name or phone begins.")] = None,
+    state_id: PublicContactStateId | None = None,
+    tag_id: PublicTagId | None = None,
 ) -> Json:
     """List the contacts, the newest first."""
     query = (q or "").replace("\0", "").strip()
-    name = f"contacts?q={query}"
+    name = f"contacts?q={query}&state={state_id}&tag={tag_id}"
     after = cursors.decode(caller.tenant, name, cursor, tuple[UUID])[0] if cursor else None
     async with db.transaction(caller.tenant) as tx:
-        rows = await reading.list_contacts(await raw(tx), caller.tenant, limit=limit + 1, after=after, query=query, seer=caller)
+        rows = await reading.list_contacts(
+            await raw(tx), caller.tenant, limit=limit + 1, after=after, query=query, seer=caller, state=state_id, tag=tag_id
+        )
     more = len(rows) > limit
     following = cursors.encode(caller.tenant, name, (UUID(int=rows[limit - 1].id.int),)) if more else None
     return Json({"items": [shapes.contact(row) for row in rows[:limit]], "next_cursor": following})
@@ -108,24 +124,42 @@ async def enter(body: Entered, caller: Caller, idem: Idempotent, db: Db) -> Resp
     return await store.persistently(once)
 
 
-@router.patch("/{id}", responses=answer(Contact) | problems(ContactMissing))
+@router.patch("/{id}", responses=answer(Contact) | problems(ContactMissing, FieldInvalid, StateMissing))
 @needs(Scope.SEND)
-async def rename(id: PublicContactId, body: Named, caller: Caller, db: Db) -> Json:
-    """Call a contact something else."""
-    return await store.persistently(lambda: _rename(db, caller, id, body.name))
+async def change_contact(id: PublicContactId, body: Change, caller: Caller, db: Db) -> Json:
+    """Call a contact something else, put it into a state, tag it, or fill in fields."""
+    return await store.persistently(lambda: _change(db, caller, id, body))
 
 
-async def _rename(db: Db, caller: Principal, id: PublicContactId, name: str | None) -> Json:
-    tenant = caller.tenant
+async def _change(db: Db, caller: Principal, id: PublicContactId, body: Change) -> Json:
+    tenant, given = caller.tenant, body.model_fields_set
     async with db.transaction(tenant) as tx:
         c = await raw(tx)
-        known = await reading.contact(c, tenant, id, caller)
-        if known is None:
+        before = await reading.contact(c, tenant, id, caller)
+        if before is None:
             raise ContactMissing
-        changed = await identities.name(c, tenant, known.id, name)
-        row = await reading.contact(c, tenant, known.id)
+        if not await profiles.hold(c, tenant, before.id):
+            raise store.Moved
+        if "name" in given:
+            await identities.name(c, tenant, before.id, body.name)
+        if given - {"name"}:
+            states, fields = await profiles.settings(c, tenant)
+            if body.state_id is not None and body.state_id not in {state.id for state in states}:
+                raise StateMissing("It was taken away: fetch the states.")
+            await profiles.change(
+                c,
+                tenant,
+                before.id,
+                state=body.state_id if "state_id" in given else msgspec.UNSET,
+                fields=checked(fields, body.fields),
+                add=body.add_tags,
+                remove=body.remove_tags,
+            )
+        row = await reading.contact(c, tenant, before.id)
         if row is None:
             raise store.Moved
-        if changed:
-            await outbox.add(tx, wrap(tenant, ContactChanged(id=ids.public(ids.CONTACT, row.id), name=row.name, phone=row.phone)))
-    return Json(shapes.contact(row))
+        shown = shapes.contact(row)
+        if row != before:
+            profile = ContactProfile(state_id=shown.state_id, tags=shown.tags, fields=dict(shown.fields))
+            await outbox.add(tx, wrap(tenant, ContactChanged(id=shown.id, name=row.name, phone=row.phone, profile=profile)))
+    return Json(shown)

@@ -12,7 +12,7 @@ from contracts.events.devices import DeviceChanged
 from contracts.ids import DeviceId, TenantId
 from contracts.principal import Principal, Scope
 from contracts.views import Message, Scheduled
-from contracts.whatsapp import Address
+from contracts.whatsapp import Address, ContactCard, Location
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from servicekit import outbox
@@ -42,7 +42,7 @@ from conversations.domain.errors import (
 from conversations.domain.messages import LONGEST_TEXT
 from conversations.store import chats, devices, identities, moves, reading, scheduled, writing
 from conversations.store.chats import Held, Thread
-from conversations.store.messages import Row, view
+from conversations.store.messages import More, Row, view
 from conversations.store.moves import Move
 from conversations.store.scheduled import Later
 
@@ -52,10 +52,28 @@ ASK_SECONDS = 2.0
 LONGEST_WAIT = timedelta(days=7)
 
 
-class Send(Body):
-    """A text into a chat, or to a phone number over one of the account's numbers."""
+class Place(Body):
+    """Where something is."""
 
-    text: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S"), Storable]
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    name: Annotated[str | None, Field(max_length=200), Storable] = None
+    address: Annotated[str | None, Field(max_length=300), Storable] = None
+
+
+class Card(Body):
+    """Somebody's card."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S"), Storable]
+    phones: Annotated[list[Annotated[str, Field(max_length=40), Storable]], Field(max_length=10)] = []
+
+
+class Send(Body):
+    """A text, a place or cards into a chat, or to a phone number over one of the account's numbers."""
+
+    text: Annotated[str | None, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S"), Storable] = None
+    location: Place | None = None
+    contacts: Annotated[list[Card] | None, Field(min_length=1, max_length=20)] = None
     chat_id: PublicChatId | None = None
     device_id: PublicDeviceId | None = None
     to: Annotated[str | None, Field(max_length=40, description="A phone, with its country code.", examples=["+55 11 91234-5678"])] = None
@@ -70,6 +88,10 @@ class Send(Body):
     def _one_way_to_say_where(self) -> Self:
         if (self.chat_id is None) == (self.device_id is None) or (self.device_id is None) != (self.to is None):
             raise ValueError("Say where to: either chat_id, or device_id and to.")
+        if sum(one is not None for one in (self.text, self.location, self.contacts)) != 1:
+            raise ValueError("Say what: a text, a location or contacts.")
+        if self.send_at is not None and self.text is None:
+            raise ValueError("Only a text is sent later.")
         if self.send_at is not None and self.expires_in is not None:
             raise ValueError("What is sent later does not expire before.")
         return self
@@ -87,21 +109,15 @@ class Send(Body):
 )
 @needs(Scope.SEND)
 async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus, settings: Settings) -> Response:
-    """Send a text. A number that is not connected, or a phone that is not on WhatsApp, shows in the message's status later."""
+    """Send a text, a place or cards. A number that is not connected, or a phone that is not on WhatsApp, shows in the message's status later."""
     phone = phones.parse(body.to) if body.to is not None else None
-    if body.device_id is not None:
-        if not caller.sees(body.device_id):
-            raise DeviceMissing
-        await _know(db, bus, caller.tenant, body.device_id)
+    await reach(db, bus, caller, body)
 
     async def once() -> Response:
         async with db.transaction(caller.tenant) as tx:
             if stored := await idem.begin(tx):
                 return stored.response()
-            held = await _where(tx, caller, body, phone)
-            quoted = None if body.reply_to is None else await reading.message(await raw(tx), caller.tenant, body.reply_to, caller)
-            if body.reply_to is not None and (quoted is None or quoted.chat != held.id or quoted.wa_id is None):
-                raise QuoteInvalid
+            held, quoted = await place(tx, caller, body, phone)
             if body.send_at is not None:
                 later = await _schedule(tx, caller, body, held, ahead(body.send_at), quoted)
                 return await idem.finish(tx, 201, msgspec.json.encode(later))
@@ -109,6 +125,23 @@ async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus,
             return await idem.finish(tx, 202, msgspec.json.encode(message))
 
     return await store.persistently(once)
+
+
+async def reach(db: Db, bus: OnBus, caller: Principal, body: Send) -> None:
+    """The number that is written from is one that the caller sees.  Raises: DeviceMissing, DeviceOwnerAway."""
+    if body.device_id is not None:
+        if not caller.sees(body.device_id):
+            raise DeviceMissing
+        await _know(db, bus, caller.tenant, body.device_id)
+
+
+async def place(tx: Tx, caller: Principal, body: Send, phone: str | None) -> tuple[Held, Row | None]:
+    """Hold the chat that is written into, and read the message that is answered.  Raises: QuoteInvalid."""
+    held = await _where(tx, caller, body, phone)
+    quoted = None if body.reply_to is None else await reading.message(await raw(tx), caller.tenant, body.reply_to, caller)
+    if body.reply_to is not None and (quoted is None or quoted.chat != held.id or quoted.wa_id is None):
+        raise QuoteInvalid
+    return held, quoted
 
 
 async def _where(tx: Tx, caller: Principal, body: Send, phone: str | None) -> Held:
@@ -135,13 +168,30 @@ async def _send(tx: Tx, caller: Principal, body: Send, held: Held, quoted: Row |
         held,
         author=caller.id,
         by_key=caller.kind == "key",
-        text=body.text,
+        kind="location" if body.location else "contact" if body.contacts else "text",
+        text=body.text or _words(body),
+        more=_more(body),
         at=now,
         expires_at=expires_at,
         quoted=quoted,
     )
     await outbox.add(tx, *told)
     return view(row)
+
+
+def _words(body: Send) -> str | None:
+    if body.location is not None:
+        where = body.location
+        return "\n".join(filter(None, [where.name, where.address, f"{where.latitude:.6f}, {where.longitude:.6f}"]))
+    return "\n".join(card.name for card in body.contacts or ())
+
+
+def _more(body: Send) -> More | None:
+    if body.location is not None:
+        return More(location=Location(**body.location.model_dump()))
+    if body.contacts:
+        return More(contacts=tuple(ContactCard(name=card.name, phones=tuple(card.phones)) for card in body.contacts))
+    return None
 
 
 async def _schedule(tx: Tx, caller: Principal, body: Send, held: Held, send_at: datetime, quoted: Row | None) -> Scheduled:
@@ -152,7 +202,7 @@ async def _schedule(tx: Tx, caller: Principal, body: Send, held: Held, send_at: 
         chat=held.id,
         author=caller.id,
         by_key=caller.kind == "key",
-        text=body.text,
+        text=body.text or "",
         quoted=None if quoted is None else quoted.id,
         send_at=send_at,
     )

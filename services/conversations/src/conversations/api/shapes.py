@@ -1,5 +1,6 @@
 """The JSON that the routes answer with, and what every handler is given."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -37,12 +38,18 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: As it was entered here, else as he calls himself on WhatsApp.
         phone: Digits with the country code; None while WhatsApp has not said it.
+        state_id: ``cst_…``: where the account sees it, such as *customer*.
+        tags: ``tag_…`` each.
+        fields: The account's own, by key.
     """
 
     id: str
     name: str | None
     phone: str | None
     created_at: datetime
+    state_id: str | None = None
+    tags: tuple[str, ...] = ()
+    fields: Mapping[str, str | float | bool] = {}
 
 
 class Chat(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +121,15 @@ def chat(row: ChatRow) -> Chat:
 
 def contact(row: ContactRow) -> Contact:
     """Show a contact."""
-    return Contact(id=ids.public(ids.CONTACT, row.id), name=row.name, phone=row.phone, created_at=row.created_at)
+    return Contact(
+        id=ids.public(ids.CONTACT, row.id),
+        name=row.name,
+        phone=row.phone,
+        created_at=row.created_at,
+        state_id=None if row.state is None else ids.public(ids.CONTACT_STATE, row.state),
+        tags=tuple(ids.public(ids.TAG, tag) for tag in row.tags),
+        fields=row.fields,
+    )
 
 
 def actor(caller: Principal) -> Actor:

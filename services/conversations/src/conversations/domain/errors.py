@@ -99,6 +99,24 @@ class TagTaken(Conflict):
     code = "tag-taken"
 
 
+class FieldInvalid(Invalid):
+    """A field of the contact does not take this."""
+
+    code = "contact-field-invalid"
+
+
+class StateMissing(NotFound):
+    """The account has no such state of contacts."""
+
+    code = "contact-state-not-found"
+
+
+class NoteMissing(NotFound):
+    """The contact has no such note."""
+
+    code = "note-not-found"
+
+
 class TooMany(Conflict):
     """There are as many of these as an account can have."""
 

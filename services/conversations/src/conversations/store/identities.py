@@ -10,7 +10,7 @@ from contracts import ids
 from contracts.ids import ContactId, TenantId
 
 from conversations.domain.identities import Alias, Merge, Plan, plan, settled
-from conversations.store import Moved, chats
+from conversations.store import Moved, chats, profiles
 
 
 async def resolve(c: asyncpg.Connection, groups: Collection[tuple[Alias, ...]], hints: Collection[tuple[Alias, ...]] = ()) -> Plan:
@@ -134,6 +134,7 @@ async def _merge(c: asyncpg.Connection, merge: Merge) -> None:
         """,
         *key,
     )
+    await profiles.merge(c, *key)
     await c.execute("update contact_redirects set new = $2 where tenant = $1 and new = $3", *key)
     await c.execute("insert into contact_redirects (tenant, new, old) values ($1, $2, $3)", *key)
     await c.execute("delete from contacts where tenant = $1 and id = $2", merge.tenant, merge.loser)

@@ -34,6 +34,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     width: int | None = None
     height: int | None = None
     waveform: bytes | None = None
+    preview: bytes | None = None
     sha256: str | None = None
     id: UUID | None = None
     state: MediaState = "pending"

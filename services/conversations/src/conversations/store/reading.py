@@ -5,7 +5,7 @@ callers are as simple as they can be.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -60,6 +60,9 @@ class ContactRow:
     name: str | None
     phone: str | None
     created_at: datetime
+    state: UUID | None = None
+    tags: tuple[UUID, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +331,13 @@ async def message(c: asyncpg.Connection, tenant: TenantId, id: MessageId, seer: 
     return found if seer is None or seer.reads(found.device, row[0], row[1]) else None
 
 
+_CONTACT = """
+    select k.id, k.name, k.phone, k.created_at, p.state, p.fields,
+        array(select t.tag from contact_tags t where t.tenant = k.tenant and t.contact = k.id order by t.tag)
+    from contacts k left join profiles p on p.tenant = k.tenant and p.contact = k.id
+"""
+
+
 async def list_contacts(
     c: asyncpg.Connection,
     tenant: TenantId,
@@ -336,22 +346,28 @@ async def list_contacts(
     after: UUID | None = None,
     query: str | None = None,
     seer: Principal | None = None,
+    state: UUID | None = None,
+    tag: UUID | None = None,
 ) -> list[ContactRow]:
     """Read up to *limit* contacts, newest first, from behind *after*; *query* as in `Wanted`."""
     values = _Values([tenant])
     matching = ""
+    if state is not None:
+        matching += f" and p.state = {values.place(state)}"
+    if tag is not None:
+        matching += f" and exists (select from contact_tags t where t.tenant = $1 and t.tag = {values.place(tag)} and t.contact = k.id)"
     if query:
         begin = query.lower()
         digits = digits_of(query)
         sought = f"k.sought >= {values.place(begin)} and k.sought < {values.place(begin + _END)}"
         phoned = f" or k.phone >= {values.place(digits)} and k.phone < {values.place(digits + _END)}" if digits else ""
-        matching = f" and ({sought}{phoned})"
+        matching += f" and ({sought}{phoned})"
     if after is not None:
         matching += f" and k.id < {values.place(after)}"
     if seer is not None:
         matching += f" and {_met(seer, values)}"
     rows = await c.fetch(
-        f"select k.id, k.name, k.phone, k.created_at from contacts k where k.tenant = $1 {matching} order by k.id desc limit {int(limit)}",  # noqa: S608
+        f"{_CONTACT} where k.tenant = $1 {matching} order by k.id desc limit {int(limit)}",
         *values,
     )
     return [_contact(row) for row in rows]
@@ -359,7 +375,7 @@ async def list_contacts(
 
 async def contact(c: asyncpg.Connection, tenant: TenantId, id: ContactId, seer: Principal | None = None) -> ContactRow | None:
     """Read one contact, or the one that it turned out to be; for *seer*, one who has a chat that he reads."""
-    statement = "select id, name, phone, created_at from contacts where tenant = $1 and id = $2"
+    statement = f"{_CONTACT} where k.tenant = $1 and k.id = $2"
     row = await c.fetchrow(statement, tenant, id)
     if row is None:
         moved = await c.fetchval("select new from contact_redirects where tenant = $1 and old = $2", tenant, id)
@@ -393,4 +409,4 @@ def _chat(row: Sequence[Any]) -> ChatRow:
 
 
 def _contact(row: Sequence[Any]) -> ContactRow:
-    return ContactRow(id=row[0], name=row[1], phone=row[2], created_at=row[3])
+    return ContactRow(id=row[0], name=row[1], phone=row[2], created_at=row[3], state=row[4], fields=row[5] or {}, tags=tuple(row[6]))

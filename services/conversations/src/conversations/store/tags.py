@@ -60,8 +60,9 @@ async def save(c: asyncpg.Connection, tenant: TenantId, tag: Tag) -> None:
 
 
 async def delete(c: asyncpg.Connection, tenant: TenantId, id: UUID) -> None:
-    """It is no more, and no chat bears it."""
+    """It is no more, and no chat or contact bears it."""
     await c.execute("delete from chat_tags where tenant = $1 and tag = $2", tenant, id)
+    await c.execute("delete from contact_tags where tenant = $1 and tag = $2", tenant, id)
     await c.execute("delete from tags where tenant = $1 and id = $2", tenant, id)
 
 

@@ -18,7 +18,7 @@ from conversations.domain.errors import QuoteInvalid
 from conversations.domain.identities import address_of
 from conversations.store import accounts, assignment, messages, moves
 from conversations.store.chats import Held
-from conversations.store.messages import Row, fields
+from conversations.store.messages import More, QuotedThen, Row, fields
 from conversations.store.moves import Move
 
 READ_AT_ONCE = 256
@@ -68,6 +68,7 @@ async def queue(
     by_key: bool = False,
     kind: MessageKind = "text",
     media: str | None = None,
+    more: More | None = None,
     origin: Origin | None = None,
     id: MessageId | None = None,
     quoted: Row | None = None,
@@ -78,7 +79,8 @@ async def queue(
     Args:
         author: Who wrote it; None for a bot or an automation.
         by_key: The author is an API key.
-        media: A `contracts.whatsapp.Media` as JSON.
+        media: A `store.messages.File` as JSON.
+        more: A place or cards, where the kind is of these.
         origin: What made it, where that is not the author.
         quoted: The message of the same chat that it answers.
 
@@ -97,6 +99,7 @@ async def queue(
         at=at,
         text=text,
         media=media,
+        more=_more(more, quoted),
         author=author,
         by_key=by_key,
         origin=origin or ("key" if by_key else "user"),
@@ -115,6 +118,8 @@ async def queue(
         media=None if media is None else msgspec.json.decode(media, type=Media),
         expires_at=expires_at,
         quoted=quote,
+        location=more.location if more else None,
+        contacts=more.contacts if more else (),
     )
     move = await _answered(c, chat, row)
     return row, [
@@ -122,6 +127,13 @@ async def queue(
         wrap(chat.tenant, order, id=ids.derived("send", row.id)),
         *await moves.make(c, [move], at),
     ]
+
+
+def _more(more: More | None, quoted: Row | None) -> str | None:
+    if quoted is not None:
+        then = QuotedThen(kind=quoted.kind, text=(quoted.text or "")[:200] or None, from_me=quoted.from_me)
+        more = msgspec.structs.replace(more or More(), quoted=then)
+    return msgspec.json.encode(more).decode() if more is not None else None
 
 
 async def _answered(c: asyncpg.Connection, chat: Held, row: Row) -> Move:
@@ -209,7 +221,7 @@ def _quote(chat: Held, quoted: Row) -> Quoted:
     if quoted.wa_id is None or quoted.chat != chat.id:
         raise QuoteInvalid
     sender = address_of(quoted.participant) or (None if quoted.from_me else chat.address)
-    return Quoted(wa_id=quoted.wa_id, sender=sender)
+    return Quoted(wa_id=quoted.wa_id, sender=sender, kind=quoted.kind, text=(quoted.text or "")[:200] or None, from_me=quoted.from_me)
 
 
 def _chunks(wa_ids: list[str]) -> Iterator[list[str]]:
