@@ -191,6 +191,10 @@ class Socket:
             self.seq = frame["seq"]
         return frame
 
+    async def say(self, type: str, **what: Any) -> None:
+        """Tell the server something."""
+        await self._wire.send_str(json.dumps({"type": type, **what}))
+
     async def listen(self) -> None:
         """Keep every frame that comes, until cancelled."""
         while True:
