@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from bench import bot, failover, fanout, faults, figures, gateway, inbound, inject, realtime, sessions, soak
+from bench import bot, failover, fanout, faults, figures, gateway, inbound, inject, realtime, sessions, soak, webhooks
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -91,6 +91,16 @@ def bot_(
 ) -> None:
     """Measure how long the bot thinks about a message."""
     _run(bot.run(rules=rules, decisions=decisions), as_json)
+
+
+@app.command("webhooks")
+def webhooks_(
+    rate: Annotated[int, typer.Option(min=1, max=2000, help="Deliveries a second.")] = 100,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="For each of six laps.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Measure how soon webhooks are tried, and what dead endpoints cost the others."""
+    _run(webhooks.run(rate=rate, seconds=seconds), as_json)
 
 
 @app.command("soak")

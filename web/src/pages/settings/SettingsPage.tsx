@@ -29,7 +29,11 @@ export function SettingsPage() {
             {t("settings.subtitle")}
           </Text>
         </div>
-        <Tabs value={path} onChange={(to) => to && void navigate({ to })} keepMounted={false}>
+        <Tabs
+          value={PARTS.find((part) => path.startsWith(part.path))?.path ?? null}
+          onChange={(to) => to && void navigate({ to })}
+          keepMounted={false}
+        >
           <Box style={{ overflowX: "auto" }}>
             <Tabs.List style={{ flexWrap: "nowrap" }}>
               {PARTS.filter((part) => mayManage || !part.managers).map(({ path: to, label, Icon }) => (

@@ -132,9 +132,8 @@ export function ExampleDialog({ id, onClose }: { id: string; onClose: () => void
           onChange={(value) => value && setType(value)}
           searchable
           allowDeselect={false}
-          data-autofocus
         />
-        <Button loading={send.isPending} onClick={() => send.mutate()}>
+        <Button loading={send.isPending} onClick={() => send.mutate()} data-autofocus>
           {t("webhooks.send")}
         </Button>
       </Stack>
