@@ -65,7 +65,7 @@ class Card(Body):
     """Somebody's card."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S"), Storable]
-    phones: Annotated[list[Annotated[str, Field(max_length=40), Storable]], Field(max_length=10)] = []
+    phones: Annotated[list[Annotated[str, Field(max_length=40), Storable]], Field(max_length=10)] = Field(default_factory=list)
 
 
 class Send(Body):
@@ -109,7 +109,10 @@ class Send(Body):
 )
 @needs(Scope.SEND)
 async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus, settings: Settings) -> Response:
-    """Send a text, a place or cards. A number that is not connected, or a phone that is not on WhatsApp, shows in the message's status later."""
+    """Send a text, a place or cards.
+
+    A number that is not connected, or a phone that is not on WhatsApp, shows in the message's status later.
+    """
     phone = phones.parse(body.to) if body.to is not None else None
     await reach(db, bus, caller, body)
 

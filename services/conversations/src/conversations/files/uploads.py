@@ -46,6 +46,7 @@ class Upload:
     name: str | None = None
     size: int = 0
     sha256: str = ""
+    has_file: bool = False
     fields: dict[str, str] = field(default_factory=dict)
 
 
@@ -57,8 +58,11 @@ class Files:
         self._places = asyncio.Semaphore(4)
 
     @asynccontextmanager
-    async def received(self, request: Request) -> AsyncIterator[Upload]:
+    async def received(self, request: Request, *, file: bool = True) -> AsyncIterator[Upload]:
         """The form of *request*, its file on the disk while the block lasts; what breaks off leaves nothing.
+
+        Args:
+            file: There must be one.
 
         Raises: TooLarge, UploadBroken.
         """
@@ -68,12 +72,16 @@ class Files:
         with tempfile.TemporaryDirectory(prefix="clarin-upload-") as folder:
             form = _Form(Path(folder) / "file", request.headers.get("content-type", ""))
             try:
-                async for chunk in request.stream():
-                    for start in range(0, len(chunk), _CHUNK):
-                        await asyncio.to_thread(form.write, chunk[start : start + _CHUNK])
-                yield await asyncio.to_thread(form.done)
-            except (FormParserError, ClientDisconnect) as error:
-                raise UploadBroken from error
+                try:
+                    async for chunk in request.stream():
+                        for start in range(0, len(chunk), _CHUNK):
+                            await asyncio.to_thread(form.write, chunk[start : start + _CHUNK])
+                    upload = await asyncio.to_thread(form.done)
+                except (FormParserError, ClientDisconnect) as error:
+                    raise UploadBroken from error
+                if file and not upload.has_file:
+                    raise UploadBroken("There is no file in it.")
+                yield upload
             finally:
                 form.close()
 
@@ -135,10 +143,10 @@ class _Form:
         self._parser.write(chunk)
 
     def done(self) -> Upload:
-        if not self._ended or not self._has_file:
-            raise UploadBroken("There is no whole file in it.")
+        if not self._ended:
+            raise UploadBroken("It broke off.")
         self._out.close()
-        self._upload.sha256 = self._hash.hexdigest()
+        self._upload.sha256, self._upload.has_file = self._hash.hexdigest(), self._has_file
         return self._upload
 
     def close(self) -> None:
