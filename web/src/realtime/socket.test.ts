@@ -51,6 +51,12 @@ function start() {
       wires.push(wire);
       return wire as unknown as WebSocket;
     },
+    fallBack: (query) => {
+      const wire = new Wire(`stream?${query}`);
+      wire.readyState = 0;
+      wires.push(wire);
+      return wire as unknown as WebSocket;
+    },
     wait: () => 0,
   });
   socket.start();
@@ -150,6 +156,24 @@ describe("Socket", () => {
     expect(states.at(-1)).toBe("outdated");
     expect(first.readyState).toBe(3);
     expect(seen).toEqual([]);
+    stop();
+  });
+  it("falls back to a stream of events where sockets say nothing, and to a socket once one does", async () => {
+    const { wire, seen, socket, stop } = start();
+    for (let number = 0; number < 3; number++) (await wire(number)).close();
+    const streamed = await wire(3);
+    expect(streamed.url).toBe("stream?");
+    streamed.say({ event: "hello", epoch: "e", seq: 4 });
+    streamed.say({ event: "new_message", seq: 5, prev: 4 });
+    expect(seen).toHaveLength(1);
+    socket.say({ type: "typing" });
+    expect(streamed.said).toEqual([]);
+    streamed.close();
+    const again = await wire(4);
+    expect(again.url).toContain("/ws?ticket=t5&since=5&epoch=e");
+    again.say({ event: "hello", epoch: "e", seq: 5 });
+    again.close();
+    expect((await wire(5)).url).toContain("/ws?");
     stop();
   });
 });

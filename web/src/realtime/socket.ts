@@ -1,4 +1,5 @@
 import type { Present } from "./presence";
+import { stream } from "./stream";
 
 /**
  * One socket that never misses: it remembers the epoch and the sequence of the last frame, asks for what came after
@@ -17,6 +18,8 @@ export type Connection = "connecting" | "live" | "offline" | "outdated";
 
 /** The protocol that this page speaks: docs/realtime.md. */
 const PROTOCOL = 1;
+/** After so many sockets without a word every other try is a stream of events. */
+const UNHEARD = 3;
 /** `WebSocket.OPEN`. */
 const OPEN = 1;
 /** A token is renewed so long before its end. */
@@ -31,6 +34,7 @@ type Options = {
   /** What this tab says of its user, at each opening and whenever `present` is called. */
   present?: () => Present;
   open?: (url: string) => WebSocket;
+  fallBack?: (query: string) => WebSocket;
   wait?: (attempt: number) => number;
 };
 
@@ -42,6 +46,7 @@ export class Socket {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private heartbeat: ReturnType<typeof setInterval> | undefined;
   private renewal: ReturnType<typeof setTimeout> | undefined;
+  private unheard = 0;
   private said = "";
   private last = 0;
   private heard = 0;
@@ -98,18 +103,23 @@ export class Socket {
   private async connect() {
     this.options.connection(this.attempt ? "offline" : "connecting");
     try {
-      const ticket = await this.options.ticket();
+      const since = this.seq === undefined ? "" : `since=${this.seq}&epoch=${encodeURIComponent(this.epoch ?? "")}`;
+      const streamed = this.unheard >= UNHEARD && this.unheard % 2 === 1;
+      const ticket = await this.options.ticket(); // renews the session too, where that is due
       if (this.closed) return;
-      const since = this.seq === undefined ? "" : `&since=${this.seq}&epoch=${encodeURIComponent(this.epoch ?? "")}`;
       const scheme = window.location.protocol === "https:" ? "wss" : "ws";
-      const url = `${scheme}://${window.location.host}/ws?ticket=${encodeURIComponent(ticket)}${since}`;
-      const socket = this.options.open?.(url) ?? new WebSocket(url);
+      const url = `${scheme}://${window.location.host}/ws?ticket=${encodeURIComponent(ticket)}${since && `&${since}`}`;
+      const socket = streamed
+        ? (this.options.fallBack ?? stream)(since)
+        : (this.options.open?.(url) ?? new WebSocket(url));
       this.socket = socket;
+      this.unheard++;
       socket.onmessage = (message) => this.receive(JSON.parse(message.data));
       socket.onclose = () => this.lost(socket);
       this.heard = Date.now();
       clearInterval(this.heartbeat);
-      this.heartbeat = setInterval(() => this.beat(socket), 20_000);
+      // A stream's heartbeats are not to be seen here; its end is.
+      if (!streamed) this.heartbeat = setInterval(() => this.beat(socket), 20_000);
     } catch {
       this.later();
     }
@@ -170,6 +180,7 @@ export class Socket {
       this.fresh = false;
       this.attempt = 0;
       this.last = this.heard;
+      if (this.socket?.readyState === OPEN) this.unheard = 0;
       this.options.connection("live");
       this.renew((frame.data as { expires_at?: number } | undefined)?.expires_at);
       this.present();
