@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from bench import bot, failover, fanout, faults, figures, gateway, inbound, inject, realtime, sessions, soak, webhooks
+from bench import board, bot, failover, fanout, faults, figures, gateway, inbound, inject, realtime, sessions, soak, webhooks
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -33,6 +33,17 @@ def inbound_(
 ) -> None:
     """Measure the path in: from the phone's send to the browser's frame."""
     _run(inject.run(seconds=min(seconds, 10)) if injected else inbound.run(devices=devices, rate=rate, seconds=seconds), as_json)
+
+
+@app.command("board")
+def board_(
+    leads: Annotated[int, typer.Option(min=100, max=1_000_000, help="Of one account; half of them in one stage.")] = 50_000,
+    queries: Annotated[int, typer.Option(min=20, max=100_000, help="Looks at the board.")] = 1000,
+    moves: Annotated[int, typer.Option(min=20, max=40_000, help="Cards moved.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Measure a board with many leads: a look at it, and a move."""
+    _run(board.run(leads=leads, queries=queries, moves=min(moves, leads)), as_json, loop=uvloop.new_event_loop)
 
 
 @app.command("sessions")
@@ -135,7 +146,7 @@ def realtime_(
     sockets: Annotated[int, typer.Option(min=3, max=20_000, help="Browsers that never give up.")] = 2000,
     replicas: Annotated[int, typer.Option(min=1, max=8, help="Processes that they are on.")] = 2,
     rate: Annotated[float, typer.Option(min=1, max=10_000, help="Events a second, all accounts together.")] = 200,
-    seconds: Annotated[float, typer.Option(min=2, max=86_400, help="For how long.")] = 120,
+    seconds: Annotated[float, typer.Option(min=2, max=86_400, help="For how long.")] = 300,
     kills: Annotated[int, typer.Option(min=0, max=100, help="Deaths of a replica.")] = 3,
     restarts: Annotated[int, typer.Option(min=0, max=100, help="Restarts of the bus.")] = 2,
     as_json: Json = False,

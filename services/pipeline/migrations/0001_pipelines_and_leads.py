@@ -255,7 +255,7 @@ def _keep_totals() -> None:
     }
     for event, (name, referencing, changes) in parts.items():
         op.execute(f"""
-            create function count_{name}() returns trigger language plpgsql as $$
+            create function count_{name}() returns trigger language plpgsql set search_path from current as $$
             begin
                 insert into stage_totals as t (tenant, stage, currency, leads, value)
                 select tenant, stage, currency, sum(leads), sum(value) from ({changes}) as c

@@ -118,6 +118,10 @@ class Beside:
     next_due: datetime | None
 
 
+_NAMES = tuple(field.name for field in fields(Beside))
+_WIDTH = len(leads.NAMES)
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """A lead with what its card shows."""
@@ -247,6 +251,4 @@ async def totals(
 
 
 def _card(found: Sequence[Any]) -> Card:
-    width = len(leads.NAMES)
-    names = [field.name for field in fields(Beside)]
-    return Card(leads.row(found), Beside(**dict(zip(names, found[width : width + len(names)], strict=True))))
+    return Card(leads.row(found), Beside(**dict(zip(_NAMES, found[_WIDTH:], strict=True))))
