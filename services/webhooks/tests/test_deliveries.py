@@ -1,6 +1,7 @@
 """From an event in the stream to a request at the receiver, and what is made of its answer."""
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import uuid4
@@ -215,6 +216,29 @@ async def test_while_a_secret_is_replaced_both_sign(world: World, receiver: Rece
     stored = await world.admin.fetchrow("select secret, headers from endpoints")
     assert b"whsec_" not in stored["secret"]
     assert made["secret"] not in str(await ana("GET", "/api/webhooks"))
+
+
+async def test_a_change_of_the_encryption_key_is_not_noticed(bare: World, receiver: Receiver):
+    old, new = bare.settings.encryption_key, base64.b64encode(bytes(range(32, 64))).decode()
+    stop = await bare.replica()
+    ana = bare.caller()
+    made = await ana.make(receiver.url + "/", headers={"X-Tienda": "7"})
+    await ana("POST", f"/api/webhooks/{made['id']}/rotate")
+    before = await bare.admin.fetchval("select secret from endpoints")
+    await stop()
+    stop = await bare.replica(encryption_key=new, encryption_key_previous=old)
+
+    async def sealed_anew() -> bool:
+        return await bare.admin.fetchval("select secret from endpoints") != before
+
+    await eventually(sealed_anew)
+    await stop()
+    await bare.replica(encryption_key=new)
+    ana = type(ana)(bare.urls[-1], ana.http, ana.tenant, ana.headers)
+    await ana("POST", f"/api/webhooks/{made['id']}/test")
+    await eventually(lambda: receiver.received)
+    assert receiver.received[0].verified(made["secret"])
+    assert receiver.received[0].headers["x-tienda"] == "7"
 
 
 async def test_of_one_chat_an_event_waits_for_those_before_it(world: World, receiver: Receiver, bus: Bus):

@@ -34,6 +34,8 @@ async def start(settings: WebhooksSettings, process: Service, *, lookup: Lookup 
     process.background(consumers.DURABLE, consumers.run(db, system, bus))
     process.background("replays", replaying.run(db, system, bus))
     process.background("sweep", timers.sweep(system, kept=timedelta(days=settings.webhook_kept_days)))
+    if settings.encryption_key_previous is not None:
+        process.background("reseal", timers.reseal(system, vault))
     return process.serve(
         create_app(
             title="Clarin webhooks",

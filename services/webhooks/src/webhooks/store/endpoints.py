@@ -86,6 +86,27 @@ async def remove(c: asyncpg.Connection, tenant: TenantId, id: UUID) -> None:
     )
 
 
+async def sealed(system: asyncpg.Connection, after: UUID, limit: int) -> list[Any]:
+    """Read what is sealed of *limit* endpoints of whatever account, and hold their rows."""
+    return list(
+        await system.fetch(
+            "select tenant, id, secret, previous_secret, headers from endpoints where id > $1 order by id limit $2 for update", after, limit
+        )
+    )
+
+
+async def reseal(system: asyncpg.Connection, tenant: UUID, id: UUID, secret: bytes, previous: bytes | None, headers: bytes | None) -> None:
+    """Keep what is sealed of an endpoint, sealed anew."""
+    await system.execute(
+        "update endpoints set secret = $3, previous_secret = $4, headers = $5 where tenant = $1 and id = $2",
+        tenant,
+        id,
+        secret,
+        previous,
+        headers,
+    )
+
+
 def _values(endpoint: Endpoint) -> list[Any]:
     return [
         endpoint.tenant,
