@@ -457,42 +457,6 @@ export type Cards = {
 };
 
 /**
- * Change
- *
- * Where a chat should stand; what is left out stays as it is.
- */
-export type Change = {
-    /**
-     * Pinned
-     *
-     * For the caller alone.
-     */
-    pinned?: boolean | null;
-    /**
-     * Revision
-     *
-     * The chat's `revision` as the caller knows it: another one is answered with 409 and the chat.
-     */
-    revision?: number | null;
-    /**
-     * Snoozed Until
-     *
-     * With `snoozed`: when it is open again by itself.
-     */
-    snoozed_until?: string | null;
-    /**
-     * Status
-     */
-    status?: 'open' | 'pending' | 'snoozed' | 'closed' | null;
-    /**
-     * Tags
-     *
-     * All tags that it should bear.
-     */
-    tags?: Array<string> | null;
-};
-
-/**
  * Chat
  *
  * One contact's (or group's) thread on one number.
@@ -598,12 +562,20 @@ export type Column = {
  * Attributes:
  * name: As it was entered here, else as he calls himself on WhatsApp.
  * phone: Digits with the country code; None while WhatsApp has not said it.
+ * state_id: ``cst_…``: where the account sees it, such as *customer*.
+ * tags: ``tag_…`` each.
+ * fields: The account's own, by key.
  */
 export type Contact = {
     created_at: string;
+    fields?: {
+        [key: string]: string | number | boolean;
+    };
     id: string;
     name: string | null;
     phone: string | null;
+    state_id?: string | null;
+    tags?: Array<string>;
 };
 
 /**
@@ -619,6 +591,41 @@ export type ContactCard = {
     name: string;
     phones?: Array<string>;
     vcard?: string | null;
+};
+
+/**
+ * ContactField
+ *
+ * One field of the account's own.
+ */
+export type ContactField = {
+    choices?: Array<string>;
+    key: string;
+    kind: 'boolean' | 'choice' | 'date' | 'number' | 'text';
+    name: string;
+};
+
+/**
+ * ContactNote
+ *
+ * What somebody wrote about a contact.  *author_id*: ``usr_…`` or ``key_…``.
+ */
+export type ContactNote = {
+    author_id: string;
+    created_at: string;
+    id: string;
+    text: string;
+};
+
+/**
+ * ContactState
+ *
+ * One state that a contact can be in.
+ */
+export type ContactState = {
+    color: string;
+    id: string;
+    name: string;
 };
 
 /**
@@ -1098,6 +1105,18 @@ export type EachWeek = {
 };
 
 /**
+ * Edit
+ *
+ * The new text.
+ */
+export type Edit = {
+    /**
+     * Text
+     */
+    text: string;
+};
+
+/**
  * Entered
  *
  * A contact by its phone.
@@ -1241,6 +1260,42 @@ export type Expected = {
      * Weighted
      */
     weighted: number;
+};
+
+/**
+ * FieldPut
+ *
+ * A field. Its kind says what it takes: a text, a number, a date, true or false, or one of its choices.
+ */
+export type FieldPut = {
+    /**
+     * Choices
+     */
+    choices?: Array<string>;
+    /**
+     * Key
+     */
+    key: string;
+    /**
+     * Kind
+     */
+    kind: 'text' | 'number' | 'date' | 'boolean' | 'choice';
+    /**
+     * Name
+     */
+    name: string;
+};
+
+/**
+ * FieldsPut
+ *
+ * All fields, in their order.
+ */
+export type FieldsPut = {
+    /**
+     * Items
+     */
+    items: Array<FieldPut>;
 };
 
 /**
@@ -2264,18 +2319,6 @@ export type MoveOutput = {
 };
 
 /**
- * Named
- *
- * What a contact is called here; null: as he calls himself.
- */
-export type Named = {
-    /**
-     * Name
-     */
-    name: string | null;
-};
-
-/**
  * NewDevice
  *
  * What a device is made of.
@@ -2421,7 +2464,7 @@ export type NewLead = {
 /**
  * NewNote
  *
- * Something to remember about a lead.
+ * A note about a contact.
  */
 export type NewNote = {
     /**
@@ -3676,6 +3719,18 @@ export type PipelineChange = {
 };
 
 /**
+ * NewNote
+ *
+ * Something to remember about a lead.
+ */
+export type PipelineNewNote = {
+    /**
+     * Text
+     */
+    text: string;
+};
+
+/**
  * Send
  *
  * The customer is written to; it may name `{contact}`, `{title}`, `{value}`, `{stage}`, `{pipeline}` and `{owner}`.
@@ -3689,6 +3744,30 @@ export type PipelineSend = {
      * Text
      */
     text: string;
+};
+
+/**
+ * Place
+ *
+ * Where something is.
+ */
+export type Place = {
+    /**
+     * Address
+     */
+    address?: string | null;
+    /**
+     * Latitude
+     */
+    latitude: number;
+    /**
+     * Longitude
+     */
+    longitude: number;
+    /**
+     * Name
+     */
+    name?: string | null;
 };
 
 /**
@@ -3839,6 +3918,18 @@ export type Reached = {
      * Stage Id
      */
     stage_id: string;
+};
+
+/**
+ * React
+ *
+ * An emoji; empty: the reaction is taken away.
+ */
+export type React = {
+    /**
+     * Emoji
+     */
+    emoji: string;
 };
 
 /**
@@ -4281,13 +4372,17 @@ export type SecretRotation = {
 /**
  * Send
  *
- * A text into a chat, or to a phone number over one of the account's numbers.
+ * A text, a place or cards into a chat, or to a phone number over one of the account's numbers.
  */
 export type Send = {
     /**
      * Chat Id
      */
     chat_id?: string | null;
+    /**
+     * Contacts
+     */
+    contacts?: Array<Card> | null;
     /**
      * Device Id
      */
@@ -4298,6 +4393,7 @@ export type Send = {
      * Seconds after which it is not sent any more; a day by default.
      */
     expires_in?: number | null;
+    location?: Place | null;
     /**
      * Reply To
      *
@@ -4313,7 +4409,7 @@ export type Send = {
     /**
      * Text
      */
-    text: string;
+    text?: string | null;
     /**
      * To
      *
@@ -4826,6 +4922,38 @@ export type StandingChange = {
  * kept for it, and a replay brings it.
  */
 export type State = 'enabled' | 'paused' | 'disabled';
+
+/**
+ * StatePut
+ *
+ * A state; without an id it is a new one.
+ */
+export type StatePut = {
+    /**
+     * Color
+     */
+    color?: string;
+    /**
+     * Id
+     */
+    id?: string | null;
+    /**
+     * Name
+     */
+    name: string;
+};
+
+/**
+ * StatesPut
+ *
+ * All states, in their order.
+ */
+export type StatesPut = {
+    /**
+     * Items
+     */
+    items: Array<StatePut>;
+};
 
 /**
  * Stayed
@@ -5675,6 +5803,77 @@ export type WorkerView = {
      * Version
      */
     version: string;
+};
+
+/**
+ * Change
+ *
+ * Where a chat should stand; what is left out stays as it is.
+ */
+export type ConversationsApiChatsChange = {
+    /**
+     * Pinned
+     *
+     * For the caller alone.
+     */
+    pinned?: boolean | null;
+    /**
+     * Revision
+     *
+     * The chat's `revision` as the caller knows it: another one is answered with 409 and the chat.
+     */
+    revision?: number | null;
+    /**
+     * Snoozed Until
+     *
+     * With `snoozed`: when it is open again by itself.
+     */
+    snoozed_until?: string | null;
+    /**
+     * Status
+     */
+    status?: 'open' | 'pending' | 'snoozed' | 'closed' | null;
+    /**
+     * Tags
+     *
+     * All tags that it should bear.
+     */
+    tags?: Array<string> | null;
+};
+
+/**
+ * Change
+ *
+ * What is different about a contact; what is left out stays.
+ *
+ * Attributes:
+ * name: What it is called here; null: as he calls himself.
+ * state_id: Null: in none.
+ * fields: Values of the account's own fields by their keys; null takes one away.
+ */
+export type ConversationsApiContactsChange = {
+    /**
+     * Add Tags
+     */
+    add_tags?: Array<string>;
+    /**
+     * Fields
+     */
+    fields?: {
+        [key: string]: string | number | boolean | null;
+    };
+    /**
+     * Name
+     */
+    name?: string | null;
+    /**
+     * Remove Tags
+     */
+    remove_tags?: Array<string>;
+    /**
+     * State Id
+     */
+    state_id?: string | null;
 };
 
 /**
@@ -9058,7 +9257,7 @@ export type ChatsGetChatResponses = {
 export type ChatsGetChatResponse = ChatsGetChatResponses[keyof ChatsGetChatResponses];
 
 export type ChatsChangeChatData = {
-    body: Change;
+    body: ConversationsApiChatsChange;
     path: {
         /**
          * Id
@@ -9585,6 +9784,318 @@ export type ChatsTakeResponses = {
 
 export type ChatsTakeResponse = ChatsTakeResponses[keyof ChatsTakeResponses];
 
+export type ContactsListContactFieldsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/contact-fields';
+};
+
+export type ContactsListContactFieldsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsListContactFieldsError = ContactsListContactFieldsErrors[keyof ContactsListContactFieldsErrors];
+
+export type ContactsListContactFieldsResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<ContactField>;
+        next_cursor: string | null;
+    };
+};
+
+export type ContactsListContactFieldsResponse = ContactsListContactFieldsResponses[keyof ContactsListContactFieldsResponses];
+
+export type ContactsSetContactFieldsData = {
+    body: FieldsPut;
+    path?: never;
+    query?: never;
+    url: '/api/contact-fields';
+};
+
+export type ContactsSetContactFieldsErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsSetContactFieldsError = ContactsSetContactFieldsErrors[keyof ContactsSetContactFieldsErrors];
+
+export type ContactsSetContactFieldsResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<ContactField>;
+        next_cursor: string | null;
+    };
+};
+
+export type ContactsSetContactFieldsResponse = ContactsSetContactFieldsResponses[keyof ContactsSetContactFieldsResponses];
+
+export type ContactsListContactStatesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/contact-states';
+};
+
+export type ContactsListContactStatesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsListContactStatesError = ContactsListContactStatesErrors[keyof ContactsListContactStatesErrors];
+
+export type ContactsListContactStatesResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<ContactState>;
+        next_cursor: string | null;
+    };
+};
+
+export type ContactsListContactStatesResponse = ContactsListContactStatesResponses[keyof ContactsListContactStatesResponses];
+
+export type ContactsSetContactStatesData = {
+    body: StatesPut;
+    path?: never;
+    query?: never;
+    url: '/api/contact-states';
+};
+
+export type ContactsSetContactStatesErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsSetContactStatesError = ContactsSetContactStatesErrors[keyof ContactsSetContactStatesErrors];
+
+export type ContactsSetContactStatesResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<ContactState>;
+        next_cursor: string | null;
+    };
+};
+
+export type ContactsSetContactStatesResponse = ContactsSetContactStatesResponses[keyof ContactsSetContactStatesResponses];
+
 export type ContactsListContactsData = {
     body?: never;
     path?: never;
@@ -9607,6 +10118,14 @@ export type ContactsListContactsData = {
          * How the name or phone begins.
          */
         q?: string | null;
+        /**
+         * State Id
+         */
+        state_id?: string | null;
+        /**
+         * Tag Id
+         */
+        tag_id?: string | null;
     };
     url: '/api/contacts';
 };
@@ -9855,8 +10374,8 @@ export type ContactsGetContactResponses = {
 
 export type ContactsGetContactResponse = ContactsGetContactResponses[keyof ContactsGetContactResponses];
 
-export type ContactsRenameData = {
-    body: Named;
+export type ContactsChangeContactData = {
+    body: ConversationsApiContactsChange;
     path: {
         /**
          * Id
@@ -9867,9 +10386,104 @@ export type ContactsRenameData = {
     url: '/api/contacts/{id}';
 };
 
-export type ContactsRenameErrors = {
+export type ContactsChangeContactErrors = {
     /**
      * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `contact-not-found`: No such contact is here. `contact-state-not-found`: The account has no such state of contacts. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `contact-field-invalid`: A field of the contact does not take this. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsChangeContactError = ContactsChangeContactErrors[keyof ContactsChangeContactErrors];
+
+export type ContactsChangeContactResponses = {
+    /**
+     * It is done.
+     */
+    200: Contact;
+};
+
+export type ContactsChangeContactResponse = ContactsChangeContactResponses[keyof ContactsChangeContactResponses];
+
+export type ContactsListContactNotesData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+    };
+    url: '/api/contacts/{id}/notes';
+};
+
+export type ContactsListContactNotesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
      */
     400: Problem;
     /**
@@ -9905,6 +10519,103 @@ export type ContactsRenameErrors = {
      */
     417: Problem;
     /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsListContactNotesError = ContactsListContactNotesErrors[keyof ContactsListContactNotesErrors];
+
+export type ContactsListContactNotesResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<ContactNote>;
+        next_cursor: string | null;
+    };
+};
+
+export type ContactsListContactNotesResponse = ContactsListContactNotesResponses[keyof ContactsListContactNotesResponses];
+
+export type ContactsAddContactNoteData = {
+    body: NewNote;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/{id}/notes';
+};
+
+export type ContactsAddContactNoteErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `contact-not-found`: No such contact is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
      * `invalid`: Something in the request is not valid.
      */
     422: Problem;
@@ -9926,16 +10637,98 @@ export type ContactsRenameErrors = {
     505: Problem;
 };
 
-export type ContactsRenameError = ContactsRenameErrors[keyof ContactsRenameErrors];
+export type ContactsAddContactNoteError = ContactsAddContactNoteErrors[keyof ContactsAddContactNoteErrors];
 
-export type ContactsRenameResponses = {
+export type ContactsAddContactNoteResponses = {
     /**
      * It is done.
      */
-    200: Contact;
+    201: ContactNote;
 };
 
-export type ContactsRenameResponse = ContactsRenameResponses[keyof ContactsRenameResponses];
+export type ContactsAddContactNoteResponse = ContactsAddContactNoteResponses[keyof ContactsAddContactNoteResponses];
+
+export type ContactsDeleteContactNoteData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+        /**
+         * Note Id
+         */
+        note_id: string;
+    };
+    query?: never;
+    url: '/api/contacts/{id}/notes/{note_id}';
+};
+
+export type ContactsDeleteContactNoteErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `contact-not-found`: No such contact is here. `note-not-found`: The contact has no such note. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsDeleteContactNoteError = ContactsDeleteContactNoteErrors[keyof ContactsDeleteContactNoteErrors];
+
+export type ContactsDeleteContactNoteResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type ContactsDeleteContactNoteResponse = ContactsDeleteContactNoteResponses[keyof ContactsDeleteContactNoteResponses];
 
 export type DashboardReadDashboardData = {
     body?: never;
@@ -13816,7 +14609,7 @@ export type LeadsListNotesResponses = {
 export type LeadsListNotesResponse = LeadsListNotesResponses[keyof LeadsListNotesResponses];
 
 export type LeadsAddNoteData = {
-    body: NewNote;
+    body: PipelineNewNote;
     headers?: {
         /**
          * Idempotency-Key
@@ -13990,6 +14783,463 @@ export type LeadsDeleteNoteResponses = {
 };
 
 export type LeadsDeleteNoteResponse = LeadsDeleteNoteResponses[keyof LeadsDeleteNoteResponses];
+
+export type MediaUploadData = {
+    body: {
+        file: Blob | File;
+        /**
+         * By the file itself where left out.
+         */
+        kind?: 'audio' | 'document' | 'image' | 'sticker' | 'video' | 'voice';
+    };
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/media';
+};
+
+export type MediaUploadErrors = {
+    /**
+     * `upload-broken`: This is no form with one file in it, or it broke off. `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `media-too-large`: The file is larger than a message may carry. `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `media-invalid`: The file cannot be sent as this kind of message. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `objects-away`: The files cannot be reached just now; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MediaUploadError = MediaUploadErrors[keyof MediaUploadErrors];
+
+export type MediaUploadResponses = {
+    /**
+     * It can be sent within a day.
+     */
+    201: MediaView;
+};
+
+export type MediaUploadResponse = MediaUploadResponses[keyof MediaUploadResponses];
+
+export type MediaGetByLinkData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * Token
+         *
+         * As a message's `url` has it.
+         */
+        token: string;
+    };
+    url: '/api/media/file';
+};
+
+export type MediaGetByLinkErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `cors`: Pages of this origin may not call the API. `account-suspended`: The account is suspended. `csrf`: The request does not carry the session's CSRF token.
+     */
+    403: Problem;
+    /**
+     * `media-not-found`: No such file is here. `no-thumbnail`: There is no small picture of this file.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `media-pending`: The file is on its way. `media-failed`: The file could not be had; it can be tried again.
+     */
+    409: Problem;
+    /**
+     * `media-expired`: WhatsApp has the file no more.
+     */
+    410: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `range-invalid`: The file has no such bytes.
+     */
+    416: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `objects-away`: The files cannot be reached just now; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MediaGetByLinkError = MediaGetByLinkErrors[keyof MediaGetByLinkErrors];
+
+export type MediaGetByLinkResponses = {
+    /**
+     * The file.
+     */
+    200: Blob | File;
+    /**
+     * The bytes that were asked for.
+     */
+    206: unknown;
+};
+
+export type MediaGetByLinkResponse = MediaGetByLinkResponses[keyof MediaGetByLinkResponses];
+
+export type MediaGetMediaData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/media/{id}';
+};
+
+export type MediaGetMediaErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `media-not-found`: No such file is here. `no-thumbnail`: There is no small picture of this file. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `media-pending`: The file is on its way. `media-failed`: The file could not be had; it can be tried again.
+     */
+    409: Problem;
+    /**
+     * `media-expired`: WhatsApp has the file no more.
+     */
+    410: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `range-invalid`: The file has no such bytes.
+     */
+    416: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `objects-away`: The files cannot be reached just now; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MediaGetMediaError = MediaGetMediaErrors[keyof MediaGetMediaErrors];
+
+export type MediaGetMediaResponses = {
+    /**
+     * The file.
+     */
+    200: Blob | File;
+    /**
+     * The bytes that were asked for.
+     */
+    206: unknown;
+};
+
+export type MediaGetMediaResponse = MediaGetMediaResponses[keyof MediaGetMediaResponses];
+
+export type MediaRetryData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/media/{id}/retry';
+};
+
+export type MediaRetryErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `media-not-found`: No such file is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MediaRetryError = MediaRetryErrors[keyof MediaRetryErrors];
+
+export type MediaRetryResponses = {
+    /**
+     * It is fetched again; an event tells how that ends.
+     */
+    202: MediaView;
+};
+
+export type MediaRetryResponse = MediaRetryResponses[keyof MediaRetryResponses];
+
+export type MediaGetThumbnailData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/media/{id}/thumbnail';
+};
+
+export type MediaGetThumbnailErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `media-not-found`: No such file is here. `no-thumbnail`: There is no small picture of this file. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `media-pending`: The file is on its way. `media-failed`: The file could not be had; it can be tried again.
+     */
+    409: Problem;
+    /**
+     * `media-expired`: WhatsApp has the file no more.
+     */
+    410: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `range-invalid`: The file has no such bytes.
+     */
+    416: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `objects-away`: The files cannot be reached just now; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MediaGetThumbnailError = MediaGetThumbnailErrors[keyof MediaGetThumbnailErrors];
+
+export type MediaGetThumbnailResponses = {
+    /**
+     * The file.
+     */
+    200: Blob | File;
+    /**
+     * The bytes that were asked for.
+     */
+    206: unknown;
+};
+
+export type MediaGetThumbnailResponse = MediaGetThumbnailResponses[keyof MediaGetThumbnailResponses];
 
 export type MessagesListScheduledData = {
     body?: never;
@@ -14351,6 +15601,202 @@ export type MessagesSendResponses = {
 
 export type MessagesSendResponse = MessagesSendResponses[keyof MessagesSendResponses];
 
+export type MessagesSendMediaData = {
+    body: {
+        caption?: string;
+        chat_id?: string;
+        device_id?: string;
+        expires_in?: string;
+        file?: Blob | File;
+        /**
+         * By the file itself where left out.
+         */
+        kind?: 'audio' | 'document' | 'image' | 'sticker' | 'video' | 'voice';
+        media_id?: string;
+        reply_to?: string;
+        to?: string;
+    };
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/messages/send/media';
+};
+
+export type MessagesSendMediaErrors = {
+    /**
+     * `upload-broken`: This is no form with one file in it, or it broke off. `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `contact-unseen`: Only who has a chat on a number that you see can be a contact of yours. `account-suspended`: This account is suspended. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `chat-not-found`: No such chat is here. `device-not-found`: No such number is here. `media-not-found`: No such file is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `media-too-large`: The file is larger than a message may carry. `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `phone-invalid`: This is no phone number. `quote-invalid`: A message answers one of the same chat that WhatsApp knows. `media-invalid`: The file cannot be sent as this kind of message. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `message-limit`: The account has written as many messages as it may in one day.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `objects-away`: The files cannot be reached just now; try again. `device-owner-away`: Nobody can say just now whether this number exists; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MessagesSendMediaError = MessagesSendMediaErrors[keyof MessagesSendMediaErrors];
+
+export type MessagesSendMediaResponses = {
+    /**
+     * It waits to be sent; events tell what becomes of it.
+     */
+    202: Message;
+};
+
+export type MessagesSendMediaResponse = MessagesSendMediaResponses[keyof MessagesSendMediaResponses];
+
+export type MessagesDeleteData = {
+    body?: never;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/messages/{id}';
+};
+
+export type MessagesDeleteErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `account-suspended`: This account is suspended. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `message-not-found`: No such message is here. `device-not-found`: No such number is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `message-not-sent`: WhatsApp does not have this message (yet). `message-unchangeable`: A message of this kind, or one that was taken back, cannot be changed. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request. `message-not-ours`: Only what was written from this number can be changed or taken back. `delete-window-over`: WhatsApp lets a message be taken back for 60 hours.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MessagesDeleteError = MessagesDeleteErrors[keyof MessagesDeleteErrors];
+
+export type MessagesDeleteResponses = {
+    /**
+     * The message as it stands; an event tells when the change has reached WhatsApp.
+     */
+    202: Message;
+};
+
+export type MessagesDeleteResponse = MessagesDeleteResponses[keyof MessagesDeleteResponses];
+
 export type MessagesGetMessageData = {
     body?: never;
     path: {
@@ -14428,6 +15874,194 @@ export type MessagesGetMessageResponses = {
 };
 
 export type MessagesGetMessageResponse = MessagesGetMessageResponses[keyof MessagesGetMessageResponses];
+
+export type MessagesEditData = {
+    body: Edit;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/messages/{id}';
+};
+
+export type MessagesEditErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `account-suspended`: This account is suspended. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `message-not-found`: No such message is here. `device-not-found`: No such number is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `message-not-sent`: WhatsApp does not have this message (yet). `message-unchangeable`: A message of this kind, or one that was taken back, cannot be changed. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request. `message-not-ours`: Only what was written from this number can be changed or taken back. `edit-window-over`: WhatsApp lets a message be changed for 15 minutes.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MessagesEditError = MessagesEditErrors[keyof MessagesEditErrors];
+
+export type MessagesEditResponses = {
+    /**
+     * The message as it stands; an event tells when the change has reached WhatsApp.
+     */
+    202: Message;
+};
+
+export type MessagesEditResponse = MessagesEditResponses[keyof MessagesEditResponses];
+
+export type MessagesReactData = {
+    body: React;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/messages/{id}/react';
+};
+
+export type MessagesReactErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `account-suspended`: This account is suspended. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `message-not-found`: No such message is here. `device-not-found`: No such number is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `message-not-sent`: WhatsApp does not have this message (yet). `message-unchangeable`: A message of this kind, or one that was taken back, cannot be changed. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MessagesReactError = MessagesReactErrors[keyof MessagesReactErrors];
+
+export type MessagesReactResponses = {
+    /**
+     * The message as it stands; an event tells when the change has reached WhatsApp.
+     */
+    202: Message;
+};
+
+export type MessagesReactResponse = MessagesReactResponses[keyof MessagesReactResponses];
 
 export type MessagesResendData = {
     body?: never;
