@@ -59,7 +59,7 @@ async def change(
     tenant: TenantId,
     contact: ContactId,
     *,
-    state: UUID | None | msgspec.UnsetType = msgspec.UNSET,
+    state: UUID | msgspec.UnsetType | None = msgspec.UNSET,
     fields: dict[str, Value] | None = None,
     add: Collection[UUID] = (),
     remove: Collection[UUID] = (),
