@@ -1,5 +1,6 @@
 """Contacts: who wrote, was written to, or was entered."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -8,14 +9,14 @@ from contracts import ids
 from contracts.edge import PublicContactId, PublicContactStateId, PublicTagId
 from contracts.envelope import wrap
 from contracts.events.conversations import ContactChanged, ContactCreated
-from contracts.principal import Principal, Scope
+from contracts.principal import Actor, Principal, Scope
 from contracts.views import ContactProfile
 from fastapi import APIRouter, Query
 from pydantic import Field
 from servicekit import cursors, outbox
 from servicekit.cursors import BadCursor
 from servicekit.db import raw
-from servicekit.http import Body, Caller, Cursor, Json, Limit, Name, answer, needs, problems
+from servicekit.http import Body, Caller, Cursor, Doer, Json, Limit, Name, answer, needs, problems
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 from starlette.responses import Response
 
@@ -25,7 +26,7 @@ from conversations.api.shapes import Contact, Db
 from conversations.domain import phones
 from conversations.domain.errors import ContactMissing, ContactUnseen, FieldInvalid, PhoneInvalid, StateMissing
 from conversations.domain.profiles import checked
-from conversations.store import identities, profiles, reading
+from conversations.store import identities, moves, profiles, reading
 
 router = APIRouter(prefix="/api/contacts", tags=["contacts"])
 
@@ -48,7 +49,7 @@ class Change(Body):
 
     name: Name | None = None
     state_id: PublicContactStateId | None = None
-    fields: Annotated[dict[str, str | float | bool | None], Field(max_length=100)] = {}
+    fields: dict[str, str | float | bool | None] = Field(default_factory=dict, max_length=100)
     add_tags: Annotated[tuple[PublicTagId, ...], Field(max_length=50)] = ()
     remove_tags: Annotated[tuple[PublicTagId, ...], Field(max_length=50)] = ()
 
@@ -94,7 +95,7 @@ async def get_contact(id: PublicContactId, caller: Caller, db: Db) -> Json:
     | problems(PhoneInvalid, InFlight, Mismatch, ContactUnseen),
 )
 @needs(Scope.SEND)
-async def enter(body: Entered, caller: Caller, idem: Idempotent, db: Db) -> Response:
+async def enter(body: Entered, caller: Caller, doer: Doer, idem: Idempotent, db: Db) -> Response:
     """Enter a contact by its phone; one that is known gets the name, if one is given.
 
     Who sees some numbers only may name whoever has a chat on one of them; whether others are known here is not told.
@@ -119,6 +120,8 @@ async def enter(body: Entered, caller: Caller, idem: Idempotent, db: Db) -> Resp
             kind = ContactCreated if new else ContactChanged if changed else None
             if kind is not None:
                 await outbox.add(tx, wrap(caller.tenant, kind(id=ids.public(ids.CONTACT, id), name=row.name, phone=row.phone)))
+            if kind is ContactChanged:
+                await outbox.add(tx, *await moves.renamed(c, caller.tenant, id, datetime.now(UTC), doer))
             return await idem.finish(tx, 201 if new else 200, msgspec.json.encode(shapes.contact(row)))
 
     return await store.persistently(once)
@@ -126,12 +129,12 @@ async def enter(body: Entered, caller: Caller, idem: Idempotent, db: Db) -> Resp
 
 @router.patch("/{id}", responses=answer(Contact) | problems(ContactMissing, FieldInvalid, StateMissing))
 @needs(Scope.SEND)
-async def change_contact(id: PublicContactId, body: Change, caller: Caller, db: Db) -> Json:
+async def change_contact(id: PublicContactId, body: Change, caller: Caller, doer: Doer, db: Db) -> Json:
     """Call a contact something else, put it into a state, tag it, or fill in fields."""
-    return await store.persistently(lambda: _change(db, caller, id, body))
+    return await store.persistently(lambda: _change(db, caller, doer, id, body))
 
 
-async def _change(db: Db, caller: Principal, id: PublicContactId, body: Change) -> Json:
+async def _change(db: Db, caller: Principal, doer: Actor, id: PublicContactId, body: Change) -> Json:
     tenant, given = caller.tenant, body.model_fields_set
     async with db.transaction(tenant) as tx:
         c = await raw(tx)
@@ -162,4 +165,6 @@ async def _change(db: Db, caller: Principal, id: PublicContactId, body: Change) 
         if row != before:
             profile = ContactProfile(state_id=shown.state_id, tags=shown.tags, fields=dict(shown.fields))
             await outbox.add(tx, wrap(tenant, ContactChanged(id=shown.id, name=row.name, phone=row.phone, profile=profile)))
+        if row.name != before.name:
+            await outbox.add(tx, *await moves.renamed(c, tenant, before.id, datetime.now(UTC), doer))
     return Json(shown)
