@@ -22,6 +22,10 @@ DURABLE = "webhooks-events"
 #: What happened before an endpoint was made is not for it, as far as the clocks of two machines can tell.
 SKEW = timedelta(seconds=5)
 
+#: Of a host that vanished the server notices within half a minute that its lock is nobody's; the other way round it is asked.
+_KEEP_ALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+_BEAT_SECONDS = 5.0
+
 log = structlog.get_logger()
 
 
@@ -77,7 +81,7 @@ def alone(system: Database, name: str, part: Callable[[asyncio.Event], Awaitable
     async def loop(stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
-                connection = await asyncpg.connect(system.url, timeout=5, server_settings={"application_name": name})
+                connection = await asyncpg.connect(system.url, timeout=5, server_settings={"application_name": name, **_KEEP_ALIVE})
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.info("waiting for the database", part=name, reason=type(error).__name__)
                 await first(stopping, timeout=1.0)
@@ -109,7 +113,9 @@ async def _while_locked(
     running = asyncio.create_task(work())
     running.add_done_callback(lambda _: gone.set())
     try:
-        await first(stopping, gone)
+        while not stopping.is_set() and not gone.is_set():
+            await first(stopping, gone, timeout=_BEAT_SECONDS)
+            await connection.fetchval("select 1", timeout=_BEAT_SECONDS)
     finally:
         over.set()
         await running
