@@ -2,7 +2,7 @@
 
 import pytest
 from contracts import ids
-from contracts.events.conversations import ContactCreated, MessageQueued
+from contracts.events.conversations import ChatChanged, ContactCreated, MessageQueued
 from contracts.ids import DeviceId
 from contracts.principal import Role, Scope
 from contracts.whatsapp import Address
@@ -212,3 +212,17 @@ async def test_a_key_without_the_scope_is_refused(client, signed_in, method, pat
     key = signed_in(Role.OWNER, scopes=set(Scope) - {needed})
     refused = await client.request(method, path, json=body, headers=key.headers)
     assert (refused.status_code, refused.json()["code"], refused.json()["scope"]) == (403, "scope-missing", needed)
+
+
+async def test_whoever_sees_a_chat_hears_that_its_contact_is_called_something_else(client, world, tenant, device, unseen, agent, signed_in):
+    owner = signed_in(Role.OWNER, tenant)
+    [ana] = await items(client, "/api/contacts", owner, q="Ana")
+    await world.forget_told()
+    answer = await client.patch(f"/api/contacts/{ana['id']}", json={"name": "Ana Paz"}, headers=owner.headers)
+    assert answer.status_code == 200, answer.text
+    told = [envelope for envelope in await world.told(ChatChanged) if envelope.data.contact_id == ana["id"]]
+    assert {envelope.audience.device for envelope in told} == {device, unseen}
+    assert {(envelope.data.name, envelope.data.actor.id) for envelope in told} == {("Ana Paz", owner.principal.id)}
+    await world.forget_told()
+    await client.patch(f"/api/contacts/{ana['id']}", json={"name": "Ana Paz"}, headers=owner.headers)
+    assert await world.told(ChatChanged) == []

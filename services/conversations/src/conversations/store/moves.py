@@ -10,7 +10,7 @@ import asyncpg
 from contracts import ids
 from contracts.envelope import Audience, Envelope, wrap
 from contracts.events.conversations import ChatAssigned, ChatChanged, ChatCreated
-from contracts.ids import ChatId, TenantId
+from contracts.ids import ChatId, ContactId, TenantId
 from contracts.principal import Actor
 from contracts.views import ChatState
 
@@ -69,6 +69,17 @@ async def make(c: asyncpg.Connection, moves: Iterable[Move], at: datetime) -> li
         if (before.assignee, before.team) != (after.assignee, after.team):
             told.append(wrap(move.held.tenant, _assigned(move, at), audience=move.audience))
     return told
+
+
+async def renamed(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, at: datetime, actor: Actor | None) -> list[Envelope[Any]]:
+    """Each chat of the contact (held by the caller) shows another name: told chat by chat, so that everybody hears who sees one.
+
+    Who sees some chats only is not told of contacts: a contact is on no number and in no team.
+    """
+    rows = await c.fetch("select id from chats where tenant = $1 and contact = $2 and name is null", tenant, contact)
+    held = await chats.lock(c, [(tenant, ChatId(row[0])) for row in rows])
+    some = [Move(held=chat, after=chat.standing, actor=actor, touched=True) for chat in held.values() if chat.standing.revision > 0]
+    return await make(c, some, at)
 
 
 def _assigned(move: Move, at: datetime) -> ChatAssigned:
