@@ -20,7 +20,7 @@ from sim import content
 from sim.directory import Companion, Phone, clean
 from sim.media import MediaBroken
 from sim.network import Network
-from sim.orders import Ban, Batch, Change, Code, Corrupt, NewPhone, Prekeys, Release, Scan, State, Tick, Typing, Write
+from sim.orders import Ban, Batch, Change, Code, Corrupt, Kinds, NewPhone, Prekeys, Release, Scan, State, Tick, Typing, Write
 from sim.problems import Problem, answer_problems
 
 T = TypeVar("T")
@@ -69,6 +69,7 @@ class Control:
         route.add_post(phone + "/messages", self.write)
         route.add_post(phone + "/typed", self.write)
         route.add_post(phone + "/media", self.media)
+        route.add_post(phone + "/kinds", self.kinds)
         route.add_get(phone + "/media/{id}", self.file)
         route.add_get(phone + "/inbox", self.inbox)
         route.add_get(phone + "/receipts", self.receipts)
@@ -217,8 +218,44 @@ class Control:
         to = self.recipient(fields["to"])
         mime = fields.get("mime") or mime or mimetypes.guess_type(name)[0] or "application/octet-stream"
         uploaded = self.network.hosts.upload(data, kind)
-        message = content.media(kind, uploaded, mime=mime, caption=fields.get("caption", ""), file_name=name)
+        message = content.media(
+            kind, uploaded, mime=mime, caption=fields.get("caption", ""), file_name=name, seconds=int(fields.get("seconds", "0") or 0)
+        )
+        if fields.get("view_once"):
+            message = content.view_once(message)
+        if fields.get("lost"):  # the hosts have it no more
+            self.network.hosts.lose(uploaded.path)
         return await self.reply({"id": self.traffic.write(phone, to, message), "sha256": uploaded.hash_plain.hex()}, 201)
+
+    async def kinds(self, request: web.Request) -> web.Response:
+        """POST /phones/{number}/kinds: a place, a card, a poll, an answer, something unknown, or what is done to another message."""
+        phone, body = self.asked(request), await read(request, Kinds)
+        to = self.recipient(body.to)
+        chat, about = str(to.jid()), None
+        if body.about:
+            about = content.key_of(body.about, chat, from_me=self.traffic.mailbox.sent(phone, body.about) is not None)
+        match body.kind:
+            case "location":
+                message = content.location(body.latitude, body.longitude, body.name, body.address)
+            case "contact":
+                message = content.contact(body.name, body.phone)
+            case "poll":
+                message = content.poll(body.name, body.options)
+            case "unknown":
+                message = content.unknown(body.name)
+            case "quote" if body.about:
+                own = self.traffic.mailbox.sent(phone, body.about) is not None
+                said = content.text(body.said)
+                message = content.text(body.text, content.answering(body.about, str((phone if own else to).jid()), said))
+            case "reaction" if about:
+                message = content.reaction(about, body.text)
+            case "edit" if about:
+                message = content.edit(about, body.text)
+            case "delete" if about:
+                message = content.revocation(about)
+            case _:
+                raise Problem(422, "bad-body", "This kind needs `about`, the id of a message.")
+        return await self.reply({"id": self.traffic.write(phone, to, message)}, 201)
 
     async def file(self, request: web.Request) -> web.Response:
         """GET /phones/{number}/media/{id}: the plain file of a message."""

@@ -52,6 +52,8 @@ class Item(Struct, omit_defaults=True):
     device: int
     media: dict[str, Any] | None = None
     about: str = ""
+    quoted: str = ""
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 def now() -> str:
@@ -170,4 +172,4 @@ class Mailbox:
 
     def _item(self, n: int, id: str, sender: str, recipient: str, device: int, shown: bytes, at: str) -> Item:
         what = msgspec.msgpack.decode(shown, type=Shown)
-        return Item(n, id, sender, recipient, what.kind, what.text, at, device, public(what.file), what.about)
+        return Item(n, id, sender, recipient, what.kind, what.text, at, device, public(what.file), what.about, what.quoted, what.facts)

@@ -73,6 +73,11 @@ class Hosts:
         path = self._folder / name
         return path if path.exists() else None
 
+    def lose(self, path: str) -> None:
+        """The file at *path* is gone."""
+        if file := self.file(path.split("?")[0].rpartition("/")[2]):
+            file.unlink()
+
     def upload(self, plain: bytes, kind: str) -> Uploaded:
         """Encrypt as a phone does, and store."""
         key = os.urandom(32)

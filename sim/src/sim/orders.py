@@ -49,6 +49,28 @@ class Write(Struct, forbid_unknown_fields=True):
     address: Address | None = None
 
 
+class Kinds(Struct, forbid_unknown_fields=True):
+    """A message of another kind than text and files.
+
+    Attributes:
+        text: The emoji, the new text, or the answer's.
+        about: The message that it is about, or answers.
+        said: What the answered message said.
+    """
+
+    to: str
+    kind: Literal["location", "contact", "poll", "unknown", "quote", "reaction", "edit", "delete"]
+    text: Annotated[str, Meta(max_length=65_536)] = ""
+    about: str = ""
+    said: str = ""
+    name: str = ""
+    address: str = ""
+    phone: str = ""
+    latitude: float = 0.0
+    longitude: float = 0.0
+    options: list[str] = msgspec.field(default_factory=list)
+
+
 class Batch(Struct, forbid_unknown_fields=True):
     """Many texts at once."""
 

@@ -35,9 +35,9 @@ def _load(*names: str) -> list[Any]:
         del sys.modules["neonize"]
 
 
-__all__ = ["DecodeError", "action", "adv", "cert", "e2e", "history", "library_folder", "sync", "wa6"]
+__all__ = ["DecodeError", "action", "adv", "cert", "common", "e2e", "history", "library_folder", "sync", "wa6"]
 
-wa6, cert, adv, e2e, history, sync, action = _load(
+wa6, cert, adv, e2e, history, sync, action, common = _load(
     "waWa6.WAWebProtobufsWa6_pb2",
     "waCert.WACert_pb2",
     "waAdv.WAAdv_pb2",
@@ -45,4 +45,5 @@ wa6, cert, adv, e2e, history, sync, action = _load(
     "waHistorySync.WAWebProtobufsHistorySync_pb2",
     "waServerSync.WAWebProtobufsServerSync_pb2",
     "waSyncAction.WAWebProtobufSyncAction_pb2",
+    "waCommon.WACommon_pb2",
 )
