@@ -385,6 +385,12 @@ def test_what_nobody_knows_is_kept_as_it_came_unless_it_is_huge():
     assert body.raw == Raw(what="eventMessage")
 
 
+def test_what_is_newer_than_the_library_is_shown_as_something():
+    newer = e2e.Message.FromString(b"\xfa\x7f\x05later")  # field 2047
+    [body] = facts(Kind.MESSAGE, a_message(newer))
+    assert (body.kind, body.raw.what, body.raw.data) == ("unsupported", "unknown", b"\xfa\x7f\x05later")
+
+
 def test_a_file_can_be_found_and_opened_later_only_if_all_that_takes_is_there():
     whole = e2e.ImageMessage(directPath="/v/1", mediaKey=b"k" * 32, fileEncSHA256=b"e" * 32, fileSHA256=b"s" * 32, fileLength=5)
     [body] = facts(Kind.MESSAGE, a_message(e2e.Message(imageMessage=whole)))
@@ -404,9 +410,8 @@ def an_order(**changes: Any) -> SendMessage:
 def test_a_file_that_is_sent_reads_as_what_it_was(kind):
     media = Media(mime="x/y", size=5, file_name="a.bin", seconds=3, width=4, height=5, waveform=b"\x01\x64")
     uploaded = convert.Uploaded("", "/v/1", b"k" * 32, b"e" * 32, b"s" * 32, 5)
-    composed = convert.compose(
-        an_order(kind=kind, media=media, text="caption" if kind in ("image", "video", "document") else None), uploaded
-    )
+    caption = "caption" if kind in ("image", "video", "document") else None
+    composed = convert.compose(an_order(kind=kind, media=media, text=caption), uploaded)
     [body] = facts(Kind.MESSAGE, a_message(e2e.Message.FromString(composed)))
     assert (body.kind, body.text) == (kind, caption)
     assert body.media.source == MediaSource(path="/v/1", key=b"k" * 32, enc_sha256=b"e" * 32, sha256=b"s" * 32)

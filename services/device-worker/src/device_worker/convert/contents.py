@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.whatsapp import Address, ContactCard, Location, Media, MediaSource, MessageKind, Quoted, Raw
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from device_worker.convert.parts import clean, id_of, parse_address
 from device_worker.whatsapp.proto import e2e
@@ -108,6 +109,8 @@ def content(message: Any) -> Content | None:
                 **found,
             )
     unknown = next((field.name for field, _ in message.ListFields() if field.name not in _SILENT), None)
+    if unknown is None and not message.ListFields() and len(UnknownFieldSet(message)):
+        unknown = "unknown"  # newer than the library: that there is something is all that can be said
     return Content(kind="unsupported", raw=_raw(message, unknown)) if unknown else None
 
 
