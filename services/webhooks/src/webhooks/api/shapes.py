@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from contracts.edge import PublicAttemptId, PublicDeliveryId, PublicDeviceId, PublicEventId, PublicReplayId, PublicWebhookId
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints, model_validator
 from servicekit.http import Body
 from servicekit.http.bodies import Storable
 
@@ -14,6 +14,13 @@ from webhooks.domain.schedule import Health
 from webhooks.domain.types import PATTERNS_MOST
 from webhooks.store.replays import Replay
 
+
+def _in_our_time(moment: datetime) -> datetime:
+    if not 2000 <= moment.year < 2200:  # what lies at the ends of the calendar has no place in another time zone
+        raise ValueError("A time of this century or the next.")
+    return moment
+
+
 Url = Annotated[str, StringConstraints(min_length=1, max_length=URL_LONGEST), Storable]
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=80), Storable]
@@ -21,6 +28,7 @@ Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=PATTERNS_MOST
 Devices = Annotated[list[PublicDeviceId], Field(min_length=1, max_length=500)]
 Headers = Annotated[dict[str, str], Field(max_length=50)]
 Rate = Annotated[int, Field(ge=1, le=60_000)]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
 Concurrency = Annotated[int, Field(ge=1, le=10)]
 
 
@@ -246,7 +254,7 @@ class AttemptOut(BaseModel):
 class DeliveryRecovery(Body):
     """Everything that has failed since then is tried again."""
 
-    since: AwareDatetime
+    since: Moment
 
 
 class DeliveriesRecovered(BaseModel):
@@ -263,8 +271,8 @@ class NewReplay(Body):
         devices: The webhook's own by default.
     """
 
-    since: AwareDatetime
-    until: AwareDatetime | None = None
+    since: Moment
+    until: Moment | None = None
     types: Patterns | None = None
     devices: Devices | None = None
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 import structlog
 from contracts import ids
+from prometheus_client import Histogram
 from servicekit.bus.failures import is_away, where
 from servicekit.db import Database, raw
 from servicekit.vault import Vault, WrongEncryptionKey
@@ -32,6 +33,12 @@ TURN_SECONDS = 10.0
 #: How much is read ahead, and for how long that holds.
 AHEAD = 20
 FRESH_SECONDS = 1.0
+
+FIRST = Histogram(
+    "clarin_webhooks_first_attempt_seconds",
+    "From an event to the end of its first attempt.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
 
 log = structlog.get_logger()
 
@@ -210,13 +217,15 @@ class Lane:
     def _tried(self, due: Due, at: datetime, answer: Answer) -> Tried:
         """Judge the answer: what becomes of the delivery, and how the endpoint fares."""
         now = datetime.now(UTC)
+        if due.attempts == 0 and due.source == "event" and due.at is not None:
+            FIRST.observe((now - due.at).total_seconds())
         delivered = answer.error is None
         next_at: datetime | None = None
         before = self._health
         if delivered:
             self._health = Health()
         elif answer.error != "payload-gone":
-            asked = schedule.retry_after(answer.retry_after, now) if answer.status in (429, 503) else None
+            asked = schedule.retry_after(answer.retry_after, now)
             self._health = before.failed(now, until=asked, draw=random.random())  # noqa: S311 - no secret hangs on it
             if self._health.to_warn(now):
                 self._health = replace(self._health, warned_at=at)

@@ -8,6 +8,7 @@ import structlog
 from contracts import ids
 from contracts.envelope import wrap
 from contracts.events.webhooks import EndpointDisabled, EndpointWarned
+from prometheus_client import Counter
 from servicekit import outbox
 from servicekit.bus.failures import is_away, where
 from servicekit.db import Database, Tx, raw
@@ -19,6 +20,8 @@ from webhooks.store.deliveries import Tried
 from webhooks.store.lanes import Key
 
 MOST = 200
+
+ATTEMPTS = Counter("clarin_webhooks_attempts_total", "Requests to endpoints, by what became of them.", ["outcome"])
 
 log = structlog.get_logger()
 
@@ -55,6 +58,8 @@ class Recorder:
                     await deliveries.record(await raw(tx), some)
                     for one in some:
                         await judge(tx, one)
+                for one in some:
+                    ATTEMPTS.labels(one.error or "delivered").inc()
                 return
             except Exception as error:
                 if not is_away(error):

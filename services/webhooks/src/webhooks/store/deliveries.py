@@ -51,6 +51,7 @@ class Due:
     chat: str | None
     step: int
     attempts: int
+    source: Source
     at: datetime | None
     data: bytes | None
     phone: str | None = None
@@ -132,7 +133,7 @@ async def due(c: asyncpg.Connection, key: Key, *, ordered: bool, besides: Collec
         )
     rows = await c.fetch(
         f"""
-        select d.id, d.event, d.type, d.device, d.chat, d.step, d.attempts, e.at, e.data{names}
+        select d.id, d.event, d.type, d.device, d.chat, d.step, d.attempts, d.source, e.at, e.data{names}
         from deliveries d left join events e on e.tenant = d.tenant and e.id = d.event {joins}
         where {WAITING} and d.next_at <= now() {HEADS if ordered else ""}
         order by (d.source = 'replay'), d.next_at, d.seq limit $4
