@@ -324,6 +324,50 @@ export type Bot = {
 };
 
 /**
+ * Day
+ *
+ * One day of the account.
+ */
+export type BotDay = {
+    /**
+     * Answered
+     */
+    answered: number;
+    /**
+     * Day
+     */
+    day: string;
+    /**
+     * Handed Over
+     */
+    handed_over: number;
+    /**
+     * Unknown
+     */
+    unknown: number;
+};
+
+/**
+ * Holiday
+ *
+ * A date with other hours than usual; without any it is closed all day.
+ */
+export type BotHoliday = {
+    /**
+     * Date
+     */
+    date: string;
+    /**
+     * Name
+     */
+    name?: string;
+    /**
+     * Spans
+     */
+    spans?: Array<BotSpan>;
+};
+
+/**
  * Outcome
  *
  * What the bot does at one step.
@@ -383,6 +427,58 @@ export type BotOutcome = {
 };
 
 /**
+ * Reply
+ *
+ * What is said: a text with variables such as ``{{contact.name}}``, a file, or a file with a caption.
+ */
+export type BotReply = {
+    /**
+     * Media Id
+     */
+    media_id?: string | null;
+    /**
+     * Text
+     */
+    text?: string | null;
+};
+
+/**
+ * Span
+ *
+ * From *opens* to *closes* on the clock; one that closes earlier than it opens ends on the next day.
+ */
+export type BotSpan = {
+    /**
+     * Closes
+     */
+    closes: string;
+    /**
+     * Opens
+     */
+    opens: string;
+};
+
+/**
+ * Weekly
+ *
+ * A span of every week; *day* is 0 on Mondays and 6 on Sundays.
+ */
+export type BotWeekly = {
+    /**
+     * Closes
+     */
+    closes: string;
+    /**
+     * Day
+     */
+    day: number;
+    /**
+     * Opens
+     */
+    opens: string;
+};
+
+/**
  * Capacity
  *
  * How many open chats an agent may be given.
@@ -397,38 +493,17 @@ export type Capacity = {
 /**
  * Card
  *
- * A lead with what its card shows.
- *
- * Attributes:
- * chat: None where there is none, or the caller does not see it.
- * open_tasks: Tasks that are not done.
+ * Somebody's card.
  */
 export type Card = {
-    at: string;
-    chat?: CardChat | null;
-    chat_ids?: Array<string>;
-    closed_at?: string | null;
-    contact?: Person | null;
-    contact_id?: string | null;
-    created_at: string;
-    currency: string;
-    device_id?: string | null;
-    expected_close?: string | null;
-    id: string;
-    lost_reason?: string | null;
-    next_task_at?: string | null;
-    open_tasks?: number;
-    owner_id?: string | null;
-    pipeline_id: string;
-    rank: string;
-    source?: string | null;
-    stage_id: string;
-    stage_since: string;
-    status: 'lost' | 'open' | 'won';
-    tags?: Array<string>;
-    title: string;
-    value: number;
-    version: number;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Phones
+     */
+    phones?: Array<string>;
 };
 
 /**
@@ -452,7 +527,7 @@ export type CardChat = {
  * A part of a column's leads.
  */
 export type Cards = {
-    items: Array<Card>;
+    items: Array<PipelineCard>;
     next_cursor?: string | null;
 };
 
@@ -627,6 +702,13 @@ export type ContactState = {
     id: string;
     name: string;
 };
+
+/**
+ * Role
+ *
+ * What a user may do, from much to little.
+ */
+export type ConversationsRole = 'admin' | 'agent' | 'owner';
 
 /**
  * Count
@@ -1320,7 +1402,7 @@ export type Figures = {
     /**
      * Days
      */
-    days: Array<Day>;
+    days: Array<BotDay>;
     /**
      * First
      */
@@ -1482,7 +1564,7 @@ export type Hours = {
     /**
      * Holidays
      */
-    holidays?: Array<Holiday>;
+    holidays?: Array<BotHoliday>;
     /**
      * Time Zone
      */
@@ -1490,7 +1572,7 @@ export type Hours = {
     /**
      * Weekly
      */
-    weekly?: Array<Weekly>;
+    weekly?: Array<BotWeekly>;
 };
 
 /**
@@ -2555,8 +2637,8 @@ export type NewRule = {
     } & PipelineSend) | ({
         do: 'PipelineAssign';
     } & PipelineAssign) | ({
-        do: 'tag';
-    } & Tag) | ({
+        do: 'PipelineTag';
+    } & PipelineTag) | ({
         do: 'make_task';
     } & MakeTask) | ({
         do: 'notify';
@@ -2768,12 +2850,18 @@ export type NewWebhook = {
 /**
  * Note
  *
- * Something that is remembered about a lead.
+ * Something to be remembered, or said to colleagues.
  */
 export type Note = {
-    at: string;
-    author_id: string | null;
-    id: string;
+    /**
+     * Mentions
+     *
+     * Who is meant by it: each gets a `mentioned`.
+     */
+    mentions?: Array<string>;
+    /**
+     * Text
+     */
     text: string;
 };
 
@@ -2862,7 +2950,7 @@ export type OfAgent = {
     capacity: number | null;
     load: number;
     name: string;
-    role: Role;
+    role: ConversationsRole;
     user_id: string;
 };
 
@@ -2971,7 +3059,7 @@ export type Option = {
      * Label
      */
     label: string;
-    reply?: Reply | null;
+    reply?: BotReply | null;
     then?: Then;
 };
 
@@ -2989,7 +3077,7 @@ export type OutOfHours = {
      */
     enabled?: boolean;
     hours?: Hours | null;
-    reply?: Reply | null;
+    reply?: BotReply | null;
 };
 
 /**
@@ -3681,6 +3769,43 @@ export type PipelineById = {
 };
 
 /**
+ * Card
+ *
+ * A lead with what its card shows.
+ *
+ * Attributes:
+ * chat: None where there is none, or the caller does not see it.
+ * open_tasks: Tasks that are not done.
+ */
+export type PipelineCard = {
+    at: string;
+    chat?: CardChat | null;
+    chat_ids?: Array<string>;
+    closed_at?: string | null;
+    contact?: Person | null;
+    contact_id?: string | null;
+    created_at: string;
+    currency: string;
+    device_id?: string | null;
+    expected_close?: string | null;
+    id: string;
+    lost_reason?: string | null;
+    next_task_at?: string | null;
+    open_tasks?: number;
+    owner_id?: string | null;
+    pipeline_id: string;
+    rank: string;
+    source?: string | null;
+    stage_id: string;
+    stage_since: string;
+    status: 'lost' | 'open' | 'won';
+    tags?: Array<string>;
+    title: string;
+    value: number;
+    version: number;
+};
+
+/**
  * PipelineChange
  *
  * What is to be different.
@@ -3731,6 +3856,18 @@ export type PipelineNewNote = {
 };
 
 /**
+ * Note
+ *
+ * Something that is remembered about a lead.
+ */
+export type PipelineNote = {
+    at: string;
+    author_id: string | null;
+    id: string;
+    text: string;
+};
+
+/**
  * Send
  *
  * The customer is written to; it may name `{contact}`, `{title}`, `{value}`, `{stage}`, `{pipeline}` and `{owner}`.
@@ -3744,6 +3881,30 @@ export type PipelineSend = {
      * Text
      */
     text: string;
+};
+
+/**
+ * Tag
+ *
+ * The lead gets and loses tags; with `chat` its chat too.
+ */
+export type PipelineTag = {
+    /**
+     * Add
+     */
+    add?: Array<string>;
+    /**
+     * Chat
+     */
+    chat?: boolean;
+    /**
+     * Do
+     */
+    do: 'tag';
+    /**
+     * Remove
+     */
+    remove?: Array<string>;
 };
 
 /**
@@ -4208,7 +4369,7 @@ export type ReplyChange = {
  *
  * What a user may do, from much to little.
  */
-export type Role = 'admin' | 'agent' | 'owner';
+export type Role = 'owner' | 'admin' | 'agent';
 
 /**
  * Rule
@@ -4237,7 +4398,7 @@ export type Rule = {
      * Phrases
      */
     phrases: Array<string>;
-    reply?: Reply | null;
+    reply?: BotReply | null;
     then?: Then;
 };
 
@@ -4257,8 +4418,8 @@ export type RuleOut = {
     } & PipelineSend) | ({
         do: 'PipelineAssign';
     } & PipelineAssign) | ({
-        do: 'tag';
-    } & Tag) | ({
+        do: 'PipelineTag';
+    } & PipelineTag) | ({
         do: 'make_task';
     } & MakeTask) | ({
         do: 'notify';
@@ -5697,7 +5858,7 @@ export type Welcome = {
      * Menu
      */
     menu?: string | null;
-    reply?: Reply | null;
+    reply?: BotReply | null;
 };
 
 /**
@@ -13902,7 +14063,7 @@ export type LeadsListLeadsResponses = {
      * It is done.
      */
     200: {
-        items: Array<Card>;
+        items: Array<PipelineCard>;
         next_cursor: string | null;
     };
 };
@@ -13993,7 +14154,7 @@ export type LeadsEnterResponses = {
     /**
      * It is at the top of its stage.
      */
-    201: Card;
+    201: PipelineCard;
 };
 
 export type LeadsEnterResponse = LeadsEnterResponses[keyof LeadsEnterResponses];
@@ -14149,7 +14310,7 @@ export type LeadsReadResponses = {
     /**
      * It is done.
      */
-    200: Card;
+    200: PipelineCard;
 };
 
 export type LeadsReadResponse = LeadsReadResponses[keyof LeadsReadResponses];
@@ -14235,7 +14396,7 @@ export type LeadsPatchResponses = {
     /**
      * It is done.
      */
-    200: Card;
+    200: PipelineCard;
 };
 
 export type LeadsPatchResponse = LeadsPatchResponses[keyof LeadsPatchResponses];
@@ -14321,7 +14482,7 @@ export type LeadsChangeResponses = {
     /**
      * It is done.
      */
-    200: Card;
+    200: PipelineCard;
 };
 
 export type LeadsChangeResponse = LeadsChangeResponses[keyof LeadsChangeResponses];
@@ -14505,7 +14666,7 @@ export type LeadsMoveResponses = {
     /**
      * It is done.
      */
-    200: Card;
+    200: PipelineCard;
 };
 
 export type LeadsMoveResponse = LeadsMoveResponses[keyof LeadsMoveResponses];
@@ -14601,7 +14762,7 @@ export type LeadsListNotesResponses = {
      * It is done.
      */
     200: {
-        items: Array<Note>;
+        items: Array<PipelineNote>;
         next_cursor: string | null;
     };
 };
@@ -14697,7 +14858,7 @@ export type LeadsAddNoteResponses = {
     /**
      * It is done.
      */
-    201: Note;
+    201: PipelineNote;
 };
 
 export type LeadsAddNoteResponse = LeadsAddNoteResponses[keyof LeadsAddNoteResponses];
@@ -17109,7 +17270,7 @@ export type PipelineChangeByIdResponses = {
     /**
      * It is done.
      */
-    200: Card;
+    200: PipelineCard;
 };
 
 export type PipelineChangeByIdResponse = PipelineChangeByIdResponses[keyof PipelineChangeByIdResponses];
@@ -17201,7 +17362,7 @@ export type PipelineMakeResponses = {
     /**
      * The lead, or (with a `name`) the pipeline.
      */
-    201: Card;
+    201: PipelineCard;
 };
 
 export type PipelineMakeResponse = PipelineMakeResponses[keyof PipelineMakeResponses];
@@ -17287,7 +17448,7 @@ export type PipelineChangeResponses = {
     /**
      * It is done.
      */
-    200: Card;
+    200: PipelineCard;
 };
 
 export type PipelineChangeResponse = PipelineChangeResponses[keyof PipelineChangeResponses];
@@ -18542,7 +18703,7 @@ export type PipelinesListColumnResponses = {
      * It is done.
      */
     200: {
-        items: Array<Card>;
+        items: Array<PipelineCard>;
         next_cursor: string | null;
     };
 };

@@ -1,5 +1,6 @@
 """The OpenAPI document of a service: short and stable operation ids, problems instead of FastAPI's own errors."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from servicekit.http import problems
 from servicekit.http.callers import caller, scope_of
 
 _REFERENCE = "#/components/schemas/{name}"
+_REFERRED = re.compile(r"#/components/schemas/([^'\"]+)")
 _shapes: dict[str, Any] = {}
 
 BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token of `POST /api/auth/login`."}
@@ -85,15 +87,18 @@ def _write(app: FastAPI) -> dict[str, Any]:
                 if caller in calls:
                     operation["x-scope"] = scope_of(method, route.dependant.call).value
                 _complete(operation, calls)
-    text = str(document)
-    schemas |= {name: schema for name, schema in _shapes.items() if f"schemas/{name}'" in text or _inner(name)}
+    _add_shapes(document, schemas)
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document
 
 
-def _inner(name: str) -> bool:
-    """Tell whether another struct refers to *name*."""
-    return any(f"schemas/{name}'" in str(schema) for other, schema in _shapes.items() if other != name)
+def _add_shapes(document: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Every struct that *document* refers to stands among its *schemas*; a model of the app's own that bears its name goes before."""
+    wanted = set(_REFERRED.findall(str(document)))
+    while missing := wanted - set(schemas):
+        found = {name: _shapes[name] for name in missing if name in _shapes}
+        schemas.update(found)
+        wanted = set(_REFERRED.findall(str(found)))
 
 
 def _complete(operation: dict[str, Any], calls: list[Any]) -> None:
