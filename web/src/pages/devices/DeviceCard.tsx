@@ -83,8 +83,12 @@ export function DeviceCard({ device, mayManage, onPair, onDetails }: Props) {
           <div>
             <Text size="xs" c="dimmed">
               {why(device)}
-              {device.until && ` ${t("number.until", { at: moment(device.until) })}`}
             </Text>
+            {device.until && (
+              <Text size="xs" c="dimmed">
+                {t("number.until", { at: moment(device.until) })}
+              </Text>
+            )}
             {remedy(device) && (
               <Text size="xs" fw={600}>
                 {remedy(device)}

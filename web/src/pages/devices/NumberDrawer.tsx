@@ -62,19 +62,19 @@ export function NumberDrawer({
         </div>
         <Tabs defaultValue="pace" keepMounted={false}>
           <Tabs.List grow>
-            <Tabs.Tab value="pace" leftSection={<IconGauge size={16} />}>
+            <Tabs.Tab value="pace" leftSection={!narrow && <IconGauge size={16} />} px={narrow ? 6 : undefined}>
               {t("number.tab.pace")}
             </Tabs.Tab>
             {mayManage && (
-              <Tabs.Tab value="sends" leftSection={<IconSend2 size={16} />}>
+              <Tabs.Tab value="sends" leftSection={!narrow && <IconSend2 size={16} />} px={narrow ? 6 : undefined}>
                 {t("number.tab.sends")}
               </Tabs.Tab>
             )}
-            <Tabs.Tab value="history" leftSection={<IconHistory size={16} />}>
+            <Tabs.Tab value="history" leftSection={!narrow && <IconHistory size={16} />} px={narrow ? 6 : undefined}>
               {t("number.tab.history")}
             </Tabs.Tab>
             {mayManage && (
-              <Tabs.Tab value="options" leftSection={<IconSettings size={16} />}>
+              <Tabs.Tab value="options" leftSection={!narrow && <IconSettings size={16} />} px={narrow ? 6 : undefined}>
                 {t("number.tab.options")}
               </Tabs.Tab>
             )}

@@ -22,7 +22,7 @@ export function NumberHistory({ id }: { id: string }) {
   const items = steps.data.pages.flatMap((page) => page.items);
   return (
     <Stack>
-      <Timeline bulletSize={14} lineWidth={2} aria-label={t("number.tab.history")}>
+      <Timeline active={items.length} bulletSize={14} lineWidth={2} aria-label={t("number.tab.history")}>
         {items.map((step) => (
           <Timeline.Item key={step.revision} color={COLOR[step.state]} title={t(`devices.state.${step.state}`)}>
             {step.reason && <Text size="sm">{why(step)}</Text>}

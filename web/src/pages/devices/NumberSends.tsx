@@ -81,7 +81,7 @@ export function NumberSends({ id }: { id: string }) {
                 {send.reason && (
                   <Text size="xs">
                     {wait(send.reason)}
-                    {send.until && ` ${t("number.until", { at: moment(send.until) })}`}
+                    {send.until && ` · ${t("number.until", { at: moment(send.until) })}`}
                   </Text>
                 )}
               </div>

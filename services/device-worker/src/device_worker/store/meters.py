@@ -42,10 +42,10 @@ async def save(tx: Tx, tenant: TenantId, device: DeviceId, meter: Meter) -> None
 
 
 async def pause(tx: Tx, tenant: TenantId, device: DeviceId, at: datetime, until: datetime | None, why: str | None) -> None:
-    """Let nothing go before *until*; None ends a pause."""
+    """Let nothing go before *until*; None ends a pause. Where nothing was counted yet, everything is left: more tokens than any burst."""
     await (await raw(tx)).execute(
         "insert into meters (tenant, device, tokens, counted_at, day, new_contacts, messages, paused_until, paused_why) "
-        "values ($1, $2, 0, $3, ($3 at time zone 'UTC')::date - 2, 0, 0, $4, $5) "
+        "values ($1, $2, 1000, $3, ($3 at time zone 'UTC')::date - 2, 0, 0, $4, $5) "
         "on conflict (tenant, device) do update set paused_until = excluded.paused_until, paused_why = excluded.paused_why",
         tenant,
         device,
