@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { Chat, Device, Message } from "@/api/types";
-import { merge, type Pages, withChat, withDevice, withMessage, withStatus } from "./apply";
+import {
+  merge,
+  type Pages,
+  standsElsewhere,
+  withChat,
+  withDevice,
+  withMessage,
+  without,
+  withStanding,
+  withStatus,
+} from "./apply";
 
 const aMessage = (changes: Partial<Message> = {}): Message => ({
   id: "msg_1",
@@ -93,6 +103,39 @@ describe("lists", () => {
       pageParams: [null],
     };
     expect(withChat(list, chat("c", "4"))?.pages[0]?.items.map((item) => item.id)).toEqual(["c", "a", "b"]);
+  });
+  it("takes over where a chat stands, and no old news of it", () => {
+    const { id, assignee_id, name, pinned, revision, snoozed_until, status, tags, team_id, unread, waiting_since } = {
+      ...chat("a", "1"),
+      revision: 2,
+      unread: 3,
+    };
+    const told = {
+      id,
+      assignee_id,
+      name,
+      pinned,
+      revision,
+      snoozed_until,
+      status,
+      tags,
+      team_id,
+      unread,
+      waiting_since,
+    };
+    const known = { ...chat("a", "1"), name: "Luis" };
+    expect(withStanding(known, told)).toEqual({ ...known, revision: 2, unread: 3 });
+    expect(standsElsewhere(known, told)).toBe(false);
+    expect(standsElsewhere(known, { ...told, assignee_id: "usr_1" })).toBe(true);
+    expect(standsElsewhere(known, { ...told, tags: ["tag_1"] })).toBe(true);
+    const newer = { ...known, revision: 9 };
+    expect(withStanding(newer, told)).toBe(newer);
+    expect(standsElsewhere(newer, { ...told, assignee_id: "usr_1" })).toBe(false);
+  });
+  it("lets go of a chat that somebody else has now", () => {
+    const list = { pages: [{ items: [chat("a", "2"), chat("b", "1")], next_cursor: null }], pageParams: [null] };
+    expect(without(list, "a")?.pages[0]?.items.map((item) => item.id)).toEqual(["b"]);
+    expect(without(undefined, "a")).toBeUndefined();
   });
   it("ignores old news of a device", () => {
     const page = { items: [aDevice({})], next_cursor: null };

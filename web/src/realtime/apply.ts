@@ -98,6 +98,39 @@ export function withChat(pages: Pages<Chat> | undefined, chat: Chat): Pages<Chat
   return { ...pages, pages: rest };
 }
 
+/** Where a chat stands, as `chat_changed` and `chat_created` tell it. */
+export type Standing = Pick<
+  Chat,
+  | "id"
+  | "assignee_id"
+  | "name"
+  | "pinned"
+  | "revision"
+  | "snoozed_until"
+  | "status"
+  | "tags"
+  | "team_id"
+  | "unread"
+  | "waiting_since"
+>;
+
+/** Takes over where a chat stands; of a lower revision it is old news. */
+export function withStanding(chat: Chat, told: Standing): Chat {
+  if (told.id !== chat.id || told.revision < chat.revision) return chat;
+  const { assignee_id, pinned, revision, snoozed_until, status, tags, team_id, unread, waiting_since } = told;
+  const name = told.name ?? chat.name;
+  return { ...chat, assignee_id, name, pinned, revision, snoozed_until, status, tags, team_id, unread, waiting_since };
+}
+
+/** Whether a chat may be in other lists by now than before: lists are filtered by these. */
+export const standsElsewhere = (chat: Chat, told: Standing) =>
+  told.revision >= chat.revision &&
+  (chat.assignee_id !== told.assignee_id ||
+    chat.pinned !== told.pinned ||
+    chat.status !== told.status ||
+    chat.team_id !== told.team_id ||
+    chat.tags.join() !== told.tags.join());
+
 /** Takes a chat out of a list. */
 export const without = (pages: Pages<Chat> | undefined, id: string): Pages<Chat> | undefined =>
   pages && {

@@ -2,17 +2,20 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import * as api from "@/api/calls";
 import { asProblem } from "@/api/problem";
-import type { Device, Message, MessageStatus, Page } from "@/api/types";
+import type { Chat, Device, Message, MessageStatus, Page } from "@/api/types";
 import { SESSION } from "@/session/session";
 import {
   findChat,
   KEYS,
   type Pages,
+  type Standing,
+  standsElsewhere,
   touchChats,
   withChat,
   withDevice,
   withMessage,
   without,
+  withStanding,
   withStatus,
 } from "./apply";
 import { tellFrame } from "./frames";
@@ -77,18 +80,34 @@ export function useRealtime(): Connection {
     };
     const writes = (chat: string, who: string, state: string) =>
       client.setQueryData<Writer[]>(typingKey(chat), (writers) => withWriter(writers, who, state, Date.now()));
+    // In which lists a chat is only the server knows; a busy minute asks it once a second.
+    let asking: ReturnType<typeof setTimeout> | undefined;
+    const ask = () => {
+      asking ??= setTimeout(() => {
+        asking = undefined;
+        void client.invalidateQueries({ queryKey: KEYS.chats });
+      }, 1_000);
+    };
+    const stands = (told: Standing) => {
+      for (const [key, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats })) {
+        const chat = findChat(pages, told.id);
+        if (!chat) continue;
+        if (standsElsewhere(chat, told)) ask();
+        client.setQueryData(key, withChat(pages, withStanding(chat, told)));
+      }
+      client.setQueryData<Chat>(KEYS.chat(told.id), (chat) => chat && withStanding(chat, told));
+    };
     // Whose chat it is decides who sees it: the server says whether that is us.
-    const stands = async (id: string, elsewhere: boolean) => {
+    const given = async (id: string) => {
       const chat = await api.chat(id).catch((error: unknown) => (asProblem(error).status === 404 ? null : undefined));
       if (chat === undefined) return;
-      for (const [key, pages] of client.getQueriesData<Pages<NonNullable<typeof chat>>>({ queryKey: KEYS.chats })) {
-        if (!chat) client.setQueryData(key, without(pages, id));
-        else if (findChat(pages, id)) client.setQueryData(key, withChat(pages, chat));
-      }
       if (chat) client.setQueryData(KEYS.chat(id), chat);
-      else client.removeQueries({ queryKey: KEYS.messages(id) });
-      // In which lists it is now only the server knows.
-      if (elsewhere) void client.invalidateQueries({ queryKey: KEYS.chats });
+      else {
+        for (const [key, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats }))
+          client.setQueryData(key, without(pages, id));
+        client.removeQueries({ queryKey: KEYS.messages(id) });
+      }
+      ask();
     };
     const apply = (frame: Frame) => {
       tellFrame(frame);
@@ -133,9 +152,11 @@ export function useRealtime(): Connection {
           break;
         }
         case "chat_created":
-        case "chat_assigned":
         case "chat_changed":
-          void stands((frame.data as { id: string }).id, frame.event === "chat_assigned");
+          stands(frame.data as Standing);
+          break;
+        case "chat_assigned":
+          void given((frame.data as { id: string }).id);
           break;
         case "presence_state":
           client.setQueryData<Colleagues>(PRESENCE, everybody((frame.data as { items: Colleague[] }).items));
@@ -186,6 +207,7 @@ export function useRealtime(): Connection {
     const unwatched = watch();
     socket.start();
     return () => {
+      clearTimeout(asking);
       unwatched();
       unheard();
       here.say = () => {};
