@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -180,6 +181,8 @@ async def start(settings: WorkerSettings, process: Service) -> None:
             connects=connects,
             activity=activity,
             pairings=asyncio.Semaphore(settings.pairings_max),
+            # A child takes a processor until it has loaded the library: more of them at once keep everything else from running.
+            loads=asyncio.Semaphore(max(2, len(os.sched_getaffinity(0)))),
             vault=settings.vault,
             on_connected=on_connected,
         )

@@ -28,6 +28,17 @@ NEXT_QR = timedelta(seconds=20)
 REPORT_FD = "CLARIN_PAIRING_REPORT_FD"
 
 
+#: What the child does before it loads anything: from then on it dies with its parent.
+_BECOME = """
+import ctypes, os, runpy, signal, sys
+parent, module = sys.argv[1:]
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(parent):
+    os._exit(0)
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="report"):
     """Something happened."""
 
@@ -100,7 +111,9 @@ async def child(environment: Mapping[str, str], *, proxy: str = "", shown_as: st
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
+            "-c",
+            _BECOME,
+            str(os.getpid()),
             "device_worker.pairing",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,

@@ -94,6 +94,7 @@ class Tools:
     connects: Connects
     activity: Activity
     pairings: asyncio.Semaphore
+    loads: asyncio.Semaphore
     vault: Vault
     on_connected: Callable[[Device], None]
 
@@ -478,37 +479,56 @@ class Session:
 
     async def _pair(self) -> None:
         """Show QR codes until one is scanned, nobody does, or it is no longer wanted."""
-        async with self._tools.pairings:
-            if not self._is_pairing():
-                return
-            self._log.info("pairing.started")
-            self._code_asked = None
+        with contextlib.ExitStack() as slots, contextlib.ExitStack() as loading:
+            if await self._slot(self._tools.pairings, slots) and await self._slot(self._tools.loads, loading):
+                await self._show(loaded=loading.close)
+
+    async def _slot(self, of: asyncio.Semaphore, held: contextlib.ExitStack) -> bool:
+        """Take a place, given back with *held*; False when no pairing is wanted any more."""
+        taking = asyncio.ensure_future(of.acquire())
+        while self._is_pairing() and not taking.done():
+            woken = asyncio.ensure_future(self._wake.wait())
+            await asyncio.wait({taking, woken}, return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
+            if self._wake.is_set():
+                self._wake.clear()
+                await self._look()
+        if taking.done():
+            held.callback(of.release)
+        else:
+            taking.cancel()
+        return self._is_pairing()
+
+    async def _show(self, *, loaded: Callable[[], None]) -> None:
+        """Pair in a child; *loaded* is called when it has loaded the library, and no longer takes a whole processor."""
+        self._log.info("pairing.started")
+        self._code_asked = None
+        try:
+            proxy = self._proxy()
+        except WrongEncryptionKey:
+            await self._end_pairing(partial(_pairing_ended, domain.PROXY_UNREADABLE))
+            return
+        async with pairing.child(os.environ, proxy=proxy, shown_as=self.device.settings.shown_as) as child:
+            reports = asyncio.create_task(self._follow(child, loaded))
             try:
-                proxy = self._proxy()
-            except WrongEncryptionKey:
-                await self._end_pairing(partial(_pairing_ended, domain.PROXY_UNREADABLE))
-                return
-            async with pairing.child(os.environ, proxy=proxy, shown_as=self.device.settings.shown_as) as child:
-                reports = asyncio.create_task(self._follow(child))
-                try:
-                    await self._ask_code(child)
-                    while self._is_pairing() and not reports.done():
-                        woken = asyncio.ensure_future(self._wake.wait())
-                        await asyncio.wait({reports, woken}, return_when=asyncio.FIRST_COMPLETED)
-                        woken.cancel()
-                        if self._wake.is_set():
-                            self._wake.clear()
-                            await self._look()
-                            await self._ask_code(child)
-                finally:
-                    if reports.done():
-                        reports.result()
-                    reports.cancel()
+                await self._ask_code(child)
+                while self._is_pairing() and not reports.done():
+                    woken = asyncio.ensure_future(self._wake.wait())
+                    await asyncio.wait({reports, woken}, return_when=asyncio.FIRST_COMPLETED)
+                    woken.cancel()
+                    if self._wake.is_set():
+                        self._wake.clear()
+                        await self._look()
+                        await self._ask_code(child)
+            finally:
+                if reports.done():
+                    reports.result()
+                reports.cancel()
 
     def _is_pairing(self) -> bool:
         return not self._over and self.device.jid is None and self.device.state is DeviceState.PAIRING
 
-    async def _follow(self, child: pairing.Child) -> None:
+    async def _follow(self, child: pairing.Child, loaded: Callable[[], None]) -> None:
         """Take the child's reports to the database."""
         code_until = datetime.now(UTC) + pairing.LASTS
         reports = child.reports()
@@ -518,6 +538,7 @@ class Session:
                 first = await anext(reports, None)
         except TimeoutError:
             first = None
+        loaded()
         if first is None and self._pairings_failed < _MOST_PAIRINGS:
             self._pairings_failed += 1
             self._log.warning("pairing.silent", attempt=self._pairings_failed)
