@@ -37,7 +37,10 @@ class Kept:
 async def kept(c: asyncpg.Connection, tenant: TenantId) -> list[Kept]:
     """List them by name."""
     rows = await c.fetch(
-        "select id, name, time_zone, weekly::text, holidays::text, devices, teams, everywhere from service_hours where tenant = $1 order by name, id",
+        """
+        select id, name, time_zone, weekly::text, holidays::text, devices, teams, everywhere from service_hours
+         where tenant = $1 order by name, id
+        """,
         tenant,
     )
     return [

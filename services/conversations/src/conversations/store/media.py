@@ -25,7 +25,10 @@ _source = msgspec.json.Decoder(MediaSource)
 #: Kinds of which there is a small picture.
 PICTURED: frozenset[MessageKind] = frozenset({"image", "video", "sticker"})
 
-_COLUMNS = "tenant, id, device, message, author, kind, state, reason, attempt, source, object, mime, size, file_name, facts, created_at"
+_COLUMNS = (
+    "tenant, id, device, message, author, kind, state, reason, attempt, source::text, object, mime, size, file_name, facts::text, "
+    "created_at"
+)
 _file = msgspec.json.Decoder(File)
 
 

@@ -135,12 +135,12 @@ class Row:
 
 COLUMNS = """
     m.tenant, m.id, m.device, m.chat, m.from_me, m.kind, m.status, m.at, h.contact, m.wa_id, m.participant, m.sender_name, m.text, m.reason,
-    m.author, m.by_key, m.origin, m.resend_of, m.media, m.quoted, m.guessed, m.unseen, m.history, m.ephemeral,
-    m.more, m.reactions, m.edited_at, m.deleted_at
+    m.author, m.by_key, m.origin, m.resend_of, m.media::text, m.quoted, m.guessed, m.unseen, m.history, m.ephemeral,
+    m.more::text, m.reactions::text, m.edited_at, m.deleted_at
 """
 """Of `messages m` joined with `chats h`; each is named as a field of `Row`."""
 
-_FIELDS = [name.strip().partition(".")[2] for name in COLUMNS.split(",")]
+_FIELDS = [name.strip().partition(".")[2].removesuffix("::text") for name in COLUMNS.split(",")]
 
 
 def row_of(record: Sequence[Any], start: int = 0) -> Row:
