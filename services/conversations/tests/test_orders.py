@@ -12,7 +12,11 @@ from contracts.events.conversations import ChatAssigned, ChatChanged, MessageQue
 from contracts.ids import ChatId
 from conversations.consumers import accounts, answers, orders
 from conversations.domain.errors import ChatMissing, FactUnusable, SnoozeInvalid
+from conversations.store import media
+from conversations.store.media import Medium
+from conversations.store.messages import File
 from msgspec import json
+from servicekit.db import raw
 
 from .facts import ANA, a_deletion, a_device, a_message, later
 
@@ -72,6 +76,25 @@ async def test_nothing_is_written_over_a_number_that_is_gone_or_for_a_suspended_
     await world.handle([a_deletion(tenant, device)])
     await carry_out(WriteMessage(chat=chat, origin="automation", text="Hola"))
     assert await world.told() == []
+
+
+async def test_a_rule_sends_one_file_as_often_as_it_likes(client, world, tenant, team, carry_out, chat):
+    ann = await team.hire("Ann")
+    id = ids.new()
+    facts = File(id=id, state="ready", mime="image/png", size=9, object="a/b", sha256="00")
+    medium = Medium(
+        tenant=tenant, id=id, device=None, message=None, author=ann.principal.id, kind="image", state="ready", reason=None, attempt=1,
+        source=None, object="a/b", mime="image/png", size=9, file_name=None, facts=facts, created_at=datetime.now(UTC),
+    )  # fmt: skip
+    async with world.db.transaction(tenant) as tx:
+        await media.upload(await raw(tx), medium)
+    for _ in range(2):
+        await carry_out(WriteMessage(chat=chat, origin="bot", media=id, text="El menú"))
+    await carry_out(WriteMessage(chat=chat, origin="bot", media=ids.new()))
+    orders_told = await world.told(SendMessage)
+    assert [(order.data.kind, order.data.text, order.data.media.object) for order in orders_told] == [("image", "El menú", "a/b")] * 2
+    rows = await world.rows("select message from media")
+    assert {row["message"] for row in rows} == {order.data.message for order in orders_told}
 
 
 async def test_an_order_that_cannot_be_meant_is_refused(world, carry_out, chat):

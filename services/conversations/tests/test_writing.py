@@ -149,9 +149,9 @@ async def test_a_scheduled_message_is_listed_changed_and_cancelled(client, world
     assert (await client.delete(gone, headers=ann.headers)).json()["code"] == "scheduled-not-found"
 
 
-@pytest.mark.parametrize("send_at", ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "mañana", "2099-01-01T00:00:00"])
-async def test_a_time_that_is_not_ahead_within_a_year_is_refused(client, world, ann, chat, send_at):
-    assert (await post(client, ann, "messages/send", chat_id=chat["id"], text="a", send_at=send_at)).status_code == 422
+async def test_a_time_that_is_not_ahead_within_a_year_is_refused(client, world, ann, chat):
+    for send_at in ("2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "mañana", "2099-01-01T00:00:00"):
+        assert (await post(client, ann, "messages/send", chat_id=chat["id"], text="a", send_at=send_at)).status_code == 422, send_at
     assert await world.told() == []
 
 

@@ -24,7 +24,7 @@ from conversations.domain.allowance import AccountSuspended, MessageLimit
 from conversations.domain.errors import ChatMissing, DeviceMissing, MessageMissing, NotFailed, NotUnknown
 from conversations.store import devices, messages, reading, writing
 from conversations.store.chats import Held
-from conversations.store.messages import Row, view
+from conversations.store.messages import More, Row, view
 
 router = APIRouter(prefix="/api/messages", tags=["messages"])
 
@@ -65,6 +65,7 @@ async def resend(id: PublicMessageId, caller: Caller, idem: Idempotent, db: Db, 
                 kind=failed.kind,
                 text=failed.text,
                 media=failed.media,
+                more=None if failed.more is None else msgspec.json.decode(failed.more, type=More),
                 at=now,
                 expires_at=now + settings.send_expiry,
                 quoted=quoted if quoted is not None and quoted.wa_id is not None and quoted.chat == held.id else None,

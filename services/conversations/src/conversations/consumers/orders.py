@@ -4,11 +4,14 @@ Each order is one transaction, done once: the inbox knows it, and the id of what
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
 from contracts import ids, subjects
 from contracts.commands import ChangeChat, WriteMessage
@@ -23,8 +26,9 @@ from conversations.consumers import metrics
 from conversations.domain.allowance import AccountSuspended, MessageLimit
 from conversations.domain.errors import ChatMissing, FactUnusable
 from conversations.domain.messages import LONGEST_TEXT, clean
-from conversations.store import chats, devices, moves, people, reading, tags, writing
+from conversations.store import chats, devices, media, moves, people, reading, tags, writing
 from conversations.store.chats import Held
+from conversations.store.media import Medium
 from conversations.store.moves import Move
 
 DURABLE = "conversations-orders"
@@ -89,7 +93,8 @@ async def _write(
     c: asyncpg.Connection, held: Held, order: WriteMessage, envelope: Envelope[Any], expires_at: datetime
 ) -> list[Envelope[Any]]:
     text = clean(order.text)
-    if text is None or not text.strip() or len(text) > LONGEST_TEXT:
+    text = text if text is not None and text.strip() else None
+    if (text is None and order.media is None) or len(text or "") > LONGEST_TEXT:
         raise FactUnusable("There is nothing to write.")
     now = datetime.now(UTC)
     answered, since = held.standing.answered_at, order.unless_answered_since
@@ -99,15 +104,47 @@ async def _write(
         why = "order-answered"
     elif await devices.standing(c, held.tenant, held.device) is False:
         why = "order-number-gone"
+    elif order.media is not None and (file := await _file(c, held.tenant, order.media, envelope)) is None:
+        why = "order-file-gone"
     else:
+        medium = file if order.media is not None else None
         try:
-            id = MessageId(ids.derived("message", envelope.id))
-            return (await writing.queue(c, held, author=None, text=text, at=now, expires_at=expires_at, origin=order.origin, id=id))[1]
+            row, told = await writing.queue(
+                c,
+                held,
+                author=None,
+                kind="text" if medium is None else medium.kind,
+                text=text,
+                media=None if medium is None else msgspec.json.encode(medium.facts).decode(),
+                at=now,
+                expires_at=expires_at,
+                origin=order.origin,
+                id=MessageId(ids.derived("message", envelope.id)),
+            )
         except (AccountSuspended, MessageLimit) as problem:
             why = f"order-{problem.code}"
+        else:
+            if medium is not None:
+                await media.use(c, held.tenant, medium.id, row)
+            return told
     metrics.IGNORED.labels(why).inc()
     log.info("an order was dropped", why=why, order=str(envelope.id), origin=order.origin)
     return []
+
+
+async def _file(c: asyncpg.Connection, tenant: TenantId, id: UUID, envelope: Envelope[Any]) -> Medium | None:
+    """Give the file for one more message: an upload is one message's, and what a rule sends again is the same content once more."""
+    found = await media.find(c, tenant, id, lock=True)
+    if found is None or found.facts is None or found.state != "ready":
+        return None
+    if found.message is None:
+        return found
+    again = ids.derived("media", envelope.id)
+    copy = replace(
+        found, id=again, message=None, device=None, facts=msgspec.structs.replace(found.facts, id=again), created_at=datetime.now(UTC)
+    )
+    await media.upload(c, copy)
+    return copy
 
 
 async def _change(c: asyncpg.Connection, held: Held, order: ChangeChat, envelope: Envelope[Any], sees: Sees) -> list[Envelope[Any]]:
