@@ -3,11 +3,13 @@
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from webhooks.domain import addresses
 from webhooks.domain.addresses import Allowed
 from webhooks.domain.problems import AddressRefused
+
+PATIENT = settings(deadline=None)
 
 INNER = [
     "127.0.0.1", "127.255.0.9", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
@@ -33,6 +35,7 @@ def test_the_public_internet_is_not(text: str):
     Allowed().judge("example.com", [text])
 
 
+@PATIENT
 @given(st.integers(0, 2**32 - 1).map(IPv4Address))
 def test_an_ipv4_address_inside_an_ipv6_one_is_judged_as_what_it_is(address: IPv4Address):
     number = int(address)
@@ -42,6 +45,7 @@ def test_an_ipv4_address_inside_an_ipv6_one_is_judged_as_what_it_is(address: IPv
         assert not addresses.public(hidden)
 
 
+@PATIENT
 @given(st.sampled_from(INNER).map(IPv4Address), st.integers(8, 32))
 def test_what_the_operator_allows_is_allowed_in_every_spelling(address: IPv4Address, bits: int):
     allowed = Allowed([f"{address}/{bits}"])
@@ -90,6 +94,7 @@ def test_in_production_only_what_the_operator_named_goes_without_tls():
     assert addresses.url("http://localhost:3000", Allowed.of("127.0.0.0/8"), production=False)
 
 
+@PATIENT
 @given(st.text(max_size=60))
 def test_any_text_is_a_url_or_is_refused(text: str):
     try:
