@@ -105,10 +105,10 @@ describe("lists", () => {
     expect(withChat(list, chat("c", "4"))?.pages[0]?.items.map((item) => item.id)).toEqual(["c", "a", "b"]);
   });
   it("takes over where a chat stands, and no old news of it", () => {
-    const { id, assignee_id, name, pinned, revision, snoozed_until, status, tags, team_id, unread, waiting_since } = {
+    const { id, assignee_id, name, pinned, revision, snoozed_until, status, tags, team_id, waiting_since } = {
       ...chat("a", "1"),
       revision: 2,
-      unread: 3,
+      pinned: true,
     };
     const told = {
       id,
@@ -124,8 +124,8 @@ describe("lists", () => {
       waiting_since,
     };
     const known = { ...chat("a", "1"), name: "Luis" };
-    expect(withStanding(known, told)).toEqual({ ...known, revision: 2, unread: 3 });
-    expect(standsElsewhere(known, told)).toBe(false);
+    expect(withStanding(known, told)).toEqual({ ...known, revision: 2, pinned: true });
+    expect(standsElsewhere({ ...known, pinned: true }, told)).toBe(false);
     expect(standsElsewhere(known, { ...told, assignee_id: "usr_1" })).toBe(true);
     expect(standsElsewhere(known, { ...told, tags: ["tag_1"] })).toBe(true);
     const newer = { ...known, revision: 9 };

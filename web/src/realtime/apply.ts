@@ -110,16 +110,15 @@ export type Standing = Pick<
   | "status"
   | "tags"
   | "team_id"
-  | "unread"
   | "waiting_since"
 >;
 
-/** Takes over where a chat stands; of a lower revision it is old news. */
+/** Takes over where a chat stands; of a lower revision it is old news. What is unread the messages say, and `chat_read`. */
 export function withStanding(chat: Chat, told: Standing): Chat {
   if (told.id !== chat.id || told.revision < chat.revision) return chat;
-  const { assignee_id, pinned, revision, snoozed_until, status, tags, team_id, unread, waiting_since } = told;
+  const { assignee_id, pinned, revision, snoozed_until, status, tags, team_id, waiting_since } = told;
   const name = told.name ?? chat.name;
-  return { ...chat, assignee_id, name, pinned, revision, snoozed_until, status, tags, team_id, unread, waiting_since };
+  return { ...chat, assignee_id, name, pinned, revision, snoozed_until, status, tags, team_id, waiting_since };
 }
 
 /** Whether a chat may be in other lists by now than before: lists are filtered by these. */
