@@ -120,7 +120,6 @@ describe("lists", () => {
       status,
       tags,
       team_id,
-      unread,
       waiting_since,
     };
     const known = { ...chat("a", "1"), name: "Luis" };
