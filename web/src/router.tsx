@@ -78,6 +78,12 @@ const board = createRoute({
   component: lazyRouteComponent(() => import("./pages/board/BoardPage"), "BoardPage"),
 });
 
+const dashboard = createRoute({
+  getParentRoute: () => shell,
+  path: "/dashboard",
+  component: lazyRouteComponent(() => import("./pages/dashboard/DashboardPage"), "DashboardPage"),
+});
+
 const devices = createRoute({
   getParentRoute: () => shell,
   path: "/devices",
@@ -108,6 +114,12 @@ const people = createRoute({
   getParentRoute: () => settings,
   path: "/people",
   component: lazyRouteComponent(() => import("./pages/settings/people/PeoplePage"), "PeoplePage"),
+});
+
+const bot = createRoute({
+  getParentRoute: () => settings,
+  path: "/bot",
+  component: lazyRouteComponent(() => import("./pages/settings/bot/BotPage"), "BotPage"),
 });
 
 const keys = createRoute({
@@ -146,8 +158,9 @@ export const createAppRouter = (client: QueryClient) =>
         inbox,
         conversation,
         board,
+        dashboard,
         devices,
-        settings.addChildren([settingsHome, account, people, keys, webhooks, webhook, activity]),
+        settings.addChildren([settingsHome, account, people, bot, keys, webhooks, webhook, activity]),
       ]),
     ]),
     context: { client },

@@ -1,6 +1,7 @@
 import { AppShell, Box, Group, Indicator, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import {
+  IconChartBar,
   IconDeviceMobile,
   IconDeviceMobileMessage,
   IconLayoutKanban,
@@ -19,6 +20,7 @@ import { UserMenu } from "./UserMenu";
 const PLACES = [
   { to: "/inbox", label: "nav.inbox", Icon: IconMessages },
   { to: "/board", label: "nav.board", Icon: IconLayoutKanban },
+  { to: "/dashboard", label: "nav.dashboard", Icon: IconChartBar },
   { to: "/devices", label: "nav.devices", Icon: IconDeviceMobile },
   { to: "/settings", label: "nav.settings", Icon: IconSettings },
 ] as const;

@@ -1,5 +1,5 @@
 import { Box, ScrollArea, Stack, Tabs, Text, Title } from "@mantine/core";
-import { IconHistory, IconKey, IconUserCircle, IconUsers, IconWebhook } from "@tabler/icons-react";
+import { IconHistory, IconKey, IconRobot, IconUserCircle, IconUsers, IconWebhook } from "@tabler/icons-react";
 import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { useMayManage } from "@/session/session";
@@ -8,6 +8,7 @@ import { useMayManage } from "@/session/session";
 export const PARTS = [
   { path: "/settings/account", label: "settings.account", Icon: IconUserCircle, managers: false },
   { path: "/settings/people", label: "settings.people", Icon: IconUsers, managers: false },
+  { path: "/settings/bot", label: "settings.bot", Icon: IconRobot, managers: true },
   { path: "/settings/keys", label: "settings.keys", Icon: IconKey, managers: true },
   { path: "/settings/webhooks", label: "settings.webhooks", Icon: IconWebhook, managers: true },
   { path: "/settings/activity", label: "settings.activity", Icon: IconHistory, managers: true },
