@@ -48,6 +48,7 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
             verifier=verifier,
             routers=api.ROUTERS,
             cursor_secret=settings.cursor_secret,
+            body_limits=api.BODY_LIMITS,
             state={"db": db, "bus": bus, "settings": settings, "files": Files(settings.objects)},
         ),
         settings.http_host,

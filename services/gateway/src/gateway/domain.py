@@ -47,7 +47,7 @@ class Limits:
     head_bytes: int = 32 * KIB
     target_bytes: int = 8 * KIB
     body_bytes: int = MIB
-    media_bytes: int = 64 * MIB
+    media_bytes: int = 104 * MIB
     idle_s: float = 75
     head_s: float = 10
     body_s: float = 30

@@ -83,7 +83,7 @@ class GatewaySettings(WithHttp, WithBus, WithRedis):
     mail: bool = Field(False, description="true when mail can be sent")
     access_log: bool = Field(True, description="true for one log line for each request")
     body_limit: int = Field(MIB, ge=1024, description="bytes that a JSON body may have")
-    media_limit: int = Field(64 * MIB, ge=1024, description="bytes that an upload may have")
+    media_limit: int = Field(104 * MIB, ge=1024, description="bytes that an upload may have")
     upstream_timeout: float = Field(30, gt=0, description="seconds that a service may take to answer")
     upstream_connections: int = Field(256, ge=1, description="connections to one service at a time")
     header_timeout: float = Field(10, gt=0, description="seconds that the headers of a request may take")

@@ -1,5 +1,7 @@
 """The public routes of the inbox."""
 
+from contracts.media import LARGEST
+
 from conversations.api import (
     assignment,
     chats,
@@ -36,3 +38,6 @@ ROUTERS = (
     hours.router,
     dashboard.router,
 )
+
+#: What a body may have where files come in: the largest file and the form around it.
+BODY_LIMITS = dict.fromkeys(("/api/media", "/api/messages/send/media"), LARGEST + (2 << 20))

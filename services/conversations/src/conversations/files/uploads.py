@@ -53,8 +53,10 @@ class Upload:
 class Files:
     """The object store as this service uses it, and a folder for what is on its way."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, scratch: Path | None = None) -> None:
+        """Use *objects*, and *scratch* (the machine's own by default) for what is on its way."""
         self.objects = objects
+        self._scratch = scratch
         self._places = asyncio.Semaphore(4)
 
     @asynccontextmanager
@@ -69,7 +71,7 @@ class Files:
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > LARGEST + _LONGEST_FIELD * 2:
             raise TooLarge(f"A file has at most {LARGEST} bytes.")
-        with tempfile.TemporaryDirectory(prefix="clarin-upload-") as folder:
+        with tempfile.TemporaryDirectory(prefix="clarin-upload-", dir=self._scratch) as folder:
             form = _Form(Path(folder) / "file", request.headers.get("content-type", ""))
             try:
                 try:
@@ -101,7 +103,7 @@ class Files:
         except ObjectMissing:
             pass
         async with self._places:
-            with tempfile.TemporaryDirectory(prefix="clarin-picture-") as folder:
+            with tempfile.TemporaryDirectory(prefix="clarin-picture-", dir=self._scratch) as folder:
                 file = Path(folder) / "file"
                 await self.objects.fetch(key, file)
                 small = await thumbnail(file, mime)

@@ -62,7 +62,11 @@ _PHONE = re.compile(r"^(?:item\d+\.)?TEL[^:\n]*:(.+)$", re.MULTILINE | re.IGNORE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What one message says; its fields are those of `MessageObserved`."""
+    """What one message says; its fields are those of `MessageObserved`.
+
+    Attributes:
+        moment: Milliseconds since 1970 by the sender's clock: of two reactions within a second it tells which came later.
+    """
 
     kind: MessageKind
     text: str | None = None
@@ -73,10 +77,11 @@ class Content:
     mentions: tuple[Address, ...] = ()
     raw: Raw | None = None
     view_once: bool = False
+    moment: int = 0
 
     def fields(self) -> dict[str, Any]:
         """Give them by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__slots__ if name != "moment"}
 
 
 def content(message: Any) -> Content | None:
@@ -92,7 +97,7 @@ def content(message: Any) -> Content | None:
         return _protocol(message.protocolMessage)
     if message.HasField("reactionMessage"):
         reaction = message.reactionMessage
-        return Content(kind="reaction", text=clean(reaction.text)[:64], quoted=_about(reaction.key))
+        return Content(kind="reaction", text=clean(reaction.text)[:64], quoted=_about(reaction.key), moment=reaction.senderTimestampMS)
     if message.HasField("conversation"):
         return Content(kind="text", text=clean(message.conversation))
     for name, read in _READERS.items():
@@ -122,7 +127,7 @@ def _protocol(protocol: Any) -> Content | None:
         return Content(kind="delete", quoted=about)
     if protocol.type == e2e.ProtocolMessage.MESSAGE_EDIT:
         edited = content(protocol.editedMessage)
-        return Content(kind="edit", text=edited.text if edited is not None else None, quoted=about)
+        return Content(kind="edit", text=edited.text if edited is not None else None, quoted=about, moment=protocol.timestampMS)
     return None
 
 

@@ -25,6 +25,9 @@ _RECEIPTS: dict[int, tuple[ReceiptStatus, bool]] = {
     neonize_pb2.Receipt.PLAYED_SELF: ("played", True),
 }
 
+#: Seconds by which a sender's clock may differ and still be believed.
+_CLOCKS_DIFFER = 10.0
+
 _HISTORY_TYPES = frozenset({0, 2, 3, 6})  # initial bootstrap, full, recent, on demand
 
 
@@ -108,12 +111,18 @@ def _message(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[Messag
     yield MessageObserved(
         device=device,
         wa_id=id_of(info.ID),
-        at=millis(info.Timestamp, seen_at),
+        at=_moment(what.moment, millis(info.Timestamp, seen_at)),
         push_name=clean(info.Pushname) or None,
         ephemeral=event.IsEphemeral or view_once,
         **fields,
         **where,
     )
+
+
+def _moment(claimed: int, at: datetime) -> datetime:
+    """Give the finer time that a sender claims, where it lies beside WhatsApp's own, which has only seconds."""
+    finer = millis(claimed, at)
+    return finer if abs((finer - at).total_seconds()) <= _CLOCKS_DIFFER else at
 
 
 def _undecryptable(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[MessageObserved]:
