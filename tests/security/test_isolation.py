@@ -68,6 +68,8 @@ class Walk:
 
     async def send_by(self, client: Client, request: Valid, path: str | None = None, **headers: str) -> tuple[int, str]:
         options: dict[str, Any] = {"json": request.body} if request.body is not None else {}
+        if request.form is not None:
+            options = {"data": request.form}
         where = (path or self.operation.path).format(**request.ids)
         status, _, payload = await client.raw(
             self.operation.method, where, params=request.query, headers={**request.headers, **headers}, **options

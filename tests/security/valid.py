@@ -23,11 +23,13 @@ class Valid:
         ids: What stands in the path.
         caller: Who makes it, where it is not the owner.
         token: False where it is made without one.
+        form: A body that is no JSON.
     """
 
     ids: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    form: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     caller: Client | None = None
     token: bool = True
