@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from bench.fanout import Counted, Tally
 from bench.links import Link, frame
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 _OPENED = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
@@ -31,6 +31,7 @@ class Wire(asyncio.Transport):
         self.written += b"closed"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 400), max_size=12), st.lists(st.integers(1, 300), max_size=30))
 def test_every_message_is_handed_on_once_wherever_the_pieces_break(sizes, cuts):
     texts = [bytes([65 + number % 26]) * size for number, size in enumerate(sizes)]

@@ -191,6 +191,7 @@ TestSockets = Sockets.TestCase
 TestSockets.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 1), max_size=40), st.integers(0, 10), st.integers(0, 300), st.integers(0, 45))
 def test_the_ring_has_all_above_its_floor_and_stays_in_bounds(owners, events, size, since):
     ring = Ring(0, events=events, size=size)

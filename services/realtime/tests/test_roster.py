@@ -3,7 +3,7 @@
 from contracts import ids
 from contracts.ids import TenantId, UserId
 from contracts.presence import Present
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from realtime.roster import Roster, merged
 
@@ -18,6 +18,7 @@ WORDS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(WORDS)
 def test_what_is_known_of_somebody_is_what_its_replicas_said_last_and_lately(words):
     roster, now, last = Roster(GONE), 0.0, {}
