@@ -15,9 +15,10 @@ from contracts.principal import Principal, Role, Scope
 from contracts.views import Message
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import APIRouter, File, UploadFile
-from pydantic import Field
+from pydantic import Field, ValidationError
 from servicekit import auth, cursors, wire
 from servicekit.http import Admin, Body, Caller, Cursor, Json, Limit, Name, Owner, Page, Text, answer, create_app, needs, problems, state
+from servicekit.http.bodies import Storable
 from servicekit.logging import request_id
 from servicekit.run import Service
 from structlog.contextvars import get_contextvars
@@ -253,6 +254,15 @@ async def test_every_place_that_does_not_fit_is_named(call):
     body = (await call("POST", "/api/devices", json=sent, headers=token())).assert_problem(422, "invalid")
     assert {error["at"] for error in body["errors"]} == {"body.name", "body.note", "body.twin", "body.shelf", "body.color"}
     assert "U+0000" in next(error["message"] for error in body["errors"] if error["at"] == "body.note")
+
+
+def test_what_may_be_left_out_may_be_null_as_well():
+    class Place(Body):
+        name: Annotated[str | None, Field(max_length=3), Storable] = None
+
+    assert Place.model_validate({"name": None}).name is None
+    with pytest.raises(ValidationError, match=r"U\+0000"):
+        Place.model_validate({"name": "\x00"})
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ PAGE = 50
 PAGE_MAX = 100
 
 
-def _storable(text: str) -> str:
-    if "\x00" in text:  # Postgres stores every character but this one
+def _storable(text: str | None) -> str | None:
+    if text is not None and "\x00" in text:  # Postgres stores every character but this one
         raise ValueError("A text cannot hold the character U+0000.")
     return text
 
