@@ -85,8 +85,10 @@ soak: $(STAMP) ## Run traffic for MINUTES (60) over SESSIONS (200), a worker rec
 		--rate $(or $(RATE),10) --recycle $(or $(RECYCLE),5) --json
 	@test -n "$(NO_FAULTS)" || $(BIN)/clarin bench faults --json
 
-fuzz: $(STAMP) ## Try many more examples in every property test, for at most MINUTES (10).
-	@timeout $$(( $(or $(MINUTES),10) * 60 )) $(BIN)/pytest -q -m hypothesis --hypothesis-profile=fuzz --timeout=0 || test $$? -eq 124
+fuzz: $(STAMP) ## Try requests of every kind against the whole API, then many more examples in every property test, for MINUTES (10).
+	@CLARIN_FUZZ_SECONDS=$$(( $(or $(MINUTES),10) * 20 )) $(BIN)/pytest -q --timeout=0 tests/security/test_openapi.py
+	@timeout --signal=INT $$(( $(or $(MINUTES),10) * 20 )) $(BIN)/pytest -q -x -m hypothesis --hypothesis-profile=fuzz --timeout=0 \
+		libs services local sim bench || test $$? -eq 124
 
 migrate: $(STAMP) ## Bring the databases of DATA to this version.
 	@$(BIN)/clarin migrate --data $(DATA)

@@ -5,6 +5,8 @@ tries many more.
 """
 
 import asyncio
+import os
+import random
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -28,14 +30,16 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from .valid import RULES, Rule, Valid
 from .world import World, world
 
-#: Set by `make fuzz`.
-FUZZED = settings.default is not None and settings.default.max_examples > 1_000
-EXAMPLES = 400 if FUZZED else 4
-STEPS = 2_000 if FUZZED else 12
+#: Set by `make fuzz`: for how many seconds each of the tests here goes on, round after round; None: one round.
+FUZZ = float(os.environ["CLARIN_FUZZ_SECONDS"]) if "CLARIN_FUZZ_SECONDS" in os.environ else None
+EXAMPLES = 20 if FUZZ else 4
+STEPS = 200 if FUZZ else 12
 #: After so many seconds, on a machine that is busy, every operation that is left is tried once each way.
-ENOUGH = float("inf") if FUZZED else 40.0
+ENOUGH = FUZZ or 40.0
+#: So many different faults are enough for one run.
+MANY = 20
 
-pytestmark = [pytest.mark.hypothesis, pytest.mark.timeout(0 if FUZZED else 300)]
+pytestmark = [pytest.mark.hypothesis, pytest.mark.timeout(0 if FUZZ else 300)]
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -48,7 +52,7 @@ NOT_WALKED = ["authLogout", "authRefresh", "authCloseSession", "authChangePasswo
 RUN = settings(
     max_examples=EXAMPLES,
     deadline=None,
-    derandomize=not FUZZED,
+    derandomize=FUZZ is None,
     database=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -131,16 +135,21 @@ def test_every_operation_answers_as_it_is_described(system: System, inhabited: t
     verdict = Verdict()
     runner, made, document = inhabited
     began = time.monotonic()
-    for result in from_dict(shortened(document)).get_all_operations():
-        operation = result.ok()
-        rule: Rule | None = RULES.get(told(operation))
-        if rule is None:  # test_isolation fails there
-            continue
-        # only what a path names has to be there; who calls without a token is nobody
-        request = runner.run(rule.make(made)) if "{" in operation.path else Valid(token=operation.definition.raw.get("security") != [])
-        if rule.installation:
-            request = replace(request, caller=made.installer)
-        tried(operation, system, made, request, verdict, EXAMPLES if time.monotonic() - began < ENOUGH else 1)
+
+    def spent() -> float:
+        return time.monotonic() - began
+
+    operations = [result.ok() for result in from_dict(shortened(document)).get_all_operations()]
+    while not (verdict.served and (FUZZ is None or spent() > FUZZ or len(verdict.faults) >= MANY)):
+        for operation in operations if FUZZ is None else random.sample(operations, len(operations)):
+            rule: Rule | None = RULES.get(told(operation))
+            if rule is None or (FUZZ is not None and spent() > FUZZ):  # test_isolation fails where there is none
+                continue
+            # only what a path names has to be there; who calls without a token is nobody
+            request = runner.run(rule.make(made)) if "{" in operation.path else Valid(token=operation.definition.raw.get("security") != [])
+            if rule.installation:
+                request = replace(request, caller=made.installer)
+            tried(operation, system, made, request, verdict, EXAMPLES if spent() < ENOUGH else 1)
     assert not verdict.faults, str(verdict)
     assert len(verdict.served) > 30
 
@@ -159,11 +168,12 @@ def test_what_one_operation_gives_the_next_one_takes(system: System, inhabited: 
         def validate_response(self, response: Response, case: Case, **kwargs: Any) -> None:
             verdict.of(case, response)
 
-    for _ in range(10):
+    began = time.monotonic()
+    for _ in range(10 if FUZZ is None else 10_000):
         # what the API answers changes while it is walked, at which hypothesis ends a run
         with suppress(Flaky):
             run_state_machine_as_test(Walk, settings=settings(RUN, max_examples=STEPS, stateful_step_count=6))
-        if verdict.served.total() >= STEPS * 4:
+        if verdict.served.total() >= STEPS * 4 if FUZZ is None else time.monotonic() - began > FUZZ or len(verdict.faults) >= MANY:
             break
     assert not verdict.faults, str(verdict)
     assert verdict.served.total() >= STEPS
