@@ -65,7 +65,7 @@ async def files(world: Any, bus: Any, signed_in: Any, tenant: Any, folder: Path)
                 "bus": bus,
                 "settings": settings,
                 "verifier": verifier,
-                "files": Files(settings.objects, folder.with_name("way")),
+                "files": on_disk,
             },
         )
         headers = signed_in(Role.OWNER, tenant).headers
