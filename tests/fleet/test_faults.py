@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from datetime import datetime
 
@@ -37,16 +38,28 @@ async def test_the_sessions_of_a_killed_worker_are_on_the_other_within_25_second
     assert (found.lost, found.doubled, found.unknown) == (0, 0, 0)
 
 
-async def test_a_drained_worker_hands_its_sessions_over_within_5_seconds(scene):
+async def test_a_worker_that_is_told_to_end_hands_its_sessions_over_before_its_leases_would_die(scene):
     with unattended(scene.system):
         stopping = asyncio.Event()
         running = asyncio.create_task(scene.traffic.run("drained", RATE, stopping))
         os.kill(scene.system.pid("worker-2"), signal.SIGTERM)
-        await eventually(lambda: moved(scene, "worker-2"), 5, "the other worker has not taken over")
+        await eventually(lambda: moved(scene, "worker-2"), 12, "the other worker has not taken over")
         stopping.set()
         await running
         found = await scene.every_session_still_talks("after-drain")
     assert (found.lost, found.doubled, found.unknown) == (0, 0, 0)
+
+
+async def test_a_worker_that_is_drained_by_order_hands_its_sessions_over_and_goes_on_running(scene):
+    pid = scene.system.pid("worker-1")
+    assert await clarin(scene, "workers", "drain", "worker-1") == 0
+    await eventually(lambda: moved(scene, "worker-1"), 20, "the other worker has not taken over")
+    assert await clarin(scene, "workers", "drain", "worker-2") == 1  # there is nobody left to take its sessions
+    found = await scene.every_session_still_talks("after-order")
+    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0)
+    assert scene.system.pid("worker-1") == pid
+    assert await clarin(scene, "workers", "undrain", "worker-1") == 0
+    await scene.shared()
 
 
 async def test_a_worker_that_hung_for_20_seconds_ends_itself_and_doubles_nothing(scene):
@@ -135,6 +148,15 @@ async def test_a_number_that_is_deleted_while_it_connects_is_gone_here_and_on_th
     status, _, _ = await client.raw("GET", f"/api/devices/{device}")
     assert status == 404
     assert device not in [found["id"] async for found in client.everything("/api/devices")]
+
+
+async def clarin(scene, *words):
+    """The command on the installation that runs; gives its exit code."""
+    data = str(scene.system.ready["data"])
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "clarin", *words, "--data", data, stdout=asyncio.subprocess.DEVNULL
+    )
+    return await process.wait()
 
 
 async def moved(scene, worker):
