@@ -194,13 +194,16 @@ async def mark(tx: Tx, send: Send, fence: int) -> Send:
 async def hold(tx: Tx, send: Send, reason: str, until: datetime, at: datetime) -> None:
     """Let the chat of *send* wait until then, and tell why."""
     rows = await (await raw(tx)).fetch(
-        "update sends set held_until = $4, reason = $5, told = told + 1 where tenant = $1 and device = $2 and peer = $3 "
+        # By the database's clock too: what it would find free at once, it would be asked about without a pause.
+        "update sends set held_until = greatest($4, now() + interval '1 second'), reason = $5, told = told + 1 "
+        "where tenant = $1 and device = $2 and (peer = $3 or id = $6) "
         f"and status = 'queued' returning {ROW}, told",
         send.tenant,
         send.device,
         send.peer,
         until,
         reason,
+        send.id,
     )
     await _tell_waiting(tx, rows, reason, until, at)
 
