@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from bench import board, bot, failover, fanout, faults, figures, gateway, inbound, inject, realtime, sessions, soak, webhooks
+from bench import board, bot, failover, fanout, faults, figures, gateway, inbound, inject, media, realtime, sessions, soak, webhooks
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -139,6 +139,17 @@ def fanout_(
     """Measure frames to many sockets beside Node's socket.io."""
     counts = [int(count) for count in sockets.split(",")]
     _run(fanout.run(sockets=counts, seconds=seconds, rate=rate, rounds=rounds), as_json, loop=uvloop.new_event_loop)
+
+
+@app.command("media")
+def media_(
+    files: Annotated[int, typer.Option(min=5, max=10_000, help="Files that come in, one after the other.")] = 50,
+    size: Annotated[int, typer.Option(min=100, max=50_000_000, help="Bytes of each.")] = 500_000,
+    large: Annotated[int, typer.Option(min=100, max=100_000_000, help="Bytes of the one that follows.")] = 60_000_000,
+    as_json: Json = False,
+) -> None:
+    """Measure files that come in: from the phone to the browser, and what the largest costs in memory."""
+    _run(media.run(files=files, size=size, large=large), as_json)
 
 
 @app.command("realtime")
