@@ -68,7 +68,7 @@ async def _one(client: Client, socket: Socket, network: Network, customer: str, 
     await network.ask("POST", f"/phones/{customer}/media", data=form)
 
     def here(frame: dict[str, Any]) -> bool:
-        return frame["event"] == "message_media" and frame["data"]["media"]["file_name"] == name
+        return bool(frame["event"] == "message_media" and frame["data"]["media"]["file_name"] == name)
 
     told = (await socket.until(here, _WITHIN))["data"]["media"]
     status, _, body = await client.raw("GET", told["url"]) if told["url"] else (0, {}, b"")
