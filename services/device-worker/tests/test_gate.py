@@ -100,6 +100,7 @@ def test_only_what_certainly_did_not_leave_may_be_sent_again(text, expected):
         ("dial tcp 127.0.0.1:5433: connect: connection refused", True),
         ("failed to dial whatsapp web websocket: dial tcp 127.0.0.1:443: connect: connection refused", False),
         ("pq: terminating connection due to idle-session timeout", False),
+        ('Failed to get prekeys to upload: pq: duplicate key value violates unique constraint "whatsmeow_pre_keys_pkey"', False),
         ("Failed to decrypt message from 1555: no session", False),
     ],
 )

@@ -57,7 +57,7 @@ class Size:
             process = psutil.Process(pid)
             with process.oneshot():
                 return cls(process.memory_info().rss, process.num_threads(), process.num_fds())
-        except psutil.Error:
+        except (psutil.Error, OSError):  # its files in /proc go with it, whichever is being read
             return cls()
 
 
@@ -65,7 +65,7 @@ def connections(pid: int, ports: Collection[int]) -> int:
     """Count the process's connections to one of *ports*, wherever that is."""
     try:
         found = psutil.Process(pid).net_connections("tcp")
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return 0
     return sum(one.status == psutil.CONN_ESTABLISHED and bool(one.raddr) and one.raddr.port in ports for one in found)
 

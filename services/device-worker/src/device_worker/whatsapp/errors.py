@@ -92,6 +92,8 @@ class StoreWatch:
         """Tell whether the database was away or refused."""
         if "idle-session timeout" in line:  # what we asked the database to do with connections that nobody uses
             return False
+        if "whatsmeow_pre_keys_pkey" in line:  # two starts of one session made the same key: the database is there, one of them tries again
+            return False
         return "pq: " in line or "driver: bad connection" in line or "sql: " in line or self._dial.search(line) is not None
 
 
