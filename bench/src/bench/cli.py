@@ -108,10 +108,11 @@ def bot_(
 def webhooks_(
     rate: Annotated[int, typer.Option(min=1, max=2000, help="Deliveries a second.")] = 100,
     seconds: Annotated[float, typer.Option(min=1, max=600, help="For each of six laps.")] = 10,
+    tenants: Annotated[int, typer.Option(min=1, max=1000, help="Accounts, each with an endpoint.")] = 100,
     as_json: Json = False,
 ) -> None:
     """Measure how soon webhooks are tried, and what dead endpoints cost the others."""
-    _run(webhooks.run(rate=rate, seconds=seconds), as_json)
+    _run(webhooks.run(rate=rate, seconds=seconds, tenants=tenants), as_json)
 
 
 @app.command("soak")

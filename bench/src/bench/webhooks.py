@@ -65,14 +65,14 @@ class Receivers:
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
 
 
-async def run(*, rate: int, seconds: float) -> dict[str, Any]:
-    """Tell *rate* events a second over 100 tenants, for *seconds* in each lap of which there are two times three."""
+async def run(*, rate: int, seconds: float, tenants: int = TENANTS) -> dict[str, Any]:
+    """Tell *rate* events a second over so many tenants, for *seconds* in each lap of which there are two times three."""
     async with installation() as system, AsyncExitStack() as stack:
         receivers = Receivers()
         await receivers.open(stack)
         dead = await asyncio.start_server(_never_answers, "127.0.0.1", 0)
         stack.callback(dead.close)
-        clients = [await stack.enter_async_context(Client(system.url)) for _ in range(TENANTS)]
+        clients = [await stack.enter_async_context(Client(system.url)) for _ in range(tenants)]
         gate = asyncio.Semaphore(3)
 
         async def prepare(number: int) -> None:
@@ -81,21 +81,21 @@ async def run(*, rate: int, seconds: float) -> dict[str, Any]:
                 made = await clients[number].post("/api/webhooks", {"url": f"{receivers.url}/{number}"}, key="well")
                 receivers.secrets[str(number)] = Webhook(made["secret"])
 
-        await asyncio.gather(*(prepare(number) for number in range(TENANTS)))
-        tenants = [TenantId(ids.parse(ids.ACCOUNT, client.me["account"]["id"])) for client in clients]
+        await asyncio.gather(*(prepare(number) for number in range(tenants)))
+        accounts = [TenantId(ids.parse(ids.ACCOUNT, client.me["account"]["id"])) for client in clients]
         bus = await stack.enter_async_context(Bus.open(str(system.ready["nats"]), name="bench"))
         told: dict[str, float] = {}
-        await _lap(bus, tenants, told, rate, 1.0)  # caches, connections
+        await _lap(bus, accounts, told, rate, 1.0)  # caches, connections
         await _arrived(receivers, told)
         well, beside = [], []
         doomed: list[tuple[Client, str]] = []
         port = dead.sockets[0].getsockname()[1]
         for _ in range(ROUNDS):
-            well.append(await _measured(bus, tenants, told, receivers, rate, seconds))
+            well.append(await _measured(bus, accounts, told, receivers, rate, seconds))
             for client in clients[::DEAD_EVERY]:
                 made = await client.post("/api/webhooks", {"url": f"http://127.0.0.1:{port}/"})
                 doomed.append((client, made["id"]))
-            beside.append(await _measured(bus, tenants, told, receivers, rate, seconds))
+            beside.append(await _measured(bus, accounts, told, receivers, rate, seconds))
             while doomed:
                 client, id = doomed.pop()
                 await client.ask("DELETE", f"/api/webhooks/{id}")
@@ -111,7 +111,7 @@ async def run(*, rate: int, seconds: float) -> dict[str, Any]:
         "dead_endpoint_cost": round(cost, 3),
         "beside_dead_p95_ms": round(_p95([wait for lap in beside for wait in lap]) * 1000, 1),
         "rate": rate,
-        "tenants": TENANTS,
+        "tenants": tenants,
         "wrong_signatures": receivers.wrong,
         "lost": lost + receivers.wrong,
         "doubled": repeated,
