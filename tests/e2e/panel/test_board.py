@@ -122,8 +122,9 @@ async def test_two_people_at_one_board(page: Page, other: Page, shop: Shop):
 
     await card(page, "Mesas").click()
     drawer = page.get_by_role("dialog")
-    await drawer.get_by_label("Nueva nota").fill("Quiere seis")
+    await drawer.get_by_role("textbox", name="Nueva nota").fill("Quiere seis")
     await drawer.get_by_role("button", name="Agregar nota").click()
+    await expect(drawer.get_by_role("textbox", name="Nueva nota")).to_have_value("")
     await expect(drawer.get_by_text("Quiere seis")).to_be_visible()
     await drawer.get_by_role("textbox", name="Título", exact=True).fill("Mesas de teca")
     await shot(page, "board-lead")

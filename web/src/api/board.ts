@@ -1,15 +1,6 @@
 /** Leads, boards, tasks: what the pipeline answers. */
 import { data, throwing } from "./calls";
-import type {
-  Board,
-  PipelineCard as Card,
-  Column,
-  LeadChange,
-  NewLead,
-  NewStage,
-  StageChange,
-  Task,
-} from "./generated";
+import type { Board, LeadCard as Card, Column, LeadChange, NewLead, NewStage, StageChange, Task } from "./generated";
 import * as sdk from "./generated";
 
 export type { Board, Card, Column, Task };

@@ -527,7 +527,7 @@ export type CardChat = {
  * A part of a column's leads.
  */
 export type Cards = {
-    items: Array<PipelineCard>;
+    items: Array<LeadCard>;
     next_cursor?: string | null;
 };
 
@@ -1988,6 +1988,43 @@ export type LeadById = {
      * Version
      */
     version?: number | null;
+};
+
+/**
+ * LeadCard
+ *
+ * A lead with what its card shows.
+ *
+ * Attributes:
+ * chat: None where there is none, or the caller does not see it.
+ * open_tasks: Tasks that are not done.
+ */
+export type LeadCard = {
+    at: string;
+    chat?: CardChat | null;
+    chat_ids?: Array<string>;
+    closed_at?: string | null;
+    contact?: Person | null;
+    contact_id?: string | null;
+    created_at: string;
+    currency: string;
+    device_id?: string | null;
+    expected_close?: string | null;
+    id: string;
+    lost_reason?: string | null;
+    next_task_at?: string | null;
+    open_tasks?: number;
+    owner_id?: string | null;
+    pipeline_id: string;
+    rank: string;
+    source?: string | null;
+    stage_id: string;
+    stage_since: string;
+    status: 'lost' | 'open' | 'won';
+    tags?: Array<string>;
+    title: string;
+    value: number;
+    version: number;
 };
 
 /**
@@ -3766,43 +3803,6 @@ export type PipelineById = {
      * All of its stages in their new order.
      */
     stages?: Array<string> | null;
-};
-
-/**
- * Card
- *
- * A lead with what its card shows.
- *
- * Attributes:
- * chat: None where there is none, or the caller does not see it.
- * open_tasks: Tasks that are not done.
- */
-export type PipelineCard = {
-    at: string;
-    chat?: CardChat | null;
-    chat_ids?: Array<string>;
-    closed_at?: string | null;
-    contact?: Person | null;
-    contact_id?: string | null;
-    created_at: string;
-    currency: string;
-    device_id?: string | null;
-    expected_close?: string | null;
-    id: string;
-    lost_reason?: string | null;
-    next_task_at?: string | null;
-    open_tasks?: number;
-    owner_id?: string | null;
-    pipeline_id: string;
-    rank: string;
-    source?: string | null;
-    stage_id: string;
-    stage_since: string;
-    status: 'lost' | 'open' | 'won';
-    tags?: Array<string>;
-    title: string;
-    value: number;
-    version: number;
 };
 
 /**
@@ -14063,7 +14063,7 @@ export type LeadsListLeadsResponses = {
      * It is done.
      */
     200: {
-        items: Array<PipelineCard>;
+        items: Array<LeadCard>;
         next_cursor: string | null;
     };
 };
@@ -14154,7 +14154,7 @@ export type LeadsEnterResponses = {
     /**
      * It is at the top of its stage.
      */
-    201: PipelineCard;
+    201: LeadCard;
 };
 
 export type LeadsEnterResponse = LeadsEnterResponses[keyof LeadsEnterResponses];
@@ -14310,7 +14310,7 @@ export type LeadsReadResponses = {
     /**
      * It is done.
      */
-    200: PipelineCard;
+    200: LeadCard;
 };
 
 export type LeadsReadResponse = LeadsReadResponses[keyof LeadsReadResponses];
@@ -14396,7 +14396,7 @@ export type LeadsPatchResponses = {
     /**
      * It is done.
      */
-    200: PipelineCard;
+    200: LeadCard;
 };
 
 export type LeadsPatchResponse = LeadsPatchResponses[keyof LeadsPatchResponses];
@@ -14482,7 +14482,7 @@ export type LeadsChangeResponses = {
     /**
      * It is done.
      */
-    200: PipelineCard;
+    200: LeadCard;
 };
 
 export type LeadsChangeResponse = LeadsChangeResponses[keyof LeadsChangeResponses];
@@ -14666,7 +14666,7 @@ export type LeadsMoveResponses = {
     /**
      * It is done.
      */
-    200: PipelineCard;
+    200: LeadCard;
 };
 
 export type LeadsMoveResponse = LeadsMoveResponses[keyof LeadsMoveResponses];
@@ -17270,7 +17270,7 @@ export type PipelineChangeByIdResponses = {
     /**
      * It is done.
      */
-    200: PipelineCard;
+    200: LeadCard | Stage | Pipeline;
 };
 
 export type PipelineChangeByIdResponse = PipelineChangeByIdResponses[keyof PipelineChangeByIdResponses];
@@ -17362,7 +17362,7 @@ export type PipelineMakeResponses = {
     /**
      * The lead, or (with a `name`) the pipeline.
      */
-    201: PipelineCard;
+    201: LeadCard | Pipeline;
 };
 
 export type PipelineMakeResponse = PipelineMakeResponses[keyof PipelineMakeResponses];
@@ -17448,7 +17448,7 @@ export type PipelineChangeResponses = {
     /**
      * It is done.
      */
-    200: PipelineCard;
+    200: LeadCard;
 };
 
 export type PipelineChangeResponse = PipelineChangeResponses[keyof PipelineChangeResponses];
@@ -18703,7 +18703,7 @@ export type PipelinesListColumnResponses = {
      * It is done.
      */
     200: {
-        items: Array<PipelineCard>;
+        items: Array<LeadCard>;
         next_cursor: string | null;
     };
 };

@@ -21,7 +21,7 @@ from servicekit.idempotency import Idempotency, Idempotent, InFlight, Mismatch
 
 from pipeline import store
 from pipeline.api import shapes
-from pipeline.api.shapes import Card, Db, LeadChange, Move, NewLead, NoteText, OnBus, given
+from pipeline.api.shapes import Db, LeadCard, LeadChange, Move, NewLead, NoteText, OnBus, given
 from pipeline.domain import errors
 from pipeline.store import board, deeds, known, leads, views
 from pipeline.store.board import Filter
@@ -40,7 +40,7 @@ class Place(NamedTuple):
     id: UUID
 
 
-@router.get("", responses=answer(Card, page=True) | problems(BadCursor, errors.CurrencyUnknown))
+@router.get("", responses=answer(LeadCard, page=True) | problems(BadCursor, errors.CurrencyUnknown))
 async def list_leads(
     caller: Caller,
     db: Db,
@@ -70,7 +70,7 @@ async def list_leads(
 @router.post(
     "",
     status_code=201,
-    responses=answer(Card, status=201, description="It is at the top of its stage.")
+    responses=answer(LeadCard, status=201, description="It is at the top of its stage.")
     | problems(*MISSING, errors.StageElsewhere, errors.CurrencyUnknown, InFlight, Mismatch),
 )
 @needs(Scope.SEND)
@@ -110,7 +110,7 @@ async def entered(body: NewLead, caller: Principal, idem: Idempotency, db: Datab
     return await store.persistently(once)
 
 
-@router.get("/{id}", responses=answer(Card) | problems(errors.LeadMissing))
+@router.get("/{id}", responses=answer(LeadCard) | problems(errors.LeadMissing))
 async def read(id: PublicLeadId, caller: Caller, db: Db) -> Json:
     """Show one lead."""
     async with db.transaction(caller.tenant) as tx:
@@ -120,14 +120,14 @@ async def read(id: PublicLeadId, caller: Caller, db: Db) -> Json:
 CHANGING = (errors.LeadMissing, *MISSING, errors.LeadMoved, errors.StageElsewhere, errors.CurrencyUnknown)
 
 
-@router.put("/{id}", responses=answer(Card) | problems(*CHANGING))
+@router.put("/{id}", responses=answer(LeadCard) | problems(*CHANGING))
 @needs(Scope.SEND)
 async def change(id: PublicLeadId, body: LeadChange, caller: Caller, db: Db, bus: OnBus) -> Json:
     """Change a lead: what is left out stays as it is."""
     return await changed(id, body, caller, db, bus)
 
 
-@router.patch("/{id}", responses=answer(Card) | problems(*CHANGING))
+@router.patch("/{id}", responses=answer(LeadCard) | problems(*CHANGING))
 @needs(Scope.SEND)
 async def patch(id: PublicLeadId, body: LeadChange, caller: Caller, db: Db, bus: OnBus) -> Json:
     """Change a lead, as `PUT` does."""
@@ -161,7 +161,7 @@ async def changed(id: LeadId, body: LeadChange, caller: Principal, db: Database,
 
 
 @router.post(
-    "/{id}/move", responses=answer(Card) | problems(errors.LeadMissing, errors.StageMissing, errors.LeadMoved, errors.StageElsewhere)
+    "/{id}/move", responses=answer(LeadCard) | problems(errors.LeadMissing, errors.StageMissing, errors.LeadMoved, errors.StageElsewhere)
 )
 @needs(Scope.SEND)
 async def move(id: PublicLeadId, body: Move, caller: Caller, db: Db) -> Json:
@@ -281,7 +281,7 @@ async def delete_note(id: PublicLeadId, note: PublicNoteId, caller: Caller, db: 
             raise errors.NoteMissing
 
 
-async def _shown(c: Any, caller: Principal, id: LeadId, *, anyway: bool = False) -> Card:
+async def _shown(c: Any, caller: Principal, id: LeadId, *, anyway: bool = False) -> LeadCard:
     """Show a lead; with *anyway* also to who has just given it away."""
     found = await board.newest(c, caller.tenant, Filter(), None if anyway else caller, limit=1, id=id)
     if not found:

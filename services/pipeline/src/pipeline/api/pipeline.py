@@ -1,7 +1,8 @@
 """The board, and the short way to what stands on it: ``/api/pipeline``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+from contracts import leads as public
 from contracts.edge import PublicLeadId, PublicPipelineId, PublicStageId
 from contracts.ids import PipelineId
 from contracts.principal import Principal, Scope
@@ -12,7 +13,20 @@ from servicekit.http import Caller, Json, answer, needs, problems
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 
 from pipeline.api import leads, pipelines, shapes
-from pipeline.api.shapes import Board, Card, Cards, Column, Db, LeadChange, NewLead, NewPipeline, OnBus, PipelineChange, StageChange, Total
+from pipeline.api.shapes import (
+    Board,
+    Cards,
+    Column,
+    Db,
+    LeadCard,
+    LeadChange,
+    NewLead,
+    NewPipeline,
+    OnBus,
+    PipelineChange,
+    StageChange,
+    Total,
+)
 from pipeline.domain import errors, money
 from pipeline.domain.leads import Stage
 from pipeline.store import board, views
@@ -43,6 +57,12 @@ class PipelineById(PipelineChange):
     id: PublicPipelineId
 
 
+def any_of(*shapes: Any, status: int = 200, description: str = "It is done.") -> dict[int | str, dict[str, Any]]:
+    """Document that a route answers with one of several shapes."""
+    schemas = [answer(shape)[200]["content"]["application/json"]["schema"] for shape in shapes]
+    return {status: {"description": description, "content": {"application/json": {"schema": {"anyOf": schemas}}}}}
+
+
 Changed = Annotated[LeadById | StageById | PipelineById, Field(union_mode="left_to_right")]
 Made = Annotated[NewLead | NewPipeline, Field(union_mode="left_to_right")]
 
@@ -62,7 +82,7 @@ async def show(
 @router.post(
     "",
     status_code=201,
-    responses=answer(Card, status=201, description="The lead, or (with a `name`) the pipeline.")
+    responses=any_of(LeadCard, public.Pipeline, status=201, description="The lead, or (with a `name`) the pipeline.")
     | problems(*leads.MISSING, errors.StageElsewhere, errors.CurrencyUnknown, errors.AdminOnly, errors.TooMany, InFlight, Mismatch),
 )
 @needs(Scope.SEND)
@@ -74,7 +94,9 @@ async def make(body: Made, caller: Caller, idem: Idempotent, db: Db, bus: OnBus)
     return await leads.entered(body, caller, idem, db, bus)
 
 
-@router.patch("", responses=answer(Card) | problems(*leads.CHANGING, errors.AdminOnly, errors.LastOfItsKind))
+@router.patch(
+    "", responses=any_of(LeadCard, public.Stage, public.Pipeline) | problems(*leads.CHANGING, errors.AdminOnly, errors.LastOfItsKind)
+)
 @needs(Scope.SEND)
 async def change_by_id(body: Changed, caller: Caller, db: Db, bus: OnBus) -> Json:
     """Change what `id` names: a lead (`led_…`), a stage (`stg_…`) or a pipeline (`pip_…`)."""
@@ -88,7 +110,7 @@ async def change_by_id(body: Changed, caller: Caller, db: Db, bus: OnBus) -> Jso
     return await pipelines.changed(body.id, body, caller, db)
 
 
-@router.patch("/{id}", responses=answer(Card) | problems(*leads.CHANGING))
+@router.patch("/{id}", responses=answer(LeadCard) | problems(*leads.CHANGING))
 @needs(Scope.SEND)
 async def change(id: PublicLeadId, body: LeadChange, caller: Caller, db: Db, bus: OnBus) -> Json:
     """Change a lead, as `PUT /api/leads/{id}` does; `stage_id` moves it to the top of that stage."""

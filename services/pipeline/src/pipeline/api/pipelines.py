@@ -20,7 +20,7 @@ from servicekit.idempotency import Idempotency, Idempotent, InFlight, Mismatch
 
 from pipeline import store
 from pipeline.api import shapes
-from pipeline.api.shapes import Card, Db, NewPipeline, NewStage, PipelineChange, StageChange, given
+from pipeline.api.shapes import Db, LeadCard, NewPipeline, NewStage, PipelineChange, StageChange, given
 from pipeline.domain import defaults, errors
 from pipeline.domain.leads import Stage
 from pipeline.store import board, deeds, views
@@ -242,7 +242,7 @@ async def delete_stage(id: PublicPipelineId, stage: PublicStageId, admin: Admin,
 
 @router.get(
     "/{id}/stages/{stage}/leads",
-    responses=answer(Card, page=True) | problems(errors.StageMissing, BadCursor, errors.CurrencyUnknown),
+    responses=answer(LeadCard, page=True) | problems(errors.StageMissing, BadCursor, errors.CurrencyUnknown),
 )
 async def list_column(
     id: PublicPipelineId,

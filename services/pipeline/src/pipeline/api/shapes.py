@@ -159,7 +159,7 @@ class CardChat(msgspec.Struct, frozen=True, kw_only=True):
     last_message: LastMessage | None
 
 
-class Card(leads.Lead, frozen=True, kw_only=True):
+class LeadCard(leads.Lead, frozen=True, kw_only=True):
     """A lead with what its card shows.
 
     Attributes:
@@ -185,7 +185,7 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
 class Cards(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a column's leads."""
 
-    items: list[Card]
+    items: list[LeadCard]
     next_cursor: str | None = None
 
 
@@ -205,7 +205,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: None = None
 
 
-def card(one: board.Card, caller: Principal) -> Card:
+def card(one: board.Card, caller: Principal) -> LeadCard:
     """Show a card as *caller* may see it."""
     beside = one.beside
     contact = None
@@ -231,7 +231,7 @@ def card(one: board.Card, caller: Principal) -> Card:
             assignee_id=views.maybe(ids.USER, beside.assignee),
             last_message=last,
         )
-    return Card(**views.fields(one.lead), contact=contact, chat=chat, open_tasks=beside.tasks, next_task_at=beside.next_due)
+    return LeadCard(**views.fields(one.lead), contact=contact, chat=chat, open_tasks=beside.tasks, next_task_at=beside.next_due)
 
 
 async def filters(
