@@ -72,7 +72,8 @@ async def test_whatever_a_receiver_does_others_are_served_and_its_log_says_what_
                 for name, error in ACCIDENTS.items():
                     log = await ana.attempts(made[name]["id"])
                     assert log, name
-                    assert {one["error"] for one in log} == {error}, (name, log[0])
+                    found = {one["error"] for one in log}
+                    assert error in found <= {error, "timeout"}, (name, found)  # a busy machine is late itself
 
             await eventually(told, every=0.1)
             assert receiver.at("/secret") == []
@@ -200,20 +201,19 @@ async def test_a_sender_that_is_killed_loses_nothing(bare: World, receiver: Rece
     caller = bare.caller(ana)
     made = [await caller.make(f"{receiver.url}/{number}") for number in range(3)]
     await bare.stack.aclose()
-    receiver.answers["/2"] = 0.02
+    receiver.answers["/2"] = 0.1
     some = []
     async with process(bare) as (start, kill):
-        for round_ in range(2):
-            for _ in range(10):
-                batch = [a_message(ana, f"{round_} é") for _ in range(5)]
-                some += batch
-                await bus.publish(*batch)
-            count = len(some)
-            await eventually(lambda count=count: len(receiver.received) > count, timeout=30)
-            await kill()
-            # as its lease would in twenty seconds
-            await bare.admin.execute("update lanes set leased_until = now()")
-            await start()
+        for _ in range(20):
+            batch = [a_message(ana, "é") for _ in range(5)]
+            some += batch
+            await bus.publish(*batch)
+        await eventually(lambda: len(receiver.received) > len(some), timeout=30)
+        await kill()
+        assert len(receiver.received) < 3 * len(some), "it was killed at work"
+        # as its lease would in twenty seconds
+        await bare.admin.execute("update lanes set leased_until = now()")
+        await start()
         wanted = set(map(event_id, some))
         for number in range(3):
             await eventually(lambda number=number: set(receiver.ids(f"/{number}")) == wanted, timeout=40)
