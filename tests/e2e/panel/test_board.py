@@ -132,6 +132,7 @@ async def test_two_people_at_one_board(page: Page, other: Page, shop: Shop):
     await expect(card(other, "Mesas de teca")).to_be_visible()
     await drawer.get_by_role("link", name="Abrir chat").click()
     await expect(page.get_by_test_id("message")).to_contain_text("¿Tienen mesas?")
+    await expect(page.get_by_test_id("chat-stage")).to_have_text("Contactado")
 
 
 async def touch(page: Page, title: str, by: float) -> None:

@@ -7,6 +7,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import type { Chat } from "@/api/types";
+import { ChatLead } from "@/pages/board/ChatLead";
 import { Around } from "@/realtime/Around";
 import { findChat, KEYS, type Pages, withChat } from "@/realtime/apply";
 import { Failure } from "@/shell/Failure";
@@ -126,6 +127,9 @@ export function Conversation({ chatId }: { chatId: string }) {
                   .join(" · ")}
               </Text>
               <Around chatId={chatId} />
+            </div>
+            <div style={{ marginLeft: "auto" }}>
+              <ChatLead chatId={chatId} name={name} />
             </div>
           </>
         )}
