@@ -2275,7 +2275,6 @@ export const messagesSend = <ThrowOnError extends boolean = false>(options: Opti
  * Send a file with a message: as multipart with `file`, or, uploaded before, by its `media_id` (multipart or JSON).
  */
 export const messagesSendMedia = <ThrowOnError extends boolean = false>(options: Options<MessagesSendMediaData, ThrowOnError>) => (options.client ?? client).post<MessagesSendMediaResponses, MessagesSendMediaErrors, ThrowOnError>({
-    ...formDataBodySerializer,
     security: [
         { scheme: 'bearer', type: 'http' },
         { name: 'X-Api-Key', type: 'apiKey' },
@@ -2288,7 +2287,7 @@ export const messagesSendMedia = <ThrowOnError extends boolean = false>(options:
     url: '/api/messages/send/media',
     ...options,
     headers: {
-        'Content-Type': null,
+        'Content-Type': 'application/json',
         ...options.headers
     }
 });

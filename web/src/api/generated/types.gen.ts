@@ -15131,7 +15131,7 @@ export type MediaGetByLinkResponses = {
     /**
      * The bytes that were asked for.
      */
-    206: unknown;
+    206: Blob | File;
 };
 
 export type MediaGetByLinkResponse = MediaGetByLinkResponses[keyof MediaGetByLinkResponses];
@@ -15225,7 +15225,7 @@ export type MediaGetMediaResponses = {
     /**
      * The bytes that were asked for.
      */
-    206: unknown;
+    206: Blob | File;
 };
 
 export type MediaGetMediaResponse = MediaGetMediaResponses[keyof MediaGetMediaResponses];
@@ -15397,7 +15397,7 @@ export type MediaGetThumbnailResponses = {
     /**
      * The bytes that were asked for.
      */
-    206: unknown;
+    206: Blob | File;
 };
 
 export type MediaGetThumbnailResponse = MediaGetThumbnailResponses[keyof MediaGetThumbnailResponses];
@@ -15768,12 +15768,7 @@ export type MessagesSendMediaData = {
         chat_id?: string;
         device_id?: string;
         expires_in?: string;
-        file?: Blob | File;
-        /**
-         * By the file itself where left out.
-         */
-        kind?: 'audio' | 'document' | 'image' | 'sticker' | 'video' | 'voice';
-        media_id?: string;
+        media_id: string;
         reply_to?: string;
         to?: string;
     };

@@ -100,7 +100,9 @@ def _form() -> dict[str, Any]:
     body = form["requestBody"]["content"]["multipart/form-data"]["schema"]
     texts = {name: {"type": "string"} for name in (*_PLACES, "caption", "media_id")}
     schema = body | {"required": [], "properties": body["properties"] | texts}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    named = {"type": "object", "required": ["media_id"], "properties": texts}
+    content = {"multipart/form-data": {"schema": schema}, "application/json": {"schema": named}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @router.post(
@@ -146,6 +148,7 @@ async def _send(
     caption = fields.get("caption", "").strip()
     try:
         body = Send.model_validate({name: fields[name] for name in _PLACES if fields.get(name)} | {"text": caption or "-"})
+        caption = (body.text or "") if caption else ""  # checked, as every text is
         named = ids.parse(ids.MEDIA, fields["media_id"]) if medium is None else None
     except KeyError as error:
         raise MediaInvalid("Give a file, or the media_id of one.") from error

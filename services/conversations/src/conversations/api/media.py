@@ -173,8 +173,8 @@ def shown(medium: Medium) -> MediaView:
 
 
 _DELIVERED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
-    206: {"description": "The bytes that were asked for."},
+    200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
+    206: {"description": "The bytes that were asked for.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
     304: {"description": "It is what the caller has."},
 }
 _NOT_HERE = problems(MediaMissing, MediaPending, MediaFailed, MediaExpired, PictureMissing, RangeInvalid, ObjectsAway)
