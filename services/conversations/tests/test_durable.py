@@ -66,7 +66,7 @@ async def test_two_replicas_agree_with_a_model_on_shuffled_and_repeated_facts(wo
         chat, alt = rnd.choice([(pn, None), (lid, None), (pn, lid), (lid, pn)])
         key = tenant, device, person, f"M{number}"
         mine = rnd.random() < 0.3
-        kind = "reaction" if rnd.random() < 0.1 else "text"
+        kind = "unsupported" if rnd.random() < 0.1 else "text"
         common = {"chat": chat, "chat_alt": alt, "wa_id": key[3], "from_me": mine, "at": later(rnd.randrange(300))}
         content = a_message(tenant, device, text=f"text {number}", kind=kind, **common)
         facts.append(content)
