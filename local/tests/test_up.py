@@ -17,7 +17,20 @@ from contracts.events.devices import MessageObserved
 from servicekit.bus import Bus
 from servicekit.testing import eventually
 
-EVERYONE = {"postgres", "nats", "valkey", "sim", "auth", "devices", "conversations", "pipeline", "webhooks", "realtime", "gateway", "worker-1"}
+EVERYONE = {
+    "postgres",
+    "nats",
+    "valkey",
+    "sim",
+    "auth",
+    "devices",
+    "conversations",
+    "pipeline",
+    "webhooks",
+    "realtime",
+    "gateway",
+    "worker-1",
+}
 
 
 @pytest.fixture(scope="module")
