@@ -104,7 +104,7 @@ async def pull(
     stream = name(state.created)
     if after is not None and (after.stream != stream or after.sequence < state.first_sequence - 1):
         raise EventsGone("Begin without `after`, and fetch what you have missed from the lists.")
-    start = state.first_sequence if after is None else after.sequence + 1
+    start = max(1, state.first_sequence if after is None else after.sequence + 1)  # an empty stream begins with 0
     found: list[Happened] = []
     place = start - 1
     wanted = filters(tenant, patterns)
