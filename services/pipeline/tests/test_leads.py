@@ -40,6 +40,13 @@ async def test_defaults_are_made_once_by_whoever_comes_first(owner, agent):
     assert all(len(board["items"]) == 1 and len(board["items"][0]["stages"]) == 6 for board in boards)
 
 
+async def test_a_first_pipeline_speaks_the_accounts_language_whoever_is_first(client, signed_in, world):
+    for _ in range(6):
+        someone = Api(client, signed_in(Role.OWNER))
+        await asyncio.gather(world.handle([an_account(someone.caller.principal.tenant, locale="pt")]), someone.get("/api/pipelines"))
+        assert (await someone.get("/api/pipelines"))["items"][0]["name"] == "Vendas"
+
+
 async def test_a_lead_is_changed_with_a_line_for_each_change(owner, world):
     lead = await owner.lead()
     changed = await owner.ask("PUT", f"/api/leads/{lead['id']}", {"title": "Sillas", "value": 125_000, "currency": "brl"})

@@ -8,6 +8,7 @@ import sys
 
 import httpx
 import msgspec
+import pytest
 from contracts import asks, buckets, ids
 from contracts.asks import ChatsKnown, ChatsNamed
 from contracts.envelope import Audience
@@ -18,7 +19,9 @@ from servicekit.testing.waiting import eventually
 
 from .facts import a_message, an_account, new_chat, public
 
-READY = 30
+READY = 90
+
+pytestmark = pytest.mark.timeout(200)
 
 
 async def test_the_process_makes_a_lead_of_a_message_writes_an_order_and_ends_when_told(world, guarded_nats, tenant, device):

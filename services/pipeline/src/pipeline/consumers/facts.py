@@ -89,8 +89,9 @@ async def _apply(c: asyncpg.Connection, envelope: Envelope[Any]) -> list[Envelop
     match envelope.data:
         case auth.AccountRegistered() as fact:
             await known.account(c, tenant, fact.locale, fact.currency, fact.time_zone, 0)
-            if not await pipelines.settle(c, tenant, fact.locale, fact.currency):
-                await pipelines.every(c, tenant)
+            # Somebody may be making the first pipeline right now, without knowing the account: wait for it, then put its guess right.
+            await pipelines.every(c, tenant)
+            await pipelines.settle(c, tenant, fact.locale, fact.currency)
         case auth.AccountChanged() as fact:
             await known.account(c, tenant, fact.locale, fact.currency, fact.time_zone, fact.revision)
         case auth.UserCreated() as fact:
