@@ -36,8 +36,7 @@ from bench.figures import latencies, percentile
 
 CALLERS = 1
 OTHERS = 100
-LEADS_OF_CALLERS = 1
-OTHERS = 100
+LEADS_OF_OTHERS = 100
 _READY_SECONDS = 60.0
 _FILL = """
     insert into pipeline.leads (tenant, id, pipeline, stage, kind, title, value, currency, rank, version, created_at, at, stage_since)
