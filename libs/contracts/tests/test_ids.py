@@ -56,3 +56,8 @@ def test_a_derived_id_depends_on_where_its_parts_end():
 
 def test_the_time_of_making_stands_in_the_id():
     assert ids.made_at(UUID("01935000-0000-7000-8000-000000000000")).year == 2024
+
+
+def test_no_two_kinds_of_thing_have_ids_that_look_alike():
+    prefixes = [value for name, value in vars(ids).items() if name.isupper() and not name.startswith("_") and isinstance(value, str)]
+    assert len(set(prefixes)) == len(prefixes)

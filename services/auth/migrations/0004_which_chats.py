@@ -12,7 +12,8 @@ depends_on = None
 def upgrade() -> None:
     for table in ("access", "account_invitations"):
         op.add_column(table, sa.Column("chats", sa.Text, nullable=False, server_default="all"))
-        op.create_check_constraint(f"{table}_chats", table, "chats in ('all', 'team', 'own')")
+        op.execute(f"alter table {table} add constraint {table}_chats check (chats in ('all', 'team', 'own')) not valid")
+        op.execute(f"alter table {table} validate constraint {table}_chats")
 
 
 def downgrade() -> None:

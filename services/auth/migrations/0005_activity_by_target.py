@@ -9,8 +9,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index("activity_by_target", "activity", ["tenant", "target", "at", "id"])
-    op.create_index("activity_by_kind", "activity", ["tenant", "actor_kind", "at", "id"])
+    with op.get_context().autocommit_block():
+        op.execute("create index concurrently if not exists activity_by_target on activity (tenant, target, at, id)")
+        op.execute("create index concurrently if not exists activity_by_kind on activity (tenant, actor_kind, at, id)")
 
 
 def downgrade() -> None:

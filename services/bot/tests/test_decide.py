@@ -21,7 +21,7 @@ DOCUMENT = {
     "out_of_hours": {"enabled": True, "reply": {"text": "Abrimos el {{opens_at}}."}},
     "rules": [
         {"id": "price", "name": "Precio", "match": "any_of", "phrases": ["precio"], "reply": {"text": "Cuesta 10."}},
-        {"id": "agent", "name": "Persona", "match": "contains", "phrases": ["queja"], "then": {"hand_over": True}},
+        {"id": "agent", "name": "Persona", "match": "contains", "phrases": ["queja"], "action": {"hand_over": True}},
     ],
     "menus": [
         {
@@ -29,8 +29,8 @@ DOCUMENT = {
             "text": "¿Qué necesitas?",
             "options": [
                 {"key": "1", "label": "Ventas", "reply": {"text": "Te ayudo a comprar."}},
-                {"key": "2", "label": "Soporte", "then": {"hand_over": True}},
-                {"key": "3", "label": "Más", "then": {"menu": "more"}},
+                {"key": "2", "label": "Soporte", "action": {"hand_over": True}},
+                {"key": "3", "label": "Más", "action": {"menu": "more"}},
             ],
         },
         {"id": "more", "text": "Más:", "options": [{"key": "1", "label": "Envíos", "reply": {"text": "En 3 días."}}]},
@@ -95,8 +95,8 @@ def test_zero_leads_to_a_person_also_when_the_menu_is_long_over():
     talk.says("1")
     done = talk.says("0", after=3_600 * 5)
     assert done.why is Why.PERSON
-    assert done.then is not None
-    assert done.then.hand_over
+    assert done.action is not None
+    assert done.action.hand_over
     assert talk.says("precio").why is Why.PAUSED
 
 
@@ -104,8 +104,8 @@ def test_an_option_that_hands_over_silences_the_bot():
     talk = Talk()
     talk.says("hola")
     done = talk.says("2")
-    assert done.then is not None
-    assert done.then.hand_over
+    assert done.action is not None
+    assert done.action.hand_over
     assert talk.says("sigo aquí").why is Why.PAUSED
 
 
@@ -116,8 +116,8 @@ def test_what_is_no_option_is_asked_again_twice_and_then_a_person_comes():
     assert "No te entendí" in (talk.says("mejor el rojo").text or "")
     done = talk.says("o el verde")
     assert done.why is Why.NO_OPTION
-    assert done.then is not None
-    assert done.then.hand_over
+    assert done.action is not None
+    assert done.action.hand_over
 
 
 def test_a_voice_note_in_a_menu_is_asked_for_a_number():
@@ -150,7 +150,7 @@ def test_a_keyword_is_answered_out_of_hours_too():
 )
 def test_old_history_groups_and_late_messages_are_not_answered(more: dict[str, float], why: Why):
     done = Talk().says("precio", **more)  # type: ignore[arg-type]
-    assert (done.why, done.speaks, done.then) == (why, False, None)
+    assert (done.why, done.speaks, done.action) == (why, False, None)
 
 
 def test_switched_off_it_says_nothing():
@@ -255,7 +255,7 @@ def test_whatever_comes_welcome_and_out_of_hours_are_said_once_a_window_and_nobo
             welcomes.append(talk.at)
         if done.why is Why.OUT_OF_HOURS and done.speaks:
             closings.append(done.state.closed_until)
-        if done.then is not None and done.then.hand_over:
+        if done.action is not None and done.action.hand_over:
             silent = True
             talk.state = msgspec.structs.replace(talk.state, paused_until=None)
     assert len(welcomes) <= 1

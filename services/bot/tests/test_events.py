@@ -25,8 +25,15 @@ BOT = {
     "out_of_hours": {"enabled": True, "reply": {"text": "Estamos cerrados."}},
     "rules": [
         {"id": "price", "name": "Precio", "match": "any_of", "phrases": ["precio"], "reply": {"text": "Cuesta 10."}},
-        {"id": "bye", "name": "Fin", "match": "exact", "phrases": ["adiós"], "reply": {"text": "¡Hasta pronto!"}, "then": {"close": True}},
-        {"id": "help", "name": "Persona", "match": "exact", "phrases": ["ayuda"], "then": {"hand_over": True}},
+        {
+            "id": "bye",
+            "name": "Fin",
+            "match": "exact",
+            "phrases": ["adiós"],
+            "reply": {"text": "¡Hasta pronto!"},
+            "action": {"close": True},
+        },
+        {"id": "help", "name": "Persona", "match": "exact", "phrases": ["ayuda"], "action": {"hand_over": True}},
     ],
 }
 

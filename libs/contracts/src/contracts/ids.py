@@ -47,7 +47,7 @@ WEBHOOK = "whk"
 EVENT = "evt"
 DELIVERY = "dlv"
 ATTEMPT = "att"
-REPLAY = "rpl"
+REPLAY = "rpy"
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]

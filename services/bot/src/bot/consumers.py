@@ -38,6 +38,8 @@ FACTS = (AccountRegistered, AccountChanged, DeviceChanged, DeviceDeleted, HoursC
 CHATS = (ChatCreated, ChatChanged, MessageReceived, MessageQueued, MessageConfirmed)
 #: Who answers a customer, so that the bot must be silent: a person in the panel or on the number's phone, or a program of the account.
 HUMAN = frozenset({"user", "key", "phone"})
+#: One answer after the other.
+APART = timedelta(milliseconds=200)
 #: After the last word is on its way.
 CLOSING = timedelta(seconds=2)
 
@@ -160,23 +162,25 @@ class Batch:
         if account.suspended:
             return
         said = Incoming(at=data.at, text=data.text, name=data.sender_name, history=data.history, group=data.group)
+        before = chat.state.answered_at
         done = decide(setting, chat.state, said, self._now)
         self.whys[done.why] += 1
         reason: Literal["handed-over", "loop"] = "loop" if done.why is Why.LOOP else "handed-over"
         self._set(chat, done.state, at=data.at, reason=reason)
         if done.why in (Why.HISTORY, Why.GROUP, Why.OFF):
             return
-        self._order(chat, one, done)
+        due = self._now + timedelta(seconds=done.delay)
+        # Not before what was said last, which may still wait for its moment.
+        self._order(chat, one, done, due if before is None else max(due, before + APART))
         day = data.at.astimezone(zone(account.time_zone)).date()
         self.counted[chat.tenant, day, chat.device, done.why.value, done.rule or ""] += 1
-        if done.then is not None and done.then.hand_over:
+        if done.action is not None and done.action.hand_over:
             self.counted[chat.tenant, day, chat.device, "handed-over", done.rule or ""] += 1
         if done.unknown is not None and len(done.unknown) <= figures.PHRASE_MAX:
             count, at = self.phrases.get((chat.tenant, done.unknown), (0, data.at))
             self.phrases[chat.tenant, done.unknown] = count + 1, max(at, data.at)
 
-    def _order(self, chat: Chat, one: Envelope[Any], done: Decision) -> None:
-        due = self._now + timedelta(seconds=done.delay)
+    def _order(self, chat: Chat, one: Envelope[Any], done: Decision, due: datetime) -> None:
         if done.speaks:
             said = WriteMessage(
                 chat=chat.id,
@@ -187,16 +191,16 @@ class Batch:
                 unless_answered_since=one.data.at,
             )
             self._wait(chat, one, done, "say", said, due)
-        if done.then is not None:
+        if done.action is not None:
             change = ChangeChat(
                 chat=chat.id,
                 origin="bot",
-                status="closed" if done.then.close else None,
-                team=done.then.team_id,
-                hand_over=done.then.hand_over,
-                add_tags=done.then.tag_ids,
+                status="closed" if done.action.close else None,
+                team=done.action.team_id,
+                hand_over=done.action.hand_over,
+                add_tags=done.action.tag_ids,
             )
-            self._wait(chat, one, done, "do", change, due + CLOSING if done.then.close else self._now)
+            self._wait(chat, one, done, "do", change, due + CLOSING if done.action.close else self._now)
 
     def _wait(self, chat: Chat, one: Envelope[Any], done: Decision, what: str, order: WriteMessage | ChangeChat, due: datetime) -> None:
         id = ids.derived("bot", one.id, done.rule or "", what)

@@ -143,6 +143,38 @@ export type AccountStanding = {
 };
 
 /**
+ * Action
+ *
+ * What happens besides.
+ *
+ * Attributes:
+ * hand_over: A person takes the chat: the assigner finds one, of the team where one is named, and the bot falls silent.
+ * menu: The menu that is shown after the reply.
+ */
+export type Action = {
+    /**
+     * Close
+     */
+    close?: boolean;
+    /**
+     * Hand Over
+     */
+    hand_over?: boolean;
+    /**
+     * Menu
+     */
+    menu?: string | null;
+    /**
+     * Tag Ids
+     */
+    tag_ids?: Array<string>;
+    /**
+     * Team Id
+     */
+    team_id?: string | null;
+};
+
+/**
  * ActorOut
  *
  * Who did it: a person or an API key, with the name that they have now, or a part of Clarin that follows rules.
@@ -3088,6 +3120,7 @@ export type OnTag = {
  * A line of a menu. *key* is what the customer types; ``0`` is always the way to a person.
  */
 export type Option = {
+    action?: Action;
     /**
      * Key
      */
@@ -3097,7 +3130,6 @@ export type Option = {
      */
     label: string;
     reply?: BotReply | null;
-    then?: Then;
 };
 
 /**
@@ -4381,6 +4413,7 @@ export type Role = 'owner' | 'admin' | 'agent';
  * ``starts``: it begins with one, as whole words; ``any_of``: one of them is in it, as whole words; ``regex``: RE2.
  */
 export type Rule = {
+    action?: Action;
     /**
      * Enabled
      */
@@ -4399,7 +4432,6 @@ export type Rule = {
      */
     phrases: Array<string>;
     reply?: BotReply | null;
-    then?: Then;
 };
 
 /**
@@ -5352,38 +5384,6 @@ export type TeamOut = {
      * Name
      */
     name: string;
-};
-
-/**
- * Then
- *
- * What happens besides.
- *
- * Attributes:
- * hand_over: A person takes the chat: the assigner finds one, of the team where one is named, and the bot falls silent.
- * menu: The menu that is shown after the reply.
- */
-export type Then = {
-    /**
-     * Close
-     */
-    close?: boolean;
-    /**
-     * Hand Over
-     */
-    hand_over?: boolean;
-    /**
-     * Menu
-     */
-    menu?: string | null;
-    /**
-     * Tag Ids
-     */
-    tag_ids?: Array<string>;
-    /**
-     * Team Id
-     */
-    team_id?: string | null;
 };
 
 /**

@@ -118,7 +118,7 @@ def rehearse(setting: Setting, body: Rehearsal) -> list[Outcome]:
         else:
             done = decide(setting, state, Incoming(at=at, text=step.text, name=body.name), at)
             state = done.state
-            then = done.then
+            action = done.action
             outcome = Outcome.model_validate(
                 {
                     "at": at,
@@ -127,13 +127,13 @@ def rehearse(setting: Setting, body: Rehearsal) -> list[Outcome]:
                     "text": done.text,
                     "media_id": done.media,
                     "delay_seconds": round(done.delay, 1) if done.speaks else 0.0,
-                    "hand_over": then is not None and then.hand_over,
-                    "close": then is not None and then.close,
-                    "team_id": then.team_id if then is not None else None,
-                    "tag_ids": then.tag_ids if then is not None else (),
+                    "hand_over": action is not None and action.hand_over,
+                    "close": action is not None and action.close,
+                    "team_id": action.team_id if action is not None else None,
+                    "tag_ids": action.tag_ids if action is not None else (),
                 }
             )
         outcomes.append(outcome.model_copy(update={"silent": state.silent(at), "menu": state.menu}))
-        if step.who == "customer" and done.then is not None and done.then.close:
+        if step.who == "customer" and done.action is not None and done.action.close:
             state = state.closed()
     return outcomes

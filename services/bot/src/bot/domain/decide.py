@@ -15,7 +15,7 @@ from contracts.hours import Hours, is_open, next_opening
 
 from bot.domain import texts
 from bot.domain.phrases import Matcher, fold
-from bot.domain.settings import Bot, Menu, Option, Reply, Rule, Then
+from bot.domain.settings import Action, Bot, Menu, Option, Reply, Rule
 from bot.domain.state import MENU_OPEN, PERSON_OPEN, State
 
 #: What is older is not answered any more: the customer has gone on.
@@ -90,7 +90,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         rule: The rule, or ``menu:key``, that fired.
         text: What is said; with *media* beside it or alone.
         delay: Seconds until it is said.
-        then: What happens besides; None: nothing.
+        action: What happens besides; None: nothing.
         unknown: The folded text, where no rule knew it.
     """
 
@@ -100,7 +100,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     media: str | None = None
     delay: float = 0.0
-    then: Then | None = None
+    action: Action | None = None
     unknown: str | None = None
 
     @property
@@ -191,7 +191,7 @@ def _handed(setting: Setting, state: State, message: Incoming, why: Why, rule: s
         rule=rule,
         text=said,
         delay=_delay(setting, message, said),
-        then=Then(hand_over=True),
+        action=Action(hand_over=True),
     )
 
 
@@ -214,7 +214,7 @@ def _menu(setting: Setting, state: State, message: Incoming) -> Decision | None:
 
 def _option(setting: Setting, state: State, message: Incoming, menu: Menu, option: Option) -> Decision:
     over = msgspec.structs.replace(state, menu=None, tries=0)
-    return _answer(setting, over, message, Why.OPTION, f"{menu.id}:{option.key}", option.reply, option.then)
+    return _answer(setting, over, message, Why.OPTION, f"{menu.id}:{option.key}", option.reply, option.action)
 
 
 def _rule(setting: Setting, state: State, message: Incoming) -> Decision | None:
@@ -222,7 +222,7 @@ def _rule(setting: Setting, state: State, message: Incoming) -> Decision | None:
     if rule is None:
         return None
     over = msgspec.structs.replace(state, menu=None, tries=0)
-    return _answer(setting, over, message, Why.RULE, rule.id, rule.reply, rule.then)
+    return _answer(setting, over, message, Why.RULE, rule.id, rule.reply, rule.action)
 
 
 def _out_of_hours(setting: Setting, state: State, message: Incoming) -> Decision | None:
@@ -234,7 +234,7 @@ def _out_of_hours(setting: Setting, state: State, message: Incoming) -> Decision
     # One that never opens again within the horizon of the rule is told of once a day.
     opens = next_opening(hours, message.at) or message.at + timedelta(days=1)
     told = msgspec.structs.replace(state, closed_until=opens)
-    return _answer(setting, told, message, Why.OUT_OF_HOURS, Why.OUT_OF_HOURS, said.reply, Then())
+    return _answer(setting, told, message, Why.OUT_OF_HOURS, Why.OUT_OF_HOURS, said.reply, Action())
 
 
 def _welcome(setting: Setting, before: State, state: State, message: Incoming) -> Decision | None:
@@ -247,7 +247,7 @@ def _welcome(setting: Setting, before: State, state: State, message: Incoming) -
     )
     if not first and not long_ago:
         return None
-    return _answer(setting, state, message, Why.WELCOME, Why.WELCOME, welcome.reply, Then(menu=welcome.menu))
+    return _answer(setting, state, message, Why.WELCOME, Why.WELCOME, welcome.reply, Action(menu=welcome.menu))
 
 
 def _nothing(state: State, message: Incoming) -> Decision:
@@ -255,10 +255,10 @@ def _nothing(state: State, message: Incoming) -> Decision:
     return Decision(state=state, why=Why.UNKNOWN if folded else Why.NOTHING_SAID, unknown=folded or None)
 
 
-def _answer(setting: Setting, state: State, message: Incoming, why: Why, rule: str, reply: Reply | None, then: Then) -> Decision:
-    """Say *reply*, with the menu that follows in the same message, and do *then*."""
+def _answer(setting: Setting, state: State, message: Incoming, why: Why, rule: str, reply: Reply | None, action: Action) -> Decision:
+    """Say *reply*, with the menu that follows in the same message, and do *action*."""
     said = texts.fill(reply.text, _values(setting, message)) if reply is not None and reply.text is not None else ""
-    menu = setting.menu(then.menu)
+    menu = setting.menu(action.menu)
     if menu is not None:
         said = "\n\n".join(part for part in (said, texts.fill(texts.menu(menu, setting.locale), _values(setting, message))) if part)
     media = None if reply is None or reply.media_id is None else str(reply.media_id)
@@ -266,10 +266,10 @@ def _answer(setting: Setting, state: State, message: Incoming, why: Why, rule: s
         state = _spoken(setting, state, message, said)
     if menu is not None:
         state = msgspec.structs.replace(state, menu=menu.id, menu_at=message.at, tries=0)
-    if then.hand_over:
+    if action.hand_over:
         state = state.paused(message.at, pause(setting.bot))
-    acts = then if then.tag_ids or then.team_id or then.hand_over or then.close else None
-    return Decision(state=state, why=why, rule=str(rule), text=said or None, media=media, delay=_delay(setting, message, said), then=acts)
+    acts = action if action.tag_ids or action.team_id or action.hand_over or action.close else None
+    return Decision(state=state, why=why, rule=str(rule), text=said or None, media=media, delay=_delay(setting, message, said), action=acts)
 
 
 def _spoken(setting: Setting, state: State, message: Incoming, said: str) -> State:

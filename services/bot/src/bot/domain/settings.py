@@ -45,7 +45,7 @@ class Reply(Part):
         return self
 
 
-class Then(Part):
+class Action(Part):
     """What happens besides.
 
     Attributes:
@@ -60,7 +60,7 @@ class Then(Part):
     menu: Id | None = None
 
     @model_validator(mode="after")
-    def _agrees(self) -> "Then":
+    def _agrees(self) -> "Action":
         if sum((self.hand_over, self.close, self.menu is not None)) > 1:
             raise ValueError("After a reply the chat is handed over, or closed, or a menu follows: one of the three.")
         return self
@@ -90,11 +90,11 @@ class Rule(Part):
     phrases: Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=PHRASES_MAX)]
     enabled: bool = True
     reply: Reply | None = None
-    then: Then = Then()
+    action: Action = Action()
 
     @model_validator(mode="after")
     def _does_something(self) -> "Rule":
-        if self.reply is None and self.then == Then():
+        if self.reply is None and self.action == Action():
             raise ValueError("A rule has a reply, or something that happens.")
         return self
 
@@ -105,7 +105,7 @@ class Option(Part):
     key: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?$")]
     label: Label
     reply: Reply | None = None
-    then: Then = Then()
+    action: Action = Action()
 
 
 class Menu(Part):
@@ -233,8 +233,8 @@ class Bot(Part):
             if len(set(ids)) < len(ids):
                 raise ValueError(f"Two {what} have the same id.")
         known = {menu.id for menu in self.menus}
-        named = {self.welcome.menu, *(rule.then.menu for rule in self.rules)}
-        named |= {option.then.menu for menu in self.menus for option in menu.options}
+        named = {self.welcome.menu, *(rule.action.menu for rule in self.rules)}
+        named |= {option.action.menu for menu in self.menus for option in menu.options}
         missing = sorted(named - known - {None}, key=str)
         if missing:
             raise ValueError(f"There is no menu {missing[0]!r}.")

@@ -21,10 +21,10 @@ export function Menus({ menus, first, onFirst, onChange }: MenusProps) {
     });
   const addOption = (menu: Menu) =>
     set(menu.id, {
-      options: [...menu.options, { key: String(menu.options.length + 1), label: "", reply: null, then: {} }],
+      options: [...menu.options, { key: String(menu.options.length + 1), label: "", reply: null, action: {} }],
     });
   const add = () => {
-    const options = [{ key: "1", label: t("bot.firstOption"), reply: null, then: { hand_over: true } }];
+    const options = [{ key: "1", label: t("bot.firstOption"), reply: null, action: { hand_over: true } }];
     onChange([...menus, { id: `m${crypto.randomUUID().slice(0, 8)}`, text: t("bot.menuExample"), options }]);
   };
   const remove = (id: string) => {
@@ -81,9 +81,11 @@ export function Menus({ menus, first, onFirst, onChange }: MenusProps) {
                 />
                 <Checkbox
                   label={t("bot.handOver")}
-                  checked={option.then?.hand_over ?? false}
+                  checked={option.action?.hand_over ?? false}
                   onChange={(event) =>
-                    setOption(menu, option.key, { then: { ...option.then, hand_over: event.currentTarget.checked } })
+                    setOption(menu, option.key, {
+                      action: { ...option.action, hand_over: event.currentTarget.checked },
+                    })
                   }
                 />
                 <ActionIcon

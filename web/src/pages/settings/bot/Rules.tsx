@@ -30,7 +30,7 @@ export function Rules({ rules, menus, onChange }: RulesProps) {
   };
   const add = () => {
     const id = `r${crypto.randomUUID().slice(0, 8)}`;
-    onChange([...rules, { id, name: t("bot.newRule"), match: "any_of", phrases: [], reply: { text: "" }, then: {} }]);
+    onChange([...rules, { id, name: t("bot.newRule"), match: "any_of", phrases: [], reply: { text: "" }, action: {} }]);
   };
   return (
     <Stack gap="sm">
@@ -109,9 +109,9 @@ export function Rules({ rules, menus, onChange }: RulesProps) {
             <Group>
               <Checkbox
                 label={t("bot.handOver")}
-                checked={rule.then?.hand_over ?? false}
+                checked={rule.action?.hand_over ?? false}
                 onChange={(event) =>
-                  set(place, { then: { ...rule.then, hand_over: event.currentTarget.checked, menu: null } })
+                  set(place, { action: { ...rule.action, hand_over: event.currentTarget.checked, menu: null } })
                 }
               />
               {menus.length > 0 && (
@@ -120,8 +120,8 @@ export function Rules({ rules, menus, onChange }: RulesProps) {
                   placeholder={t("bot.thenMenu")}
                   clearable
                   data={menus.map((menu) => ({ value: menu.id, label: menu.text.slice(0, 60) || menu.id }))}
-                  value={rule.then?.menu ?? null}
-                  onChange={(menu) => set(place, { then: { ...rule.then, menu, hand_over: false } })}
+                  value={rule.action?.menu ?? null}
+                  onChange={(menu) => set(place, { action: { ...rule.action, menu, hand_over: false } })}
                 />
               )}
             </Group>
