@@ -10,7 +10,7 @@ def at_most(low: float, high: float) -> float:
     return high
 
 
-@given(st.lists(st.tuples(st.floats(0, 3), st.integers(1, 20)), min_size=1, max_size=60), st.floats(1, 50), st.integers(0, 30))
+@given(st.lists(st.tuples(st.floats(0, 3), st.integers(1, 20)), min_size=1, max_size=60), st.floats(5, 50), st.integers(0, 30))
 def test_whoever_asks_and_when_there_are_never_more_starts_than_the_rate_and_one_burst(asked, rate, burst):
     line, now, starts = Line(), 1_000.0, []
     for pause, count in asked:

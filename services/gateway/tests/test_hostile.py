@@ -168,7 +168,7 @@ async def test_an_upload_has_a_limit_of_its_own(gateway, service, wire):
     token = gateway.sign_in().token
     client.send(request("POST", "/api/messages/send/media", body=b"x" * (2 * MIB), token=token))
     assert json.loads((await client.reply()).body)["size"] == 2 * MIB
-    client.send(request("POST", "/api/messages/send/media", f"Content-Length: {65 * MIB}", token=token))
+    client.send(request("POST", "/api/messages/send/media", f"Content-Length: {105 * MIB}", token=token))
     assert problem(await client.reply()) == (413, "too-large")
 
 

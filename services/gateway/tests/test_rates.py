@@ -143,7 +143,7 @@ def test_a_rate_that_cannot_be_read_is_refused(text):
 
 def settings(**changes):
     return GatewaySettings(
-        **{f"url_{name}": "http://a" for name in ("auth", "device_worker", "conversations", "bot", "realtime")},
+        **{name: "http://a" for name in GatewaySettings.model_fields if name.startswith("url_")},
         nats_url="nats://a",
         redis_url="redis://a",
         **changes,

@@ -19,7 +19,7 @@ REMEMBERS = 30.0
 LONGEST_WAIT = 15.0
 _SHORTEST_WAIT = 1.0
 #: A place so far away is the mistake of a clock, and not a queue.
-_FARTHEST = 60.0
+_FARTHEST = 600.0
 
 Random = Callable[[float, float], float]
 
