@@ -173,7 +173,7 @@ async def test_the_document_names_every_route_and_its_problems(call: Caller) -> 
         "POST /api/auth/logout",
         "POST /api/auth/ticket",
         "POST /api/auth/password",
-            "GET /api/auth/invitation",
+        "GET /api/auth/invitation",
         "GET /api/auth/me",
         "POST /api/auth/password/forgot",
         "POST /api/auth/password/reset",
