@@ -23,6 +23,7 @@ EVERYONE = {
     "valkey",
     "sim",
     "auth",
+    "bot",
     "devices",
     "conversations",
     "pipeline",
