@@ -149,7 +149,7 @@ async def test_the_queue_is_shown_in_its_order_and_what_has_not_started_can_be_c
     async with system_db.system() as tx:
         await (await raw(tx)).execute("update sends set status = 'sending', fence = 1 where id = $1", ids.parse(ids.MESSAGE, messages[0]))
     late = await client.delete(f"/api/devices/{device}/sends/{messages[0]}")
-    assert (late.status_code, late.json()["code"], late.json()["status"]) == (409, "send-started", "sending")
+    assert (late.status_code, late.json()["code"], late.json()["state"]) == (409, "send-started", "sending")
     assert (await client.delete(f"/api/devices/{device}/sends/{messages[1]}")).status_code == 204
     assert (await client.delete(f"/api/devices/{device}/sends/{messages[1]}")).json()["code"] == "send-started"
     nobody = ids.public(ids.MESSAGE, ids.new())

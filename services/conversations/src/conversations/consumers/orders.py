@@ -100,7 +100,8 @@ async def _write(
     answered, since = held.standing.answered_at, order.unless_answered_since
     if order.not_after is not None and now > order.not_after:
         why = "order-late"
-    elif since is not None and answered is not None and answered > since:
+    # WhatsApp's own times are whole seconds: what was said in the second of the customer's message may have been said before it.
+    elif since is not None and answered is not None and answered.replace(microsecond=0) > since:
         why = "order-answered"
     elif await devices.standing(c, held.tenant, held.device) is False:
         why = "order-number-gone"

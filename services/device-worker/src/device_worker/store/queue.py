@@ -119,7 +119,7 @@ async def cancel(tx: Tx, tenant: TenantId, device: DeviceId, id: UUID, at: datet
         )
         if status is None:
             raise SendMissing("There is no message with this id in the queue of this device.")
-        raise SendStarted("Only what is still queued can be cancelled.", status=status)
+        raise SendStarted("Only what is still queued can be cancelled.", state=status)
     await sends.tell_unsent(tx, rows, "failed", CANCELLED, at)
 
 
