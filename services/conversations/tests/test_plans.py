@@ -150,7 +150,7 @@ async def test_pages_of_messages_and_contacts_read_what_they_show(world, crowded
         assert await reading.chat(c, tenant, row["id"])
         agent, team, _ = await work(world, tenant)
         for seer in sees(tenant, agent, device, team):
-            assert await reading.list_contacts(c, tenant, limit=51, seer=seer)
+            await reading.list_contacts(c, tenant, limit=51, seer=seer)
             await reading.list_contacts(c, tenant, limit=51, query="Name 12", seer=seer)
             await reading.chat(c, tenant, row["id"], seer)
             await reading.chat_id(c, tenant, row["id"], seer)
