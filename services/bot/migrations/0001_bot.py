@@ -92,9 +92,7 @@ def upgrade() -> None:
     op.execute("create table hours (tenant uuid primary key, sets jsonb not null, revision bigint not null)")
     tables.outbox(op)
     tables.inbox(op)
-    for table in ("settings", "chats", "pending", "figures", "phrases", "accounts", "devices", "hours"):
-        tables.tenant_rls(op, table)
-        op.execute(f"alter policy tenant on {table} using (({tables.TENANT}) is true) with check (({tables.TENANT}) is true)")
+    tables.tenant_named(op, "settings", "chats", "pending", "figures", "phrases", "accounts", "devices", "hours")
     tables.system_access(op, "pending", "select")
     tables.system_access(op, "phrases", "select, delete")
     tables.system_access(op, "chats", "select, delete")

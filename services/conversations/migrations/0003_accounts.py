@@ -29,9 +29,7 @@ def upgrade() -> None:
             primary key (tenant, day)
         )
     """)
-    for table in ("accounts", "message_days"):
-        tables.tenant_rls(op, table)
-        op.execute(f"alter policy tenant on {table} using (({tables.TENANT}) is true) with check (({tables.TENANT}) is true)")
+    tables.tenant_named(op, "accounts", "message_days")
 
 
 def downgrade() -> None:

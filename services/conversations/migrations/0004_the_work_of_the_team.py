@@ -157,9 +157,7 @@ def upgrade() -> None:
     op.execute("create index scheduled_due on scheduled (send_at) where state = 'waiting'")
     op.execute("create index scheduled_waiting on scheduled (tenant, send_at, id) where state = 'waiting'")
     op.execute("create index scheduled_chat on scheduled (tenant, chat, send_at, id)")
-    for table in TABLES:
-        tables.tenant_rls(op, table)
-        op.execute(f"alter policy tenant on {table} using (({tables.TENANT}) is true) with check (({tables.TENANT}) is true)")
+    tables.tenant_named(op, *TABLES)
     for table in ("chats", "scheduled", "assignment_rules"):
         tables.system_access(op, table)
     tables.system_access(op, "agents", "select, update")

@@ -52,9 +52,7 @@ def upgrade() -> None:
         )
     """)
     op.execute("create index figure_responses_day on figure_responses (tenant, day)")
-    for table in TABLES:
-        tables.tenant_rls(op, table)
-        op.execute(f"alter policy tenant on {table} using (({tables.TENANT}) is true) with check (({tables.TENANT}) is true)")
+    tables.tenant_named(op, *TABLES)
 
 
 def downgrade() -> None:

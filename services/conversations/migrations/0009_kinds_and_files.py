@@ -64,9 +64,7 @@ def upgrade() -> None:
     op.execute("create index media_message on media (tenant, message) where message is not null")
     op.execute("create index media_object on media (tenant, object) where object is not null")
     op.execute("create index media_unused on media (created_at) where message is null")
-    for table in ("acts", "media"):
-        tables.tenant_rls(op, table)
-        op.execute(f"alter policy tenant on {table} using (({tables.TENANT}) is true) with check (({tables.TENANT}) is true)")
+    tables.tenant_named(op, "acts", "media")
     tables.system_access(op, "acts", "select, delete")
     tables.system_access(op, "media", "select, delete")
 

@@ -44,9 +44,7 @@ def upgrade() -> None:
         )
     """)
     op.execute("create index contact_notes_contact on contact_notes (tenant, contact, id desc)")
-    for table in TABLES:
-        tables.tenant_rls(op, table)
-        op.execute(f"alter policy tenant on {table} using (({tables.TENANT}) is true) with check (({tables.TENANT}) is true)")
+    tables.tenant_named(op, *TABLES)
 
 
 def downgrade() -> None:

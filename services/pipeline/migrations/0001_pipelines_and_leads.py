@@ -221,11 +221,7 @@ def upgrade() -> None:
     op.execute("create index rule_runs_newest on rule_runs (tenant, id desc)")
     op.execute("create index rule_runs_of_lead on rule_runs (tenant, rule, lead, at)")
     _keep_totals()
-    for table in TABLES:
-        tables.tenant_rls(op, table)
-        # As a condition of its own `tenant = any (…)` would be matched to indexes beside the query's `tenant = …`, and the planner
-        # would multiply both selectivities. `is true` makes it a mere filter.
-        op.execute(f"alter policy tenant on {table} using (({tables.TENANT}) is true) with check (({tables.TENANT}) is true)")
+    tables.tenant_named(op, *TABLES)
     tables.outbox(op)
     tables.inbox(op)
     tables.idempotency(op)

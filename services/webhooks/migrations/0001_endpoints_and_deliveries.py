@@ -180,10 +180,7 @@ def upgrade() -> None:
             primary key (tenant, chat)
         )
     """)
-    for table in (*TABLES, "threads"):
-        tables.tenant_rls(op, table)
-        # As a condition of its own it would be matched to indexes beside the query's `tenant = …`, and a wrong one be taken.
-        op.execute(f"alter policy tenant on {table} using (({tables.TENANT}) is true) with check (({tables.TENANT}) is true)")
+    tables.tenant_named(op, *TABLES, "threads")
     # What is old goes, whoever's it is; lanes and replays are claimed.
     for table in ("events", "deliveries", "attempts", "statistics"):
         tables.system_access(op, table, "select, delete")

@@ -20,6 +20,18 @@ def tenant_rls(op: Any, *tables: str) -> None:
         op.execute(f'create policy tenant on "{table}" using ({TENANT}) with check ({TENANT})')
 
 
+def tenant_named(op: Any, *tables: str) -> None:
+    """As `tenant_rls`, for *tables* whose every query names its tenant besides.
+
+    As a condition of its own ``tenant = any (…)`` would be matched to indexes beside the query's ``tenant = …``. The planner multiplies
+    both selectivities, no longer sees that a unique index gives one row, and takes any index that begins with the tenant: a batch of 300
+    keys read whole tenants (400 rows/s where this gives 4,000). ``is true`` makes it a mere filter.
+    """
+    tenant_rls(op, *tables)
+    for table in tables:
+        op.execute(f'alter policy tenant on "{table}" using (({TENANT}) is true) with check (({TENANT}) is true)')
+
+
 def system_access(op: Any, table: str, privileges: str = "select") -> None:
     """The role ``<service>_system`` may do *privileges* (``select, update``) on every tenant's rows of *table*."""
     system = _names(op).system
