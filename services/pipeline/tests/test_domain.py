@@ -10,9 +10,10 @@ from contracts import ids
 from contracts.ids import LeadId, PipelineId, StageId, TenantId
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.domain import defaults, errors, money, ranks, rules, sheets
+from pipeline.domain import defaults, errors, money, ranks, rules
 from pipeline.domain.leads import Lead, Stage
 from pipeline.domain.rules import Assign, Keyword, MakeLead, Move, Notify, Rule, Send, StageEntered
+from servicekit import sheets
 
 A, B = StageId(ids.new()), StageId(ids.new())
 BOARD = PipelineId(ids.new())

@@ -1,7 +1,5 @@
 """The day's figures, and those of any period beside the one before it."""
 
-import csv
-import io
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -14,6 +12,7 @@ from contracts.errors import Invalid
 from contracts.ids import DeviceId
 from contracts.principal import Principal, Role
 from fastapi import APIRouter, Query
+from servicekit import sheets
 from servicekit.db import raw
 from servicekit.http import Caller, Json, answer, problems
 from starlette.responses import Response
@@ -148,13 +147,9 @@ async def export_dashboard(
     shown = await _dashboard(caller, db, first, last, device_id)
     rows = [_flat(row) for row in getattr(shown, table)]
     columns = list(rows[0]) if rows else [field.name for field in msgspec.structs.fields(_ROWS[table])]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns)
-    writer.writeheader()
-    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
     name = f"clarin-{table}-{shown.period.first}-{shown.period.last}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response("\ufeff" + text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(sheets.write(columns, rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 _ROWS: dict[str, type[msgspec.Struct]] = {"agents": Agent, "numbers": Number, "days": Day, "hours": Hour}
@@ -248,8 +243,3 @@ def _flat(row: msgspec.Struct) -> dict[str, object]:
     for key, value in msgspec.to_builtins(row).items():
         flat |= {f"{key}_{inner}": one for inner, one in value.items()} if isinstance(value, dict) else {key: value}
     return flat
-
-
-def _harmless(value: object) -> object:
-    """Give a cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

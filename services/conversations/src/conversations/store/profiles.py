@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -34,8 +33,8 @@ async def settings(c: asyncpg.Connection, tenant: TenantId, *, lock: bool = Fals
     states = row["states"] if row is not None else None
     fields = row["fields"] if row is not None else None
     return (
-        usual(tenant) if states is None else msgspec.convert(_builtin(states), tuple[State, ...]),
-        () if fields is None else msgspec.convert(_builtin(fields), tuple[Field, ...]),
+        usual(tenant) if states is None else msgspec.convert(states, tuple[State, ...]),
+        () if fields is None else msgspec.convert(fields, tuple[Field, ...]),
     )
 
 
@@ -151,7 +150,3 @@ def _note(row: asyncpg.Record) -> Note:
 
 def _text(some: Sequence[msgspec.Struct]) -> str:
     return msgspec.json.encode(some).decode()
-
-
-def _builtin(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value

@@ -7,11 +7,12 @@ from contracts import ids
 from contracts.edge import PublicPipelineId
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel
+from servicekit import sheets
 from servicekit.db import raw
 from servicekit.http import Admin, Page, problems
 
 from pipeline.api.shapes import Db
-from pipeline.domain import errors, sheets
+from pipeline.domain import errors
 from pipeline.store import pipelines, reports, views
 
 router = APIRouter(prefix="/api/pipelines/{id}/reports", tags=["reports"])
