@@ -1,12 +1,15 @@
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from contracts import subjects
 from contracts.envelope import wrap
 from contracts.events.devices import DeviceChanged, DeviceDeleted
 from contracts.ids import TenantId
+from hypothesis import given
+from hypothesis import strategies as st
 from servicekit.bus import Bus, Fact, declare
+from servicekit.bus.connection import instant
 from servicekit.bus.ordered import Ordered
 from servicekit.embedded import Nats
 from servicekit.testing import eventually
@@ -104,6 +107,12 @@ async def test_other_kinds_of_facts_are_left_out(bus: Bus):
         await bus.ping()
         assert not waiting.done()
         waiting.cancel()
+
+
+@given(st.integers(0, 4_000_000_000 * 10**9))
+def test_a_fact_is_never_said_to_be_later_than_it_is(nanoseconds: int):
+    said = (instant(nanoseconds) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert 0 <= nanoseconds - said * 1000 < 1000
 
 
 async def test_it_begins_at_a_time(bus: Bus):

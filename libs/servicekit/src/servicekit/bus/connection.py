@@ -5,7 +5,7 @@ import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 ROOM = 8192  # bytes of a message that are left to headers, so that a dead letter of it fits as well
 START = 30.0  # seconds that a service waits for the server when it starts
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _REFUSED = "authorization violation"
 _PERMISSION = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"', re.IGNORECASE)
 
@@ -308,3 +309,8 @@ def time(text: str) -> datetime:
     """Read RFC 3339 with nanoseconds, which `datetime` does not take."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
     return datetime.fromisoformat(f"{whole}+00:00") + timedelta(microseconds=int(fraction[:6].ljust(6, "0")))
+
+
+def instant(nanoseconds: int) -> datetime:
+    """Read Unix time, never as later than it is: a reader that begins at the time of a fact must get that fact."""
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)

@@ -11,13 +11,13 @@ webhooks, which have no inbox, would show it a second time.
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from contracts import subjects
 from contracts.errors import Problem
 
-from servicekit.bus.connection import time
+from servicekit.bus.connection import instant, time
 from servicekit.bus.errors import BusRefused
 from servicekit.bus.publisher import Item
 from servicekit.bus.pull import Delivery
@@ -81,7 +81,7 @@ def letter(service: str, durable: str, delivery: Delivery, problem: Exception, a
     """Write the dead letter of a delivery; a replay that fails again keeps where it came from at first."""
     old = delivery.headers if delivery.stream == subjects.DLQ else {}
     cause = problem.__cause__ if isinstance(problem, Undecodable) and problem.__cause__ is not None else problem
-    first_seen = datetime.fromtimestamp(delivery.first_seen / 1e9, UTC).isoformat()
+    first_seen = instant(delivery.first_seen).isoformat()
     return Item(
         subjects.dead(service, durable),
         f"{durable}:{delivery.stream}:{delivery.sequence}",

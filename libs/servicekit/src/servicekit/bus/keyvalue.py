@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import structlog
 
-from servicekit.bus.connection import Connection, status, time
+from servicekit.bus.connection import Connection, instant, status, time
 from servicekit.bus.errors import BusAway, BusRefused, KeyMoved
 from servicekit.bus.ordered import Push
 
@@ -140,7 +140,7 @@ class KeyValue:
 
     def _entry(self, subject: str, payload: bytes, sequence: int, nanoseconds: int) -> Entry:
         key = subject.removeprefix(f"$KV.{self._bucket}.")
-        return Entry(key, payload, sequence, datetime.fromtimestamp(nanoseconds / 1e9, UTC))
+        return Entry(key, payload, sequence, instant(nanoseconds))
 
 
 class Watch:
@@ -215,7 +215,7 @@ class Watch:
                 await self._call(key, None)
         else:
             self._known.add(key)
-            await self._call(key, Entry(key, payload, sequence, datetime.fromtimestamp(nanoseconds / 1e9, UTC)))
+            await self._call(key, Entry(key, payload, sequence, instant(nanoseconds)))
         return key
 
     async def _call(self, key: str, entry: Entry | None) -> None:

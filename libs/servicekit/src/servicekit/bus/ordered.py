@@ -15,7 +15,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from servicekit.bus.connection import Connection, status
+from servicekit.bus.connection import Connection, instant, status
 from servicekit.bus.errors import BusAway, BusRefused
 from servicekit.bus.pull import Delivery
 from servicekit.timers import first
@@ -206,7 +206,7 @@ class Ordered:
                 continue
             self.sequence, self._since = delivery.sequence, None
             gap, self._gap = self._gap, False
-            at = datetime.fromtimestamp(delivery.first_seen / 1e9, UTC)
+            at = instant(delivery.first_seen)
             return Fact(delivery.sequence, delivery.subject, delivery.payload, at, delivery.headers, gap)
         raise StopAsyncIteration
 
