@@ -14,6 +14,8 @@ from rich.console import Console
 
 #: Suites that compute, or start nothing that takes long: their files run one after another. All others wait for servers most of the time.
 ALONE = frozenset({"libs/contracts", "services/realtime", "sim", "bench"})
+#: Files at a time, where it is not two: journeys wait for phones and time-outs more than they compute.
+AT_ONCE = {"tests": 3}
 NO_TESTS = 5
 
 
@@ -59,7 +61,7 @@ def run(root: Path, name: str, more: list[str]) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         where = name if name == "tests" else f"{name}/tests"
-        spread = ["-p", "no:xdist"] if name in ALONE else ["-n", "2", "--dist", "loadfile"]
+        spread = ["-p", "no:xdist"] if name in ALONE else ["-n", str(AT_ONCE.get(name, 2)), "--dist", "loadfile", "--no-loadscope-reorder"]
         words = [
             sys.executable,
             "-m",
