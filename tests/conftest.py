@@ -7,7 +7,6 @@ from clarin.client import Client
 from clarin.testing import Shop, System, start, stop
 from sim.testing import Api as Network
 
-
 #: Files of more than half a minute, the longest first: a long one that is left for the end keeps everybody waiting.
 LONG = ("fleet/test_faults.py", "e2e/test_nothing_lost.py", "security/test_openapi.py", "security/test_isolation.py", "panel/")
 
