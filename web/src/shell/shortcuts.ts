@@ -1,10 +1,11 @@
 import { useEffect, useRef, useSyncExternalStore } from "react";
+import { preferences } from "./preferences";
 
 /**
  * Every key of the panel is told here, so that the cheat sheet and the command palette know all of them.
  *
  * `keys`: `j`, `shift+a`, `mod+k` (Ctrl, or Command on a Mac), `g i` (one after the other), `?`. `label` and `group` are keys of the
- * translations. Keys without `mod` do nothing while somebody types, or while a dialog is open.
+ * translations. Keys without `mod` do nothing while somebody types, while a dialog is open, or where the user wants none.
  */
 export type Shortcut = { id: string; keys: string; label: string; group: string; run: () => void };
 
@@ -56,7 +57,8 @@ let since = 0;
 function heard(event: KeyboardEvent) {
   if (event.defaultPrevented || event.isComposing || MODIFIERS.has(event.key)) return;
   const now = pressed(event);
-  if (!now.startsWith("mod+") && (event.altKey || typing(event.target) || dialog())) return;
+  if (!now.startsWith("mod+") && (event.altKey || typing(event.target) || dialog() || !preferences().singleKeys))
+    return;
   if (Date.now() - since > SEQUENCE_MS) before = "";
   const { hit, wait } = chosen(
     [...sets.values()].flatMap((set) => set()),
