@@ -61,7 +61,19 @@ authorization {{
 """
 
 
-PAGES: dict[str, Callable[[], str]] = {"docs/events.md": reference.render, "web/openapi.json": api, "deploy/docker/nats.conf": nats}
+def decisions() -> str:
+    """List the decisions by their titles."""
+    titles = {path.name: path.read_text().partition("\n")[0].removeprefix("# ") for path in sorted((ROOT / "docs/adr").glob("0*.md"))}
+    lines = "\n".join(f"- [{title}]({name})" for name, title in titles.items())
+    return f"# Decisions\n\nWhat binds more than one place in the code, and why it was decided so. Listed by `make generate`.\n\n{lines}\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/events.md": reference.render,
+    "docs/adr/index.md": decisions,
+    "web/openapi.json": api,
+    "deploy/docker/nats.conf": nats,
+}
 
 
 def main() -> int:
