@@ -12,12 +12,14 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         process: The name of its processes, where that is not its name on the bus.
         durables: The streams and the durables that it consumes by, ``<service>-<what>``; it may touch no other.
         reads_events: It reads the stream of events in order, without a durable.
+        erases: It may delete single messages of the stream of events and of the dead letters: those that speak of somebody erased.
         listens: The subjects of core NATS that it hears.
     """
 
     process: str = ""
     durables: tuple[tuple[str, str], ...] = ()
     reads_events: bool = False
+    erases: bool = False
     listens: tuple[str, ...] = ()
 
 
@@ -28,6 +30,7 @@ EVERY: dict[str, Access] = {
     "devices": Access(
         process="device-worker",
         durables=((subjects.COMMANDS, "devices-orders"), (subjects.COMMANDS, "devices-media"), (subjects.EVENTS, "devices-accounts")),
+        listens=("eph.conversations.attended.*",),
     ),
     "conversations": Access(
         durables=(
@@ -36,8 +39,12 @@ EVERY: dict[str, Access] = {
             (subjects.EVENTS, "conversations-people"),
             (subjects.EVENTS, "conversations-accounts"),
             (subjects.EVENTS, "conversations-figures"),
+            (subjects.EVENTS, "conversations-erasures"),
             (subjects.COMMANDS, "conversations-orders"),
-        )
+        ),
+        reads_events=True,
+        erases=True,
+        listens=("eph.devices.typing.*", "eph.realtime.typing.*"),
     ),
     "pipeline": Access(durables=((subjects.EVENTS, "pipeline-facts"), (subjects.EVENTS, "pipeline-automations"))),
     "realtime": Access(reads_events=True, listens=("eph.>",)),

@@ -65,6 +65,20 @@ class FetchMedia(Body, frozen=True, kw_only=True):
     attempt: int = 1
 
 
+@command("devices.erase_person", 1)
+class ErasePerson(Body, frozen=True, kw_only=True):
+    """Keep nothing more of this person: what waits to be sent, what WhatsApp's library knows; then tell (`DevicesErased`).
+
+    An order and no fact, because it says who it is: the work queue forgets it when it is done.
+
+    Attributes:
+        erasure: The erasure's id; the envelope's id is derived from it.
+    """
+
+    erasure: UUID
+    addresses: tuple[Address, ...]
+
+
 @command("conversations.write_message", 1)
 class WriteMessage(Body, frozen=True, kw_only=True):
     """Write this into the chat and send it, as the bot or an automation.

@@ -48,6 +48,8 @@ EVENT = "evt"
 DELIVERY = "dlv"
 ATTEMPT = "att"
 REPLAY = "rpy"
+ERASURE = "ers"
+EXPORT = "xpt"
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]

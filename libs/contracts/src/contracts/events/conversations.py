@@ -136,6 +136,26 @@ class ContactChanged(Body, frozen=True, kw_only=True):
     profile: ContactProfile | None = None
 
 
+@event("conversations.contact.erased", 1, public=True, frame="contact_erased", webhook="contact.erased")
+class ContactErased(Body, frozen=True, kw_only=True):
+    """Somebody was erased: whoever keeps something of them by these ids deletes it. Nothing here says who it was.
+
+    Attributes:
+        erasure_id: ``ers_…``
+        merged: ``cnt_…`` each: the contacts that it stood for as well.
+        chat_ids: ``cht_…`` each: the threads that are gone with it, and those that had become one of them.
+        message_ids: ``msg_…`` each: what it wrote in groups of late, which is gone as well.
+    """
+
+    id: str
+    erasure_id: str
+    at: datetime
+    merged: tuple[str, ...] = ()
+    chat_ids: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()
+    actor: Actor | None = None
+
+
 @event("conversations.note.added", 1, public=True, frame="new_note", webhook="note.added")
 class NoteAdded(Message, Body, frozen=True, kw_only=True):
     """Somebody wrote something beside a chat that the customer never gets.

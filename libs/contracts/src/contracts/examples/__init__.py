@@ -2,12 +2,20 @@
 
 from contracts import ids
 from contracts.envelope import Audience, Body, Envelope, wrap
-from contracts.examples import auth, bot, conversations, devices, pipeline, webhooks
+from contracts.examples import auth, bot, conversations, devices, pipeline, privacy, webhooks
 from contracts.examples.things import AT, DEVICE, TENANT, USER
 
 __all__ = ["AT", "BODIES", "DEVICE", "TENANT", "USER", "envelopes"]
 
-BODIES: tuple[Body, ...] = (*auth.BODIES, *devices.BODIES, *conversations.BODIES, *bot.BODIES, *pipeline.BODIES, *webhooks.BODIES)
+BODIES: tuple[Body, ...] = (
+    *auth.BODIES,
+    *devices.BODIES,
+    *conversations.BODIES,
+    *bot.BODIES,
+    *pipeline.BODIES,
+    *webhooks.BODIES,
+    *privacy.BODIES,
+)
 
 
 def envelopes() -> list[Envelope[Body]]:

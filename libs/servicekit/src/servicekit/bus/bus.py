@@ -20,7 +20,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 
 from servicekit.bus.connection import Connection, time
 from servicekit.bus.consumer import Consumer, Consumption
-from servicekit.bus.errors import BusAway
+from servicekit.bus.errors import BusAway, BusRefused
 from servicekit.bus.failures import where
 from servicekit.bus.keyvalue import KeyValue
 from servicekit.bus.ordered import Ordered
@@ -29,6 +29,8 @@ from servicekit.bus.publisher import Item, Publisher
 log = structlog.get_logger(__name__)
 
 _FAILED = "Clarin-Failed"
+#: The server's numbers for a message that is not in the stream.
+MISSING = frozenset({10037, 10043, 10057})
 ANSWERS = 64  # questions answered at the same time, per subject
 
 
@@ -73,7 +75,7 @@ class Bus:
         """Connect, waiting for the server for half a minute.
 
         Args:
-            url: ``nats://user:password@host:port``; the user is the service as its subjects name it.
+            url: ``nats://user:password@host:port``; the user is the service as its subjects name it. Several, by comma, of a cluster.
             name: What the server's monitoring shows.
 
         Raises:
@@ -106,8 +108,8 @@ class Bus:
         except Exception as problem:
             log.info("bus.shout_lost", what=body.what, reason=type(problem).__name__)
 
-    async def listen(self, subject: str, handler: Callable[[str, bytes], Awaitable[None]]) -> Subscription:
-        """Call *handler* with subject and payload of what is shouted there, one after the other."""
+    async def listen(self, subject: str, handler: Callable[[str, bytes], Awaitable[None]], *, queue: str = "") -> Subscription:
+        """Call *handler* with subject and payload of what is shouted there, one after the other; of those in a *queue* one hears each."""
 
         async def heard(message: Msg) -> None:
             try:
@@ -115,7 +117,7 @@ class Bus:
             except Exception as problem:
                 log.error("bus.listener_failed", subject=subject, error=type(problem).__name__, where=where(problem))
 
-        return Subscription(await self.connection.subscribe(subject, heard))
+        return Subscription(await self.connection.subscribe(subject, heard, queue=queue))
 
     async def answer(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]], queue: str) -> Subscription:
         """Answer what is asked on *subject*; of those with the same *queue* one gets each question."""
@@ -184,6 +186,16 @@ class Bus:
             messages=state["messages"],
             bytes=state["bytes"],
         )
+
+    async def erase(self, sequence: int, stream: str = subjects.EVENTS) -> bool:
+        """The message is gone, its bytes overwritten; False where it was gone before.  Raises: BusAway, BusRefused."""
+        try:
+            await self.connection.api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence})
+        except BusRefused as problem:
+            if problem.number in MISSING:
+                return False
+            raise
+        return True
 
     async def ping(self) -> None:
         """Return when the server has answered.  Raises: BusAway."""

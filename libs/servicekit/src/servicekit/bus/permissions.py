@@ -41,6 +41,9 @@ def permissions(service: str) -> dict[str, Any]:
         ]
     if mine.reads_events:
         publish += [f"$JS.API.CONSUMER.CREATE.{subjects.EVENTS}", f"$JS.FC.{subjects.EVENTS}.>"]
+    if mine.erases:
+        publish += [f"$JS.API.STREAM.MSG.DELETE.{stream}" for stream in (subjects.EVENTS, subjects.DLQ)]
+        publish.append(f"$JS.API.STREAM.MSG.GET.{subjects.DLQ}")
     for bucket in buckets.EVERY:
         stream = f"KV_{bucket.name}"
         publish += [f"$JS.API.DIRECT.GET.{stream}.>", f"$JS.API.CONSUMER.CREATE.{stream}", f"$JS.FC.{stream}.>"]
