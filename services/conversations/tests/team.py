@@ -12,7 +12,7 @@ from contracts.ids import TenantId, UserId
 from contracts.presence import Present
 from contracts.principal import Access, Role
 from conversations.consumers import people
-from conversations.timers import assigner
+from conversations.timers import Presence, assigner
 from servicekit.bus import Bus
 
 from .facts import later
@@ -57,6 +57,7 @@ class Team:
         bucket = await self.bus.bucket(buckets.PRESENCE)
         key = f"{self.tenant}.{someone.principal.id}.{replica}"
         await bucket.put(key, msgspec.json.encode(Present(state=state)))
+        await (await self.bus.bucket(buckets.REPLICAS)).put(replica, b"")
 
     async def leaves(self, someone: Any, seconds_ago: int = 0) -> None:
         bucket = await self.bus.bucket(buckets.PRESENCE)
@@ -67,7 +68,7 @@ class Team:
 
     async def give_out(self, at: Any = None) -> int:
         """The assigner runs once; returns how many chats it gave."""
-        there = await assigner.who_is_there(await self.bus.bucket(buckets.PRESENCE))
+        there = await assigner.who_is_there(await Presence.of(self.bus))
         mine = {user: state for (tenant, user), state in there.items() if tenant == self.tenant}
         sights = lambda user: self.access.get(user, Access())  # noqa: E731
         return await assigner.give_out(self.world.db, self.tenant, mine, sights, at or datetime.now(UTC))

@@ -10,7 +10,7 @@ from contracts.hours import Assigned
 from contracts.ids import DeviceId
 from contracts.principal import Access, Role
 from contracts.whatsapp import Address
-from conversations.timers import assigner
+from conversations.timers import Presence, assigner
 from servicekit.db import Database
 from servicekit.testing import eventually
 
@@ -209,7 +209,7 @@ async def test_the_background_part_gives_out_as_people_come_and_survives_what_it
     await presence.put(f"{tenant}.{ann.principal.id}.r9", b"{}")
     await world.handle(customers(tenant, device, 1))
     async with Database.open(world.urls.system_url, application="assigner", pool=2) as system:
-        parts = [assigner.assigning(world.db, system, presence, lambda user: Access()) for _ in range(2)]
+        parts = [assigner.assigning(world.db, system, await Presence.of(bus), lambda user: Access()) for _ in range(2)]
         async with running(*parts):
             await team.comes(ann)
 

@@ -62,7 +62,9 @@ async def run_replica(
     bus = await stack.enter_async_context(Bus.open(bus_url, name="realtime"))
     verifier = await stack.enter_async_context(Verifier.open(bus))
     redis = await stack.enter_async_context(Redis.from_url(redis_url))
-    feed = Feed(bus, history=history, size=changes.pop("size", 10_000_000), limit=changes.pop("limit", 100))
+    feed = Feed(
+        bus, history=history, size=changes.pop("size", 10_000_000), limit=changes.pop("limit", 100), writes=changes.pop("writes", 12.0)
+    )
     limits = replace(Limits(drain_s=0.2, tick_s=0.05), **changes)
     presence = Presence(bus, lambda: feed.hub, feed.chats, pace or Pace())
     server = Server(feed=feed, door=Door(verifier, redis), presence=presence, limits=limits, counters=Counters(CollectorRegistry()))

@@ -67,6 +67,20 @@ async def test_a_code_to_scan_is_shown_to_who_sees_the_number(replica, bus, conn
     assert (await mine.next())["data"]["chat_id"] == "cht_2"
 
 
+async def test_a_customer_who_does_not_say_that_he_has_stopped_has_stopped_after_a_while(start, bus, connect, owner):
+    mine = await connect(await start(writes=0.3), f"token={owner.token}")
+    number = ids.public(ids.DEVICE, ids.new())
+    for state in ("composing", "recording"):
+        await bus.shout(owner.principal.tenant, Typing(chat_id="cht_1", state=state, device_id=number))
+    told = [(await mine.next())["data"] for _ in range(3)]
+    assert [one["state"] for one in told] == ["composing", "recording", "paused"]
+    assert {one["device_id"] for one in told} == {number}
+    for state in ("composing", "paused"):
+        await bus.shout(owner.principal.tenant, Typing(chat_id="cht_1", state=state))
+    await bus.shout(owner.principal.tenant, Typing(chat_id="cht_2", state="composing"))
+    assert [(await mine.next())["data"]["chat_id"] for _ in range(4)] == ["cht_1", "cht_1", "cht_2", "cht_2"]
+
+
 async def test_a_change_is_felt_at_once_on_an_open_socket(replica, bus, connect, owner, agent, limited, device, unseen):
     tenant = owner.principal.tenant
     mine, every = await connect(replica, f"token={agent.token}"), await connect(replica, f"token={owner.token}")

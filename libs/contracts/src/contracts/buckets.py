@@ -34,7 +34,11 @@ PLACEMENT = Bucket(name="placement", writer="device-worker")
 #: Under one key, when the next session of the whole installation may connect.
 CONNECTS = Bucket(name="connects", ttl=timedelta(minutes=10), writer="device-worker")
 
-#: Who is there, by ``<tenant>.<user>.<replica of realtime>`` (bare UUIDs): `contracts.presence.Present`; read by the assigner.
-PRESENCE = Bucket(name="presence", ttl=timedelta(seconds=15), writer="realtime")
+#: Who is there, by ``<tenant>.<user>.<replica of realtime>`` (bare UUIDs): `contracts.presence.Present`, written when it changes and
+#: now and then; it holds while the replica lives. Read by the assigner.
+PRESENCE = Bucket(name="presence", ttl=timedelta(minutes=15), writer="realtime")
 
-EVERY: tuple[Bucket, ...] = (KEYS, VERSIONS, ACCESS, SHARDS, WORKERS, PLACEMENT, CONNECTS, PRESENCE)
+#: Every live replica of realtime, by its id.
+REPLICAS = Bucket(name="replicas", ttl=timedelta(seconds=15), writer="realtime")
+
+EVERY: tuple[Bucket, ...] = (KEYS, VERSIONS, ACCESS, SHARDS, WORKERS, PLACEMENT, CONNECTS, PRESENCE, REPLICAS)

@@ -1,13 +1,16 @@
 """What may be lost: sent over core NATS, with no sequence, never in a webhook."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
+from contracts.ids import DeviceId
+from contracts.whatsapp import Address
+
 
 class Ephemeral(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of an ephemeral; *service* and *what* make its subject, *frame* is what a socket gets."""
+    """The body of an ephemeral; *service* and *what* make its subject, *frame* is what a socket gets (empty: it is between services)."""
 
     service: ClassVar[str]
     what: ClassVar[str]
@@ -58,4 +61,32 @@ class AgentTyping(Ephemeral, frozen=True, kw_only=True):
     state: str
 
 
-EVERY: tuple[type[Ephemeral], ...] = (QrShown, Typing, AgentTyping)
+class TypingObserved(Ephemeral, frozen=True, kw_only=True):
+    """WhatsApp showed a session that somebody writes, records, or has stopped; *chat* is the customer's address."""
+
+    service = "devices"
+    what = "typing"
+    frame = ""
+
+    device: DeviceId
+    chat: Address
+    state: Literal["composing", "recording", "paused"]
+
+
+class ChatAttended(Ephemeral, frozen=True, kw_only=True):
+    """An agent has a chat open, said again every half minute, or writes in it, or has stopped (``state``).
+
+    Attributes:
+        address: Whom the chat is with.
+    """
+
+    service = "conversations"
+    what = "attended"
+    frame = ""
+
+    device: DeviceId
+    address: Address
+    state: Literal["open", "composing", "paused"] = "open"
+
+
+EVERY: tuple[type[Ephemeral], ...] = (QrShown, Typing, AgentTyping, TypingObserved, ChatAttended)

@@ -39,7 +39,8 @@ def render() -> str:
     lines += [f"| [`{body.topic.type}`](#{_anchor(body)}) | {body.topic.version} | {body.topic.service} |" for body in orders]
     lines += ["", "| ephemeral | frame | what it says |", "|---|---|---|"]
     lines += [
-        f"| `{subjects.ephemeral(kind.service, kind.what, '<tenant>')}` | `{kind.frame}` | {_first(kind)} |" for kind in ephemeral.EVERY
+        f"| `{subjects.ephemeral(kind.service, kind.what, '<tenant>')}` | {_code(kind.frame)} | {_first(kind)} |"
+        for kind in ephemeral.EVERY
     ]
     for body in (*events, *orders):
         lines += ["", f"## {body.topic.type} v{body.topic.version}", "", inspect.cleandoc(body.__doc__ or "").replace("``", "`"), ""]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from contracts import asks, buckets
+from contracts import asks
 from servicekit.auth import Verifier
 from servicekit.bus import Bus
 from servicekit.db import Database
@@ -12,7 +12,7 @@ from servicekit.outbox import Relay
 from servicekit.run import Service, service
 
 from conversations import api, timers
-from conversations.consumers import accounts, answers, figures, media, orders, people, whatsapp
+from conversations.consumers import accounts, answers, figures, media, orders, people, typing, whatsapp
 from conversations.files import Files
 from conversations.settings import ConversationsSettings
 
@@ -37,7 +37,10 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
     told = orders.consumer(db, expiry=settings.send_expiry, sees=lambda user, chat: verifier.access_of(user).sees(chat.device))
     process.background(orders.DURABLE, bus.consumer(told))
     await process.enter(_answering(bus, db))
-    process.background("assigner", timers.assigning(db, system, await bus.bucket(buckets.PRESENCE), verifier.access_of))
+    await process.enter(typing.passing_on(bus, db))
+    presence = await timers.Presence.of(bus)
+    process.background("assigner", timers.assigning(db, system, presence, verifier.access_of))
+    process.background("attending", timers.attending(db, bus, presence))
     process.background("wake", timers.wake(db, system))
     process.background("scheduled", timers.send_scheduled(db, system, expiry=settings.send_expiry))
     process.background("sweep", timers.sweep(system, pending_receipts=settings.pending_receipts))

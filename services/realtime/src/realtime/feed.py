@@ -12,6 +12,7 @@ from contracts import events as _declared  # noqa: F401  importing them declares
 from contracts import ids, subjects
 from contracts.envelope import REGISTRY, Audience
 from contracts.ephemeral import EVERY as EPHEMERALS
+from contracts.ephemeral import Typing
 from contracts.ids import DeviceId, TenantId, UserId
 from servicekit.bus import Bus, BusAway, Fact, Ordered
 
@@ -36,7 +37,9 @@ FRAMES: dict[str, tuple[str, About]] = {
     for body in REGISTRY.values()
     if body.topic.public and body.topic.frame
 }
-_EPHEMERAL_FRAMES = {(body.service, body.what): body.frame for body in EPHEMERALS}
+_EPHEMERAL_FRAMES = {(body.service, body.what): body.frame for body in EPHEMERALS if body.frame}
+
+_TYPING = Typing.frame
 
 #: Told as well to who could see the chat until then.
 _ASSIGNED = "chat_assigned"
@@ -44,6 +47,10 @@ _ASSIGNED = "chat_assigned"
 #: Sockets that catch up from the stream at a time: each is a consumer of the server's.
 _CATCHING_UP = 16
 _CATCH_UP_S = 10.0
+
+#: A customer who writes says so every few seconds; so long after the last time he has stopped, whatever became of the word that he did.
+_WRITES_S = 12.0
+_WRITERS = 20_000
 
 #: Events that are told before the sockets may write.
 _BURST = 64
@@ -56,6 +63,7 @@ class _Shouted(msgspec.Struct, frozen=True):
 
     device_id: str | None = None
     chat_id: str | None = None
+    state: str | None = None
 
 
 class _Moved(msgspec.Struct, frozen=True):
@@ -126,8 +134,21 @@ class Feed:
         chats: Whose the chats are that somebody has open.
     """
 
-    def __init__(self, bus: Bus, *, history: int, size: int, limit: int, observe: Callable[[float], None] = lambda _: None) -> None:
-        """Keep *history* events of at most *size* bytes; let a socket catch up on *limit* from the stream; *observe* delays."""
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        history: int,
+        size: int,
+        limit: int,
+        observe: Callable[[float], None] = lambda _: None,
+        writes: float = _WRITES_S,
+    ) -> None:
+        """Keep *history* events of at most *size* bytes; let a socket catch up on *limit* from the stream; *observe* delays.
+
+        Args:
+            writes: For how many seconds it is believed that a customer writes.
+        """
         self.chats = Chats(bus)
         self._bus = bus
         self._history = history
@@ -138,6 +159,8 @@ class Feed:
         self._last = 0
         self._flushing = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writes = writes
+        self._writers: dict[tuple[TenantId, str], asyncio.TimerHandle] = {}
         self.ready = asyncio.Event()
         self.hub = Hub("", Ring(0, events=history, size=size))
 
@@ -159,6 +182,8 @@ class Feed:
                 await self._read(ordered)
         finally:
             await heard.close()
+            for timer in self._writers.values():
+                timer.cancel()
 
     async def _begin(self) -> Ordered:
         while True:
@@ -231,12 +256,27 @@ class Feed:
             log.error("an ephemeral cannot be read", frame=frame)
             return
         number, chat = _device(shouted.device_id), shouted.chat_id
+        if frame == _TYPING and chat is not None:
+            self._believe(tenant, chat, shouted)
         if chat is None or self.chats.of(tenant, chat) is not None or all(view.whole or (number.device and not view.who) for view in views):
             self._tell(tenant, frame, payload, number, chat)
         elif len(self._tasks) < _CATCHING_UP:  # what may be lost does not queue up
             task = asyncio.get_running_loop().create_task(self._tell_later(tenant, frame, payload, number, chat))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _believe(self, tenant: TenantId, chat: str, shouted: _Shouted) -> None:
+        """Whoever writes is said to have stopped, if he does not say it himself."""
+        if (timer := self._writers.pop((tenant, chat), None)) is not None:
+            timer.cancel()
+        if shouted.state == "paused" or len(self._writers) >= _WRITERS:
+            return
+
+        def stopped() -> None:
+            payload = msgspec.json.encode(Typing(chat_id=chat, state="paused", device_id=shouted.device_id))
+            self._shout(tenant, _TYPING, payload)
+
+        self._writers[tenant, chat] = asyncio.get_running_loop().call_later(self._writes, stopped)
 
     async def _tell_later(self, tenant: TenantId, frame: str, payload: bytes, number: Audience, chat: str) -> None:
         await self.chats.learn(tenant, [chat])

@@ -1,11 +1,13 @@
 """Who is there: what the clients of this replica say goes into a bucket, what stands in it goes to the colleagues.
 
-Each replica writes one entry for each of its users and writes it again every few seconds; one that dies stops doing so, and
-its entries die with it. All replicas hear all entries, so a user with two tabs on two replicas is one user.
+Each replica writes one entry for each of its users when it changes, and one for itself every few seconds; one that dies stops
+doing so, and what it said of its users holds no more. All replicas hear all entries, so a user with two tabs on two replicas is
+one user.
 """
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,16 +22,15 @@ from contracts.ids import TenantId, UserId
 from contracts.presence import Colleague, Present
 from contracts.principal import Principal
 from servicekit.bus import Bus, BusAway, Entry, KeyValue, Watch
+from servicekit.bus.keyvalue import Watcher
 from servicekit.timers import first
 
 from realtime.chats import Chats
 from realtime.frames import About, View, allowed, public, view_of
 from realtime.hub import Hub
-from realtime.roster import Roster, merged
+from realtime.roster import Key, Roster, merged
 
 _AT_ONCE = 64
-
-Key = tuple[TenantId, UserId]
 
 log = structlog.get_logger()
 
@@ -45,13 +46,15 @@ class Pace:
     """How presence keeps time, in seconds.
 
     Attributes:
-        again: How often an entry is written again.
-        gone: After how long without that its replica is taken for dead; under the age at which the entry dies.
+        again: How often a replica says that it lives.
+        gone: After how long without that it is taken for dead; under the age at which its entry dies.
+        anew: How often a user's entry is written again though nothing changed; well under the age at which it dies.
         linger: How long somebody whose last socket closed may take to come back unnoticed.
     """
 
     again: float = 4
     gone: float = 11
+    anew: float = 300
     linger: float = 2
 
 
@@ -79,6 +82,7 @@ class Presence:
         self._dirty = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._due: set[Key] = set()
+        self._lived = -math.inf
         chats.changed.append(self._on_chat)
 
     # What clients say
@@ -158,17 +162,21 @@ class Presence:
     async def run(self, stopping: asyncio.Event) -> None:
         """Write what is said here and hear what is said elsewhere, until *stopping*; then take back what stands of here."""
         bucket = await self._bus.bucket(buckets.PRESENCE)
-        watch = await self._watch(bucket, stopping)
+        replicas = await self._bus.bucket(buckets.REPLICAS)
+        # Who lives first: of what a replica said long ago nothing is to be heard before it is known whether it still holds.
+        watches = [await self._watch(replicas, self._on_replica, stopping), await self._watch(bucket, self._on_entry, stopping)]
         try:
             while not stopping.is_set():
                 self._dirty.clear()
-                await self._write(bucket)
+                if await self._live(replicas):
+                    await self._write(bucket)
                 for tenant, user in self._roster.expire(time.monotonic()):
                     self._soon(tenant, user)
                 await first(stopping, self._dirty, timeout=min(1.0, self._pace.again / 2))
         finally:
-            if watch is not None:
-                await watch.close()
+            for watch in watches:
+                if watch is not None:
+                    await watch.close()
             for task in self._tasks:
                 task.cancel()
         with contextlib.suppress(TimeoutError):
@@ -178,14 +186,33 @@ class Presence:
                     mine.changed = True
                 await self._write(bucket)
 
-    async def _watch(self, bucket: KeyValue, stopping: asyncio.Event) -> Watch | None:
+    async def _watch(self, bucket: KeyValue, handler: Watcher, stopping: asyncio.Event) -> Watch | None:
         while not stopping.is_set():
             try:
-                return await bucket.watch(self._on_entry)
+                return await bucket.watch(handler)
             except BusAway as away:
                 log.info("waiting for the bus", reason=str(away))
                 await first(stopping, timeout=1.0)
         return None
+
+    async def _live(self, replicas: KeyValue) -> bool:
+        """Say, where it is time, that this replica lives; False: the bus is away."""
+        now = time.monotonic()
+        if now - self._lived < self._pace.again:
+            return True
+        try:
+            await replicas.put(self.replica, b"", timeout=2)
+        except BusAway:
+            return False
+        self._lived = now
+        return True
+
+    async def _on_replica(self, replica: str, entry: Entry | None) -> None:
+        """Hear that a replica lives: what is read now may be old. Of clocks that differ the worst is a flicker."""
+        age = self._pace.gone if entry is None else max(time.time() - entry.created.timestamp(), 0.0)
+        if age < self._pace.gone:
+            for tenant, user in self._roster.beat(replica, time.monotonic() - age):
+                self._soon(tenant, user)
 
     async def _on_entry(self, key: str, entry: Entry | None) -> None:
         """Take over a change of the bucket; None when somebody left."""
@@ -196,15 +223,12 @@ class Presence:
         except (ValueError, msgspec.DecodeError):
             log.error("a presence of the bucket cannot be read")
             return
-        # What a dead replica wrote a while ago is not fresh because it is read now. Of clocks that differ the worst is a flicker.
-        age = 0.0 if entry is None else time.time() - entry.created.timestamp()
-        at = time.monotonic() - min(max(age, 0.0), self._pace.gone)
-        if self._roster.hear(tenant, user, replica, present, at):
+        if self._roster.hear(tenant, user, replica, present, time.monotonic()):
             self._soon(tenant, user)
 
     async def _write(self, bucket: KeyValue) -> None:
         now = time.monotonic()
-        due = [key for key, mine in self._mine.items() if mine.changed or now - mine.written >= self._pace.again]
+        due = [key for key, mine in self._mine.items() if mine.changed or now - mine.written >= self._pace.anew]
         for start in range(0, len(due), _AT_ONCE):
             wrote = await asyncio.gather(*(self._put(bucket, key, now) for key in due[start : start + _AT_ONCE]))
             if not all(wrote):

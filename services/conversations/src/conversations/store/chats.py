@@ -93,6 +93,20 @@ async def find(c: asyncpg.Connection, threads: Collection[Thread]) -> dict[Threa
     return found
 
 
+async def places(c: asyncpg.Connection, tenant: TenantId, some: Collection[ChatId]) -> dict[ChatId, tuple[DeviceId, Address]]:
+    """Read over which number and at which address each of these is reached; one that is not here is left out."""
+    rows = await c.fetch(
+        """
+        select h.id, h.device, h.address_kind, h.address_value from unnest($2::uuid[]) as u (id)
+          left join chat_redirects r on r.tenant = $1 and r.old = u.id
+          join chats h on h.tenant = $1 and h.id = coalesce(r.new, u.id)
+        """,
+        tenant,
+        list(some),
+    )
+    return {row[0]: (row[1], Address(row[2], row[3])) for row in rows}
+
+
 async def open(c: asyncpg.Connection, wanted: Mapping[Thread, tuple[Address, datetime]]) -> dict[Thread, ChatId]:
     """Every thread has a chat, reached at the address given with it.  Raises: Moved."""
     found = await find(c, wanted)

@@ -1,7 +1,9 @@
 """What happens by the clock: chats are given out, snoozes end, scheduled messages leave, old rows go."""
 
 from conversations.timers.assigner import assigning
+from conversations.timers.attending import attending
 from conversations.timers.clock import send_scheduled, wake
+from conversations.timers.presence import Presence
 from conversations.timers.sweeping import sweep
 
-__all__ = ["assigning", "send_scheduled", "sweep", "wake"]
+__all__ = ["Presence", "assigning", "attending", "send_scheduled", "sweep", "wake"]

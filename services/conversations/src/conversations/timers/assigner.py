@@ -11,15 +11,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
-import msgspec
 import structlog
 from contracts import hours
 from contracts.hours import Assigned
 from contracts.ids import DeviceId, TenantId, UserId
-from contracts.presence import Present
 from contracts.principal import Access, Role
 from servicekit import outbox, timers
-from servicekit.bus import KeyValue
 from servicekit.db import Database, DatabaseBusy, raw
 
 from conversations import store
@@ -31,18 +28,18 @@ from conversations.store.assignment import Queued, Rule
 from conversations.store.chats import Held
 from conversations.store.moves import Move
 from conversations.store.people import Person
+from conversations.timers.presence import Presence
 
 EVERY = timedelta(seconds=1)
 AT_ONCE = 200
 
 log = structlog.get_logger()
-_present = msgspec.json.Decoder(Present)
 
 Sights = Callable[[UserId], Access]
 """Gives what somebody sees."""
 
 
-def assigning(db: Database, system: Database, presence: KeyValue, sights: Sights) -> Callable[[asyncio.Event], Awaitable[None]]:
+def assigning(db: Database, system: Database, presence: Presence, sights: Sights) -> Callable[[asyncio.Event], Awaitable[None]]:
     """Make the background part that gives out chats, and takes back those of people who have left."""
 
     async def run() -> None:
@@ -62,20 +59,10 @@ def assigning(db: Database, system: Database, presence: KeyValue, sights: Sights
     return timers.every(EVERY, run, name="assigner")
 
 
-async def who_is_there(presence: KeyValue) -> dict[tuple[TenantId, UserId], str]:
+async def who_is_there(presence: Presence) -> dict[tuple[TenantId, UserId], str]:
     """Read who is there: ``online``, or ``away`` where all that speak for him say so."""
-    there: dict[tuple[TenantId, UserId], str] = {}
-    for key, entry in (await presence.entries()).items():
-        try:
-            tenant, user, _ = key.split(".")
-            who = TenantId(UUID(tenant)), UserId(UUID(user))
-            state = _present.decode(entry.value).state
-        except (ValueError, msgspec.DecodeError):
-            log.error("an entry of the bucket cannot be read", bucket="presence")
-            continue
-        if there.get(who) != "online":
-            there[who] = state
-    return there
+    there = await presence.read()
+    return {who: "online" if any(one.state == "online" for one in said) else "away" for who, said in there.items()}
 
 
 async def give_out(db: Database, tenant: TenantId, there: Mapping[UserId, str], sights: Sights, now: datetime) -> int:
