@@ -29,7 +29,7 @@ class Scene:
     heard: Heard
     traffic: Traffic
 
-    async def all_online(self, within: float) -> None:
+    async def all_online(self, within: float = 90.0) -> None:
         async def there() -> bool:
             return (await self.network.get("/stats"))["online"] == len(self.fleet.numbers)
 
@@ -38,7 +38,7 @@ class Scene:
     async def held_by(self, worker: str) -> list[str]:
         return await held_by(self.database, self.fleet, worker)
 
-    async def shared(self, within: float = 30.0) -> None:
+    async def shared(self, within: float = 90.0) -> None:
         """Both workers run, and have sessions."""
 
         async def both() -> bool:
@@ -47,11 +47,14 @@ class Scene:
         await eventually(both, within, "a worker has no session")
         await self.all_online(within)
 
-    async def every_session_still_talks(self, phase: str, each: int = 1, *, within: float = 45.0) -> Tally:
-        """*each* messages go both ways through every session; gives what came of all messages of the test."""
+    async def every_session_still_talks(self, phase: str, each: int = 1, *, patience: float = 60.0) -> Tally:
+        """*each* messages go both ways through every session; gives what came of all messages of the test.
+
+        What nothing more comes of for *patience* seconds is lost.
+        """
         for _ in range(each):
             await self.traffic.once_each(phase, 100)
-        records = await self.traffic.settled(self.heard, within)
+        records = await self.traffic.settled(self.heard, patience)
         assert "[undecryptable]" not in records.stored, "a message is there that nobody can read"
         return tally(records)
 

@@ -20,6 +20,9 @@ from bench.truth import Records
 TICK = 0.05
 _ACCEPTED_WITHIN = 90.0
 _READERS = 8
+#: Nothing has come for so many seconds: what the API says of the rest is asked.
+_SILENT = 5.0
+_GIVEN_UP = ("unknown", "failed")
 #: The second is what a phone encrypted once more, because it could not be read.
 _SHOWN = ("new_message", "message_replaced")
 
@@ -127,28 +130,38 @@ class Traffic:
         else:
             self.accepted[text] = time.monotonic()
 
-    async def settled(self, heard: Heard, within: float) -> Records:
-        """Give the records once nothing is missing any more, or nothing more has come for a third of *within* seconds."""
+    async def settled(self, heard: Heard, patience: float) -> Records:
+        """Give the records once nothing is missing any more, or nothing more has come for *patience* seconds.
+
+        What is known not to have arrived is not missing.
+        """
         await self.sent()
-        deadline = time.monotonic() + within
-        decrypted: list[str] = []
+        decrypted: set[str] = set()
+        copies: list[str] = []
         after: dict[str, int] = {}
-        before, since = -1, time.monotonic()
+        before, since, asked = -1, time.monotonic(), 0.0
         while True:
-            decrypted += await self._decrypted(after)
-            found = len(set(decrypted) & self.accepted.keys()) + len(heard.texts.keys() & self.written.keys())
+            copies += await self._decrypted(after)
+            decrypted.update(copies)
+            now = time.monotonic()
+            found = len(decrypted & self.accepted.keys()) + len(heard.texts.keys() & self.written.keys())
             if found != before:
-                before, since = found, time.monotonic()
-            if found == len(self.accepted) + len(self.written) or time.monotonic() > deadline or time.monotonic() - since > within / 3:
+                before, since = found, now
+            if found == len(self.accepted) + len(self.written) or now - since > patience:
                 break
+            if now - max(since, asked) > _SILENT:
+                stored, statuses = await self._stored()
+                if self.written.keys() <= set(stored) and all(statuses.get(text) in _GIVEN_UP for text in self.accepted.keys() - decrypted):
+                    break
+                asked = time.monotonic()
             await asyncio.sleep(1)
-        decrypted += await self._decrypted(after)  # a second copy may follow the first
+        copies += await self._decrypted(after)  # a second copy may follow the first
         stored, statuses = await self._stored()
         return Records(
             written=list(self.written),
             stored=[text for text in stored if self._run in text or text == "[undecryptable]"],
             accepted=list(self.accepted),
-            decrypted=[text for text in decrypted if self._run in text],
+            decrypted=[text for text in copies if self._run in text],
             statuses=statuses,
         )
 
