@@ -19,7 +19,7 @@ PORT ?= 8080
 NAME ?= inbound
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock dev dev-backend dev-frontend test check format generate bench soak fuzz up down restart logs db build migrate clean
+.PHONY: help setup lock dev dev-backend dev-frontend test check format generate docs bench soak fuzz up down restart logs db build migrate clean
 
 help: ## Show these recipes.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ format: $(STAMP) ## Write every file as `make check` wants it.
 generate: $(STAMP) ## Write docs/events.md and the panel's API client anew.
 	@$(BIN)/python docs/generate.py
 	@test ! -f web/openapi.json || ($(NPM) run --silent generate)
+
+docs: $(STAMP) ## Build the site of the documentation into build/docs; a dead link fails.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: $(STAMP) ## Measure: NAME=inbound, sessions, failover, … ; against what runs on DATA=.
 	@$(BIN)/clarin bench $(NAME) --json
