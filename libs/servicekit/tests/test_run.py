@@ -130,6 +130,25 @@ async def test_a_signal_lets_the_request_in_flight_finish_and_ends_with_0(tmp_pa
         assert order == ["SLOW DONE", "BACKGROUND STOPPED", "CLOSED second", "CLOSED first"]
 
 
+async def test_a_process_that_is_given_time_answers_on_a_waiting_connection_and_says_that_it_goes(tmp_path):
+    async with running(tmp_path, CLARIN_HTTP_DRAIN="20") as shop:
+        reader, writer = await asyncio.open_connection("127.0.0.1", await shop.port())
+        assert b"connection: close" not in await said(reader, writer)
+        shop.process.send_signal(signal.SIGTERM)
+        await eventually(lambda: shop.said("stopping"))
+        assert b"connection: close" in await said(reader, writer)
+        assert await reader.read() == b"", "the connection goes on, after it was said to end"
+        writer.close()
+
+
+async def said(reader, writer):
+    writer.write(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+    await reader.readexactly(length)
+    return head.lower()
+
+
 async def refused(port):
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)

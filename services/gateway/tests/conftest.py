@@ -20,6 +20,7 @@ from gateway.domain import Limits
 from gateway.edge import Edge
 from gateway.exchange import Exchange
 from gateway.keys import Keys
+from gateway.lookout import Lookout
 from gateway.panel import Panel
 from gateway.rates import Rate, Rates, Visit
 from gateway.responses import Answer, Cors
@@ -62,6 +63,7 @@ class Service:
     connections: int = 0
     lost: int = 0
     written: int = 0
+    ready: bool = True
     server: asyncio.Server | None = None
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -169,6 +171,11 @@ class Service:
         else:
             await self._plain(seen, writer)
 
+    async def _ready(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
+        self.seen.remove(seen)
+        status = b"200 OK" if self.ready else b"503 Service Unavailable"
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+
     async def _last(self, seen: Seen, writer: asyncio.StreamWriter) -> None:
         await self._plain(seen, writer)
         await writer.drain()
@@ -209,6 +216,7 @@ class Gateway:
     edge: Edge
     identity: SignIn
     records: list[tuple[str, int, str]]
+    tell: Callable[[], None]
 
     def sign_in(self, **changes: Any) -> SignedIn:
         return self.identity(**changes)
@@ -237,6 +245,7 @@ def run_gateway(stack: ExitStack, urls: dict[str, str], *, limits: Limits = LIMI
 
     rates = Rates({name: Rate.read(text) for name, text in changes.pop("rates", {}).items()}, time.monotonic)
     redis_url: str | None = changes.pop("redis_url", None)
+    serving: dict[str, Any] = changes.pop("serving", {})
     wait_s: float = changes.pop("wait_s", 2.0)  # a machine that is busy with tests is no Valkey that hangs
     tallies: list[Tally] = []
 
@@ -273,7 +282,9 @@ def run_gateway(stack: ExitStack, urls: dict[str, str], *, limits: Limits = LIMI
             tallies.append(Tally(redis_url, rates, wait_s=wait_s, registry=CollectorRegistry()))
             telling = asyncio.create_task(tallies[0].run(stopping))
             await eventually(lambda: tallies[0].shared)
-        await edge.serve("127.0.0.1", 0, stopping, ready=ready, drain_s=1)
+        looking = asyncio.create_task(Lookout(edge.pools, every_s=0.05).run(stopping))
+        await edge.serve("127.0.0.1", 0, stopping, ready=ready, drain_s=1, **serving)
+        await looking
         if redis_url is not None:
             await telling
 
@@ -285,15 +296,17 @@ def run_gateway(stack: ExitStack, urls: dict[str, str], *, limits: Limits = LIMI
     thread.start()
     assert started.wait(5)
 
-    def stop() -> None:
-        loop, stopping = loops[0]
+    def tell() -> None:
         if thread.is_alive():
-            loop.call_soon_threadsafe(stopping.set)
+            loops[0][0].call_soon_threadsafe(loops[0][1].set)
+
+    def stop() -> None:
+        tell()
         thread.join(10)
         assert not thread.is_alive()
 
     stack.callback(stop)
-    return Gateway(bound[0], made[0], identity, records)
+    return Gateway(bound[0], made[0], identity, records, tell)
 
 
 @pytest_asyncio.fixture

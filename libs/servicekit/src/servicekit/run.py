@@ -9,9 +9,10 @@
         service.background("relay", Relay(…).run)
         service.serve(create_app(…), settings.http_host, settings.http_port)
 
-At the end: not ready any more → parts that were given time *ahead* stop, while all else goes on → HTTP takes nothing new and
-finishes what it has → background parts stop → what was entered is closed, last first. A background part that fails, or ends
-before it was told to, ends the process: something else starts it anew.
+At the end: not ready any more → parts that were given time *ahead* stop, while all else goes on → for *drain* seconds HTTP says
+in every answer that it goes, so that who asks has time to ask elsewhere → HTTP takes nothing new and finishes what it has →
+background parts stop → what was entered is closed, last first. A background part that fails, or ends before it was told to,
+ends the process: something else starts it anew.
 """
 
 import asyncio
@@ -32,8 +33,8 @@ from prometheus_client import REGISTRY
 from servicekit import logging
 from servicekit.bus.errors import WrongPassword
 from servicekit.health import Health
-from servicekit.settings import Settings, load
-from servicekit.wire import Wire
+from servicekit.settings import Settings, WithHttp, load
+from servicekit.wire import Manners, Wire
 
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T")
@@ -53,8 +54,9 @@ class BackgroundEnded(RuntimeError):
 class Service:
     """One running process and its parts."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, drain: float = 0.0) -> None:
         self.name = name
+        self.drain = drain
         self.stopping = asyncio.Event()
         self.health = Health()
         self.registry = REGISTRY
@@ -98,7 +100,7 @@ class Service:
             listener.close()
             raise
         server = _Server(
-            uvicorn.Config(
+            Manners(
                 app,
                 http=Wire,
                 ws="none",
@@ -138,6 +140,10 @@ class Service:
         self.stopping.set()
         await asyncio.gather(*(self._finish([task], patience.total_seconds()) for task, patience in self._ahead.items()))
         for server in self._servers.values():
+            server.manners.leaving = True
+        if self._servers and self._failure is None:
+            await asyncio.sleep(self.drain)
+        for server in self._servers.values():
             server.should_exit = True
         await self._finish(list(self._servers), HTTP_SECONDS + 1.0)
         self._halt.set()
@@ -173,6 +179,10 @@ class Service:
 class _Server(uvicorn.Server):
     """Uvicorn without signal handlers: they belong to the process."""
 
+    def __init__(self, manners: Manners) -> None:
+        super().__init__(manners)
+        self.manners = manners
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave SIGTERM and SIGINT alone."""
@@ -192,7 +202,7 @@ def service(name: str, settings: type[S], start: Callable[[S, Service], Awaitabl
 
 
 async def _run(name: str, settings: S, start: Callable[[S, Service], Awaitable[None]]) -> int:
-    process = Service(name)
+    process = Service(name, drain=settings.http_drain if isinstance(settings, WithHttp) else 0.0)
     starting = asyncio.create_task(_live(process, settings, start))
     loop = asyncio.get_running_loop()
 

@@ -21,18 +21,19 @@ _WORDS = ("changeme", "change-me", "change_me", "example", "secret", "password",
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 
 
-def _scheme(*schemes: str) -> AfterValidator:
+def _scheme(*schemes: str, several: bool = False) -> AfterValidator:
     def check(value: str) -> str:
-        scheme, separator, rest = value.partition("://")
-        if scheme not in schemes or not separator or not rest:
-            raise ValueError("not such an address")
+        for one in value.split(",") if several else (value,):
+            scheme, separator, rest = one.partition("://")
+            if scheme not in schemes or not separator or not rest:
+                raise ValueError("not such an address")
         return value
 
     return AfterValidator(check)
 
 
 PostgresUrl = Annotated[str, _scheme("postgresql", "postgres")]
-NatsUrl = Annotated[str, _scheme("nats", "tls")]
+NatsUrl = Annotated[str, _scheme("nats", "tls", several=True)]
 RedisUrl = Annotated[str, _scheme("redis", "rediss")]
 
 
@@ -56,6 +57,9 @@ class WithHttp(Settings):
 
     http_host: str = Field("127.0.0.1", description="the address to listen on")
     http_port: int = Field(0, ge=0, le=65535, description="a port from 1 to 65535, or 0 for any that is free")
+    http_drain: float = Field(
+        0, ge=0, le=60, description="seconds from 0 to 60 in which a process that was told to end still answers, and says that it goes"
+    )
 
 
 class WithDatabase(Settings):
@@ -67,7 +71,7 @@ class WithDatabase(Settings):
 
 
 class WithBus(Settings):
-    """A process on the bus."""
+    """A process on the bus; of a cluster the address names several servers, by comma."""
 
     nats_url: NatsUrl = Field(repr=False, description="a nats:// address, with user and password")
 

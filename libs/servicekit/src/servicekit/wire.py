@@ -1,10 +1,12 @@
-"""HTTP/1.1 as uvicorn reads it, with an end to how long and how large the head of a request may be.
+"""HTTP/1.1 as uvicorn reads it, with an end to how long and how large the head of a request may be, and with a goodbye.
 
-Uvicorn leaves both open: a head of 16 MiB was read into 100 MiB of memory, and one that never ends is waited for for ever.
+Uvicorn leaves the head open: one of 16 MiB was read into 100 MiB of memory, and one that never ends is waited for for ever.
+It ends idle connections without a word, too, and what a client has just sent over one of them is lost: see `Manners.leaving`.
 """
 
 import asyncio
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES = 65_536
@@ -13,9 +15,20 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
+class Manners(uvicorn.Config):
+    """What the connections of one server share.
+
+    Attributes:
+        leaving: The server will soon be gone: each answer ends its connection, and says so.
+    """
+
+    leaving = False
+
+
 class Wire(HttpToolsProtocol):
     """One connection. A head that comes in one piece, as nearly all do, costs nothing more."""
 
+    config: Manners
     _head = 0
     _reading = True
     _deadline: asyncio.TimerHandle | None = None
@@ -51,6 +64,8 @@ class Wire(HttpToolsProtocol):
         self._reading = False
         self._expect_no_more()
         super().on_headers_complete()
+        if self.config.leaving and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def _expect(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._refuse, _TOO_SLOW)

@@ -1,6 +1,7 @@
 """The gateway's own paths: health, metrics, meta, and the documentation of all services as one."""
 
 import asyncio
+import contextlib
 import gzip
 import hashlib
 import json
@@ -151,9 +152,7 @@ class Documents:
 
     async def _one(self, session: aiohttp.ClientSession, service: str) -> bool:
         try:
-            async with session.get(f"{self._urls[service]}/openapi.json") as response:
-                response.raise_for_status()
-                document = json.loads(await response.read())
+            document = await _first(session, self._urls[service].split(","))
             if not isinstance(document, dict):
                 raise TypeError("not an object")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError) as error:
@@ -161,6 +160,16 @@ class Documents:
             return False
         self._known[service] = document
         return True
+
+
+async def _first(session: aiohttp.ClientSession, urls: list[str]) -> object:
+    """Give the document of the first replica that is there."""
+    for url in urls[:-1]:
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return await _first(session, [url])
+    async with session.get(f"{urls[-1]}/openapi.json") as response:
+        response.raise_for_status()
+        return json.loads(await response.read())
 
 
 def _static(body: bytes, kind: bytes) -> Callable[[Request], Answer | Callable[[], Awaitable[Answer]]]:

@@ -30,7 +30,8 @@ class Edge:
     """What all connections share, and the port itself.
 
     Attributes:
-        draining: No connection outlives its present request.
+        draining: Each answer ends its connection, and says so.
+        retiring: Nor does any other connection outlive its present request.
     """
 
     def __init__(
@@ -44,16 +45,35 @@ class Edge:
         self.trusted = trusted
         self.pools = pools
         self.draining = False
+        self.retiring = False
         self.clients: set[Client] = set()
         self._addresses: Counter[str] = Counter()
         self._gone: asyncio.Future[None] | None = None
         self.now: Callable[[], float] = time.monotonic
 
-    async def serve(self, host: str, port: int, stopping: asyncio.Event, *, ready: Callable[[int], None], drain_s: float = 4.5) -> None:
-        """Serve until *stopping*, then let open requests finish for at most *drain_s*."""
+    async def serve(
+        self,
+        host: str,
+        port: int,
+        stopping: asyncio.Event,
+        *,
+        ready: Callable[[int], None],
+        given: socket.socket | None = None,
+        goodbye_s: float = 0.0,
+        drain_s: float = 4.5,
+    ) -> None:
+        """Serve until *stopping*; then tell whoever still asks to connect anew, and let open requests finish for at most *drain_s*.
+
+        Args:
+            given: A socket that listens already, shared with other gateways: whoever comes in between waits there for one of them.
+            goodbye_s: How long connections that nobody asks over are kept: a client that asks while it is closed loses its request.
+        """
         loop = asyncio.get_running_loop()
         self.now = loop.time
-        server = await loop.create_server(lambda: Client(self), host, port, backlog=1024)
+        if given is not None:
+            server = await loop.create_server(lambda: Client(self), sock=given, backlog=1024)
+        else:
+            server = await loop.create_server(lambda: Client(self), host, port, backlog=1024)
         ready(server.sockets[0].getsockname()[1])
         sweeper = loop.create_task(self._sweep())
         try:
@@ -61,6 +81,10 @@ class Edge:
         finally:
             server.close()
             self.draining = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(goodbye_s):
+                    await self._empty()
+            self.retiring = True
             for client in list(self.clients):
                 client.retire()
             with contextlib.suppress(TimeoutError):
@@ -246,7 +270,7 @@ class Client(asyncio.Protocol):
     def finished(self, exchange: Exchange) -> None:
         """Go on to the next request, or end the connection as *exchange* says."""
         self._since = self.edge.now()
-        if exchange.close or self.edge.draining:
+        if exchange.close or self.edge.retiring:
             self._queue.clear()
             if exchange.complete or self.transport.is_closing():
                 self.close()
@@ -325,7 +349,7 @@ class Client(asyncio.Protocol):
             if now - self._since > limits.head_s:
                 self._broken(TooSlow("The headers did not arrive in time."))
                 self._pump()
-        elif now - self._since > limits.idle_s or self.edge.draining:
+        elif now - self._since > limits.idle_s or self.edge.retiring:
             self.close()
 
     def pause_writing(self) -> None:

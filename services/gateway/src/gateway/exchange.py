@@ -57,8 +57,9 @@ class Exchange:
     """
 
     __slots__ = (
-        "_asked", "_buffer", "_buffered", "_chunked", "_connection", "_discarding", "_forward", "_head", "_retried", "_service", "_task",
-        "begun", "client", "close", "complete", "limit", "over", "plan", "received", "request", "sent", "started", "status", "upgraded",
+        "_asked", "_buffer", "_buffered", "_chunked", "_connection", "_discarding", "_forward", "_head", "_kept", "_retried", "_service",
+        "_task", "begun", "client", "close", "complete", "limit", "over", "plan", "received", "request", "sent", "started", "status",
+        "upgraded",
     )  # fmt: skip
 
     def __init__(self, client: "Client", request: Request, plan: Plan, *, limit: int) -> None:
@@ -80,6 +81,7 @@ class Exchange:
         self._asked = 0.0
         self._buffer: list[bytes] = []
         self._buffered = 0
+        self._kept: list[bytes] | None = [] if b"idempotency-key" in request.fields else None
         self._head = b""
         self._chunked = False
         self._connection: Connection | None = None
@@ -141,6 +143,10 @@ class Exchange:
             return
         if self.request.chunked:
             data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._kept is not None:
+            self._kept.append(data)
+            if self.received > _BUFFER:
+                self._kept = None
         if self._connection is not None:
             self._connection.write(data)
             return
@@ -154,6 +160,8 @@ class Exchange:
         self.complete = True
         self._asked = now
         if self.request.chunked and not self._discarding:
+            if self._kept is not None:
+                self._kept.append(b"0\r\n\r\n")
             if self._connection is not None:
                 self._connection.write(b"0\r\n\r\n")
             else:
@@ -235,13 +243,17 @@ class Exchange:
             return
         if connection is not None and not connection.answered and self._may_retry() and self._forward is not None:
             self._retried = True
+            self._buffer = [*(self._kept or ()), *self._buffer]
             self._forward.pool.ask(self, bodyless=self.request.method == b"HEAD", upgrading=False, fresh=True)
             return
         self._refuse(UpstreamBroken("The service for this broke off."))
 
     def _may_retry(self) -> bool:
+        """Tell whether asking twice is no more than asking once: what only reads, and what carries the key of its effect."""
         request = self.request
-        return not self._retried and request.bodyless() and not request.upgrade and request.method in (b"GET", b"HEAD")
+        if self._retried or request.upgrade:
+            return False
+        return self._kept is not None or (request.bodyless() and request.method in (b"GET", b"HEAD"))
 
     def _refuse(self, problem: Problem) -> None:
         """Answer for a service that cannot or must not; what comes of the body is thrown away."""
@@ -254,6 +266,7 @@ class Exchange:
 
     def head(self, status: int, headers: Headers, *, length: int | None, bodyless: bool) -> None:
         """Write the head of the service's answer."""
+        self._kept = None
         self._asked = self.client.edge.now()
         if bodyless:
             framing = b"content-length: %d\r\n" % length if length is not None and status != 204 else b""

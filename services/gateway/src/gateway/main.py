@@ -1,6 +1,7 @@
 """Wiring of the gateway."""
 
 import asyncio
+import socket
 import sys
 import time
 
@@ -15,6 +16,7 @@ from gateway import api
 from gateway.admission import Admission
 from gateway.edge import Edge
 from gateway.keys import Keys
+from gateway.lookout import Lookout
 from gateway.panel import Panel
 from gateway.rates import Rates
 from gateway.record import AccessLog, Recorder
@@ -54,6 +56,7 @@ async def start(settings: GatewaySettings, process: Service) -> None:
     rates = Rates(settings.rates(), time.monotonic)
     tally = Tally(settings.redis_url, rates, registry=process.registry)
     process.background("tally", tally.run)
+    process.background("lookout", Lookout(tuple(pools.values())).run)
     admission = Admission(
         pools=pools,
         own=api.own(settings, process.health, process.registry, api.Documents({name: urls[name] for name in routes.PUBLIC})),
@@ -71,7 +74,15 @@ async def start(settings: GatewaySettings, process: Service) -> None:
 
     async def serve(_: asyncio.Event) -> None:
         # The port closes as soon as the process is told to stop: it is what HTTP is elsewhere, not a background part.
-        await edge.serve(settings.http_host, settings.http_port, process.stopping, ready=listening.set_result)
+        given = None if settings.http_fd is None else socket.socket(fileno=settings.http_fd)
+        await edge.serve(
+            settings.http_host,
+            settings.http_port,
+            process.stopping,
+            ready=listening.set_result,
+            given=given,
+            goodbye_s=settings.http_drain,
+        )
         if access_log is not None:
             access_log.flush()
 

@@ -48,7 +48,6 @@ def _rate(value: str) -> str:
 
 
 RateText = Annotated[str, AfterValidator(_rate)]
-ServiceUrl = Annotated[str, AfterValidator(_service)]
 ServiceUrls = Annotated[str, AfterValidator(_services)]
 
 
@@ -64,13 +63,16 @@ class GatewaySettings(WithHttp, WithBus, WithRedis):
         limit_factor: Left out: 1 in production, 1000 elsewhere; every rate and the connections are multiplied by it.
     """
 
-    url_auth: ServiceUrl = Field(description="the http:// address of the auth service")
-    url_device_worker: ServiceUrl = Field(description="the http:// address of the device-worker's API")
-    url_conversations: ServiceUrl = Field(description="the http:// address of the conversations service")
-    url_bot: ServiceUrl = Field(description="the http:// address of the bot")
-    url_webhooks: ServiceUrl = Field(description="the http:// address of the webhooks service")
-    url_pipeline: ServiceUrl = Field(description="the http:// address of the pipeline service")
+    url_auth: ServiceUrls = Field(description="the http:// address of the auth service; of several replicas, by comma")
+    url_device_worker: ServiceUrls = Field(description="the http:// address of the device-worker's API; of several replicas, by comma")
+    url_conversations: ServiceUrls = Field(description="the http:// address of the conversations service; of several replicas, by comma")
+    url_bot: ServiceUrls = Field(description="the http:// address of the bot; of several replicas, by comma")
+    url_webhooks: ServiceUrls = Field(description="the http:// address of the webhooks service; of several replicas, by comma")
+    url_pipeline: ServiceUrls = Field(description="the http:// address of the pipeline service; of several replicas, by comma")
     url_realtime: ServiceUrls = Field(description="the http:// address of realtime's sockets; of several replicas, by comma")
+    http_fd: int | None = Field(
+        None, ge=3, description="the number of a socket that this process was started with and that listens already"
+    )
     internal_port: int = Field(0, ge=0, le=65535, description="the port for /metrics and /health inside the cluster, or 0 for none")
     internal_host: str = Field("127.0.0.1", description="the address that the internal port listens on")
     panel_dir: Path | None = Field(None, description="the folder with the built panel")

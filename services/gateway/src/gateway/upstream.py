@@ -7,6 +7,7 @@ service sends unasked ends it too, so that an answer never reaches the wrong req
 import asyncio
 import socket
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from gateway.responses import Headers
 
 #: Services keep an idle connection for 75 s: one that is nearly that old is not worth the race.
 _IDLE_S = 50.0
+#: How long a place is passed over that took no connection, and one that is not ready: it is asked again meanwhile.
+_SHUNNED_S, _UNREADY_S = 1.0, 5.0
 _HEAD_BYTES = 64 * 1024
 
 log = structlog.get_logger()
@@ -67,11 +70,12 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_bodyless", "_bytes", "_ended", "_eof_framed", "_headers", "_interim", "_keep", "_length", "_parser", "_paused", "_spliced",
-        "_upgrading", "answered", "asker", "pool", "since", "transport",
+        "_upgrading", "answered", "asker", "place", "pool", "since", "transport",
     )  # fmt: skip
 
-    def __init__(self, pool: "Pool") -> None:
+    def __init__(self, pool: "Pool", place: "Place") -> None:
         self.pool = pool
+        self.place = place
         self.transport: asyncio.Transport
         self.asker: Asker | None = None
         self.since = 0.0
@@ -268,50 +272,97 @@ class Connection(asyncio.Protocol):
             self._ended = True
 
 
+class Place:
+    """One address of a service, and the connections to it that nobody uses.
+
+    Attributes:
+        shunned: Until when (the loop's clock) it is asked only where no other takes a connection.
+    """
+
+    __slots__ = ("host", "idle", "port", "shunned")
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.host = parts.hostname or ""
+        self.port = parts.port or 80
+        self.idle: list[Connection] = []
+        self.shunned = 0.0
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def take(self, oldest: float) -> Connection | None:
+        """Give a connection that is fit for use, of those that were given back after *oldest*."""
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.transport.is_closing():
+                continue
+            if connection.since < oldest:
+                connection.transport.close()
+                continue
+            return connection
+        return None
+
+    def clear(self) -> None:
+        """End the connections that nobody uses."""
+        for connection in self.idle:
+            connection.transport.close()
+        self.idle.clear()
+
+
 class Pool:
     """Every connection to one service, at most *limit* at a time; who finds none free waits in line.
 
-    Of a service with several addresses each connection goes to the next one, and past those that take none.
+    Of a service with several addresses each request goes to the next one, past those that take no connection or that said
+    that they are not ready.
     """
 
     def __init__(self, name: str, url: str, *, limit: int, connect_s: float) -> None:
         """Know where the service is, by comma where it has several addresses; nothing is opened yet."""
-        places = [urlsplit(one) for one in url.split(",")]
         self.name = name
-        self.authority = places[0].netloc.encode("ascii")
-        self._places = deque((place.hostname or "", place.port or 80) for place in places)
+        self.authority = urlsplit(url.split(",")[0]).netloc.encode("ascii")
+        self.places = deque(Place(one) for one in url.split(","))
         self._limit = limit
         self._connect_s = connect_s
-        self._idle: list[Connection] = []
         self._waiting: deque[tuple[Asker, bool, bool]] = deque()
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ask(self, asker: Asker, *, bodyless: bool, upgrading: bool, fresh: bool = False) -> None:
         """Lend *asker* a connection as soon as there is one; *fresh*: one that nobody used before."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        places = self._order(now)
         if not fresh and not upgrading:
-            oldest = asyncio.get_running_loop().time() - _IDLE_S
-            while self._idle:
-                connection = self._idle.pop()
-                if connection.transport.is_closing():
-                    continue
-                if connection.since < oldest:
-                    connection.transport.close()
-                    continue
-                connection.lend(asker, bodyless=bodyless, upgrading=upgrading)
-                return
+            full = self._count >= self._limit
+            for place in places:
+                connection = place.take(now - _IDLE_S)
+                if connection is not None:
+                    connection.lend(asker, bodyless=bodyless, upgrading=upgrading)
+                    return
+                if not full:
+                    break
         if self._count >= self._limit:
             self._waiting.append((asker, bodyless, upgrading))
             return
         self._count += 1
-        task = asyncio.get_running_loop().create_task(self._connect(asker, bodyless, upgrading))
+        task = loop.create_task(self._connect(places, asker, bodyless, upgrading))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, asker: Asker, bodyless: bool, upgrading: bool) -> None:
-        self._places.rotate(-1)
-        for host, port in list(self._places):
-            connection = await self._reach(host, port)
+    def _order(self, now: float) -> Sequence[Place]:
+        """Give the places in the order in which to try them: in turns, those that are shunned at the end."""
+        places = self.places
+        if len(places) == 1:
+            return places
+        places.rotate(-1)
+        return sorted(places, key=lambda place: place.shunned > now)
+
+    async def _connect(self, places: Sequence[Place], asker: Asker, bodyless: bool, upgrading: bool) -> None:
+        for place in tuple(places):
+            connection = await self._reach(place)
             if connection is not None:
                 break
         else:
@@ -325,30 +376,44 @@ class Pool:
         else:
             connection.lend(asker, bodyless=bodyless, upgrading=upgrading)
 
-    async def _reach(self, host: str, port: int) -> Connection | None:
+    async def _reach(self, place: Place) -> Connection | None:
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_s):
-                _, connection = await asyncio.get_running_loop().create_connection(lambda: Connection(self), host, port)
+                _, connection = await loop.create_connection(lambda: Connection(self, place), place.host, place.port)
         except (OSError, TimeoutError) as error:
-            log.warning("service unreachable", upstream=self.name, reason=type(error).__name__)
+            log.warning("service unreachable", upstream=self.name, port=place.port, reason=type(error).__name__)
+            place.shunned = max(place.shunned, loop.time() + _SHUNNED_S)
             return None
         return connection
 
+    def told(self, place: Place, *, ready: bool) -> None:
+        """Learn whether the service at *place* says that it is ready; where it is not, no connection to it waits for use."""
+        if ready:
+            place.shunned = 0.0
+        else:
+            place.shunned = asyncio.get_running_loop().time() + _UNREADY_S
+            place.clear()
+
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next, or hand it to who waits longest."""
-        connection.since = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        connection.since = now
         while self._waiting:
             asker, bodyless, upgrading = self._waiting.popleft()
             if not asker.over:
                 connection.lend(asker, bodyless=bodyless, upgrading=upgrading)
                 return
-        self._idle.append(connection)
+        if connection.place.shunned > now and len(self.places) > 1:
+            connection.transport.close()
+        else:
+            connection.place.idle.append(connection)
 
     def forget(self, connection: Connection) -> None:
         """Count a connection that ended; its place is free."""
         self._count -= 1
-        if connection in self._idle:
-            self._idle.remove(connection)
+        if connection in connection.place.idle:
+            connection.place.idle.remove(connection)
         self._next()
 
     def _next(self) -> None:
@@ -359,15 +424,15 @@ class Pool:
 
     def sweep(self, now: float) -> None:
         """End the connections that idle too long."""
-        for connection in [kept for kept in self._idle if kept.since < now - _IDLE_S]:
-            self._idle.remove(connection)
-            connection.transport.close()
+        for place in self.places:
+            for connection in [kept for kept in place.idle if kept.since < now - _IDLE_S]:
+                place.idle.remove(connection)
+                connection.transport.close()
 
     def close(self) -> None:
         """End the idle connections; those in use end with their exchange."""
-        for connection in self._idle:
-            connection.transport.close()
-        self._idle.clear()
+        for place in self.places:
+            place.clear()
         for task in self._tasks:
             task.cancel()
 

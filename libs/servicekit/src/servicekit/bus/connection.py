@@ -81,7 +81,7 @@ class Connection:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, *, name: str) -> AsyncIterator["Connection"]:
-        """Connect, waiting for the server for half a minute.
+        """Connect, waiting for the server for half a minute; of a cluster *url* has several addresses, by comma.
 
         Raises:
             BusAway: There is none.
@@ -119,7 +119,7 @@ class Connection:
 
         connecting = asyncio.ensure_future(
             client.connect(
-                url,
+                url.split(","),
                 name=name,
                 inbox_prefix=inbox(urlsplit(url).username or name),
                 allow_reconnect=True,
