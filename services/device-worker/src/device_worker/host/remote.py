@@ -344,16 +344,26 @@ class Client:
         found = await self._ask("on_whatsapp", phone)
         return None if found is None else (found[0], found[1])
 
-    async def typing(self, user: str, server: str) -> None:
-        """Be seen typing in a chat, until a message comes or some seconds have passed.  Raises: NotRunning, CallFailed."""
-        await self._ask("typing", user, server)
+    async def typing(self, user: str, server: str, state: str = "composing") -> None:
+        """Be seen typing in a chat, until ``paused``, a message, or some seconds have passed.  Raises: NotRunning, CallFailed."""
+        await self._ask("typing", user, server, state)
+
+    async def presence(self, online: bool) -> None:
+        """Be seen as online, or no more: see `whatsapp.library.Client.presence`.  Raises: NotRunning, CallFailed."""
+        await self._ask("presence", online)
+
+    async def subscribe(self, user: str, server: str) -> None:
+        """Be told whether somebody writes, as long as the connection lasts.  Raises: NotRunning, CallFailed."""
+        await self._ask("subscribe", user, server)
 
     async def logout(self) -> None:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
         await self._ask("logout")
 
     async def _ask(
-        self, what: Literal["disconnect", "stop", "upload", "mark_read", "on_whatsapp", "typing", "logout"], *arguments: Any
+        self,
+        what: Literal["disconnect", "stop", "upload", "mark_read", "on_whatsapp", "typing", "presence", "subscribe", "logout"],
+        *arguments: Any,
     ) -> Any:
         """Ask what does no harm when it is asked again: lost is as good as never heard."""
         try:

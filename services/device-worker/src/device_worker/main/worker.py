@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -22,12 +23,12 @@ from servicekit.timers import every
 from device_worker import domain, leases
 from device_worker.connects import Connects
 from device_worker.domain import Device
-from device_worker.host.remote import Hooks, Host
+from device_worker.host.remote import Client, Hooks, Host
 from device_worker.journal import Pump, Reader, Record
 from device_worker.leases import Leases
 from device_worker.media import Downloads, Uploads
 from device_worker.sends import Sends
-from device_worker.sessions import Acquaintances, Activity, Filters, Inbound, Pause, SessionLoad, Sessions, Tools
+from device_worker.sessions import Acquaintances, Activity, Attention, Filters, Inbound, Pause, SessionLoad, Sessions, Tools
 from device_worker.sessions.supervisor import POLL_SECONDS
 from device_worker.settings import WorkerSettings
 from device_worker.store import wakes
@@ -169,6 +170,13 @@ async def start(settings: WorkerSettings, process: Service) -> None:
 
     def on_connected(device: Device) -> None:
         sends.wake(device.id)
+        attention.connected(device.id)
+
+    def here(device: UUID) -> tuple[Device, Client | None] | None:
+        known, session = sessions.device(device), sessions.connected(device)
+        return None if known is None else (known, None if session is None else session.client)
+
+    attention = Attention(bus, here)
 
     sessions = Sessions(
         Tools(
@@ -185,6 +193,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
             loads=asyncio.Semaphore(max(2, len(os.sched_getaffinity(0)))),
             vault=settings.vault,
             on_connected=on_connected,
+            on_typing=attention.seen,
         )
     )
     sends = Sends(system, sessions, held, Uploads(settings.objects))
@@ -223,6 +232,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     process.background("media", bus.consumer(downloads.consumer()))
     process.background("relay", Relay(system, bus, schema="devices").run)
     process.background("acquaintances", acquaintances.run)
+    process.background("attention", attention.run)
     process.background("wakes", listen(system.url, sessions, sends))
     process.background("sessions-poll", every(timedelta(seconds=POLL_SECONDS), sessions.poll, name="sessions-poll"))
     process.background("sends-poll", every(_SENDS_POLL, sends.poll, name="sends-poll"))
