@@ -128,8 +128,7 @@ async def test_files_go_both_ways_whole(api, shop, ana):
 async def test_typing_and_presence_are_seen_on_the_other_side(api, shop, ana):
     id = await api.write(ana, SHOP, "hola")
     await shop.wait_for("message", id=id)
-    await api.post(f"/phones/{ana}/typing", to=SHOP)
-    await shop.wait_for("typing")
+    await api.post(f"/phones/{ana}/typing", to=SHOP)  # it has not said that it is there: it is told nothing
 
     async def subscribed():
         try:
@@ -139,6 +138,8 @@ async def test_typing_and_presence_are_seen_on_the_other_side(api, shop, ana):
         return True
 
     await eventually(subscribed)
+    await api.post(f"/phones/{ana}/typing", to=SHOP, state="recording")
+    assert (await shop.wait_for("typing"))["media"] == 2
     await shop.wait_for("presence", unavailable=True)
     await api.ask("PATCH", f"/phones/{ana}", {"presence": "available"})
     await shop.wait_for("presence", unavailable=False)

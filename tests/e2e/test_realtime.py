@@ -1,11 +1,12 @@
 """What browsers are told: many of them while everything falls once, and one whose chats are given to it and taken away."""
 
+import contextlib
 import json
 import time
 
 import aiohttp
 import pytest
-from clarin.client import Client, Refused, eventually
+from clarin.client import Client, Refused, Socket, eventually
 from clarin.testing import Shop, System
 
 from bench import realtime
@@ -38,6 +39,19 @@ async def frames(answer: aiohttp.ClientResponse, event: str) -> dict[str, object
             return dict(told["data"])
 
 
+async def write_until_seen(shop: Shop, customer: str, socket: Socket, chat: str) -> None:
+    """The customer records until the agent, who has just opened the chat, sees it: then the number is online."""
+
+    async def seen() -> bool:
+        await shop.network.ask("POST", f"/phones/{customer}/typing", {"to": shop.number, "state": "recording"})
+        with contextlib.suppress(TimeoutError):
+            await socket.event("typing", within=1, chat_id=chat)
+            return True
+        return False
+
+    await eventually(seen, 30, "nobody is told that the customer writes")
+
+
 async def test_an_agent_is_told_of_a_chat_from_when_it_is_his_until_it_is_not(shop: Shop, system: System, owner: Client):
     email = f"agent-{time.monotonic_ns()}@example.com"
     await owner.post("/api/users", {"email": email, "name": "Beto", "role": "agent", "password": PASSWORD, "chats": "own"})
@@ -68,6 +82,15 @@ async def test_an_agent_is_told_of_a_chat_from_when_it_is_his_until_it_is_not(sh
             assert there == [{"user_id": me, "state": "online", "chats": [chat]}]
             await his.say("typing", chat_id=chat)
             assert await hers.event("agent_typing") == {"chat_id": chat, "user_id": me, "state": "composing"}
+
+            async def phone_sees() -> bool:
+                return (await shop.network.ask("GET", f"/phones/{luis}"))["typing"] == {shop.number: "composing"}
+
+            await eventually(phone_sees, 20, "the customer does not see that somebody answers")
+            await write_until_seen(shop, luis, his, chat)
+            assert (await hers.event("typing", chat_id=chat))["state"] == "recording"
+            await shop.network.ask("POST", f"/phones/{luis}/typing", {"to": shop.number, "state": "paused"})
+            assert (await his.event("typing", chat_id=chat, state="paused"))["device_id"] == shop.device
 
             await owner.post(f"/api/chats/{chat}/assign", {"assignee_id": None})
             assert (await his.event("chat_assigned"))["assignee_id"] is None

@@ -31,6 +31,7 @@ class Connection:
         static: The client's Noise key, by which a linked session is known again.
         login: The payload of the handshake.
         companion: The session, once it has logged in.
+        online: Whether it has said that it is there: only then it is told who writes.
     """
 
     _transport: Transport
@@ -49,6 +50,7 @@ class Connection:
         self._ids = count(1)
         self.companion: Companion | None = None
         self.subscriptions: set[str] = set()
+        self.online = False
 
     async def handshake(self) -> None:
         """The client is who it says, and both sides seal from here on.  Raises: BadStanza, Closed."""

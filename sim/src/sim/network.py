@@ -199,6 +199,8 @@ class Network:
             if phone:
                 connection.subscriptions.add(phone.number)
                 connection.send(presence_of(phone))
+        else:
+            connection.online = node.text("type", "available") == "available"
 
     def _ask_for_prekeys(self, companion: Companion) -> None:
         """The session is asked for more one-time prekeys, once until it has brought some."""

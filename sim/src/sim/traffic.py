@@ -330,9 +330,9 @@ class Traffic:
         return new
 
     def typing(self, phone: Phone, to: Phone, state: str) -> None:
-        """The sessions of *to*, those that are there now, see what the phone does: composing, recording or paused."""
+        """The sessions of *to* that have said that they are there see what the phone does: composing, recording or paused."""
         what = Node("paused") if state == "paused" else Node("composing", {"media": "audio" if state == "recording" else None})
-        for companion in to.companions.values():
+        for companion in [companion for companion in to.companions.values() if companion.connection and companion.connection.online]:
             self._delivery.pass_on(companion, Node("chatstate", {"from": phone.jid(LID if phone.address == "lid" else PN)}, [what]))
 
     def typing_from_session(self, companion: Companion, node: Node) -> None:

@@ -68,11 +68,23 @@ class ReceiveChange(Body):
     channels: bool | None = None
 
 
+class PresenceChange(Body):
+    """Whether people see each other write."""
+
+    customers: bool | None = Field(
+        None,
+        description="Agents see that a customer writes. For that the number is shown as online while somebody has one of its chats "
+        "open, and meanwhile its own phone is not notified.",
+    )
+    agents: bool | None = Field(None, description="A customer sees that an agent writes.")
+
+
 class DeviceSettingsChange(Body):
     """What is to be changed; what is left out stays as it is."""
 
     pace: PaceChange | None = None
     receive: ReceiveChange | None = None
+    presence: PresenceChange | None = None
     shown_as: str | None = Field(None, max_length=30, description="How the linked device is called on the phone, from the next pairing on.")
     labels: list[str] | None = Field(None, max_length=20, examples=[["ventas", "norte"]])
     metadata: dict[str, JsonValue] | None = Field(None, description="At most 4096 bytes of JSON; it replaces what was there.")
@@ -122,7 +134,7 @@ async def change_settings(
 
 
 def _changed(settings: DeviceSettings, changes: dict[str, Any]) -> DeviceSettings:
-    empty = {name: None for name in ("pace", "receive") if name in changes and changes[name] is None}
+    empty = {name: None for name in ("pace", "receive", "presence") if name in changes and changes[name] is None}
     for name in (*empty, *(name for name in ("labels", "metadata") if name in changes and changes[name] is None)):
         del changes[name]  # null means: as it always was
         settings = settings.model_copy(update={name: getattr(DeviceSettings(), name)})

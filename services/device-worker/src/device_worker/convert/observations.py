@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from contracts import ids
 from contracts.envelope import Audience, Envelope, wrap
+from contracts.ephemeral import TypingObserved
 from contracts.events.devices import HistoryAdvanced, MessageObserved, ReceiptObserved
 from contracts.ids import DeviceId, TenantId
 from contracts.whatsapp import AddressKind, ReceiptStatus
@@ -96,6 +97,19 @@ def observe(
         part = ids.derived("history", device, sync.syncType, sync.chunkOrder, int(seen_at.timestamp() * 1000))
         facts.append(wrap(tenant, advanced, id=part, occurred_at=seen_at, audience=audience))
     return facts
+
+
+def typing(event: Any, device: DeviceId) -> TypingObserved | None:
+    """Read that somebody writes, records, or has stopped; None for what the number itself does elsewhere."""
+    where = _thread(event.MessageSource)
+    if where is None or where["from_me"]:
+        return None
+    states: dict[int, Literal["composing", "recording"]] = {
+        neonize_pb2.ChatPresence.TEXT: "composing",
+        neonize_pb2.ChatPresence.AUDIO: "recording",
+    }
+    writes = event.State == neonize_pb2.ChatPresence.COMPOSING
+    return TypingObserved(device=device, chat=where["chat"], state=states.get(event.Media, "composing") if writes else "paused")
 
 
 def _message(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[MessageObserved]:

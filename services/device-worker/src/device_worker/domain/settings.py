@@ -147,6 +147,19 @@ class Receive(_Part):
         return frozenset({"pn", "lid", *(kind for kind, taken in more.items() if taken)})
 
 
+class Presence(_Part):
+    """Whether people see each other write.
+
+    Attributes:
+        customers: Agents see that a customer writes. For that the number is shown as online while somebody has one of its chats
+            open, and meanwhile its own phone is not notified.
+        agents: A customer sees that an agent writes.
+    """
+
+    customers: bool = True
+    agents: bool = True
+
+
 def _small(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -180,6 +193,7 @@ class DeviceSettings(_Part):
 
     pace: Pace = Pace()
     receive: Receive = Receive()
+    presence: Presence = Presence()
     shown_as: ShownAs | None = None
     labels: Labels = ()
     metadata: Metadata = Field(default_factory=dict)

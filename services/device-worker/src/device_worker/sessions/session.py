@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -97,6 +97,7 @@ class Tools:
     loads: asyncio.Semaphore
     vault: Vault
     on_connected: Callable[[Device], None]
+    on_typing: Callable[[Device, bytes], Awaitable[None]]
 
 
 class Session:
@@ -335,6 +336,8 @@ class Session:
                 lid = self._lid
                 await self._report(lambda device, at: device.connected(at, lid))
                 self._tools.on_connected(self.device)
+            case Kind.CHAT_PRESENCE:
+                await self._tools.on_typing(self.device, raw)
             case Kind.DISCONNECTED:
                 self._connected = False
                 await self._report(lambda device, at: device.connecting(at, domain.CONNECTION_LOST))

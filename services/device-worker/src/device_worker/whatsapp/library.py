@@ -32,7 +32,8 @@ OS_NAME = "Clarin"
 _ASKED_FOR = bytes(sorted(kind for kind in EVENTS if kind != Kind.DEVICE))
 
 #: The library's numbers for what one does in a chat, and for how.
-_COMPOSING, _TEXT = 0, 0
+_WRITES = {"composing": 0, "paused": 1}
+_TEXT = 0
 
 #: The library's numbers for what a file is.
 UPLOADS = {"image": 0, "video": 1, "audio": 2, "document": 3}
@@ -218,10 +219,23 @@ class Client:
             return None
         raise CallFailed(answer.Error, question=True)
 
-    def typing(self, user: str, server: str) -> None:
-        """Be seen typing in a chat.  Raises: NotRunning, CallFailed."""
+    def typing(self, user: str, server: str, state: str = "composing") -> None:
+        """Be seen typing in a chat, or no more (``paused``).  Raises: NotRunning, CallFailed."""
         to = _jid(user, server)
-        error: bytes = self._call(gocode.SendChatPresence, to, len(to), _COMPOSING, _TEXT)
+        error: bytes = self._call(gocode.SendChatPresence, to, len(to), _WRITES[state], _TEXT)
+        if error:
+            raise CallFailed(error.decode(errors="replace"), question=True)
+
+    def presence(self, online: bool) -> None:
+        """Be seen as online, or no more: WhatsApp tells who writes, and the own phone is not notified.  Raises: NotRunning, CallFailed."""
+        error: bytes = self._call(gocode.SendPresence, b"available" if online else b"unavailable")
+        if error:
+            raise CallFailed(error.decode(errors="replace"), question=True)
+
+    def subscribe(self, user: str, server: str) -> None:
+        """Be told whether somebody is there and writes, as long as the connection lasts.  Raises: NotRunning, CallFailed."""
+        to = _jid(user, server)
+        error: bytes = self._call(gocode.SubscribePresence, to, len(to))
         if error:
             raise CallFailed(error.decode(errors="replace"), question=True)
 

@@ -31,6 +31,7 @@ class Kind:
     HISTORY_SYNC = 13
     MESSAGE = 17
     RECEIPT = 18
+    CHAT_PRESENCE = 19
     UNDECRYPTABLE = 44
 
 
@@ -48,6 +49,7 @@ EVENTS: dict[int, Any] = {
     Kind.HISTORY_SYNC: neonize_pb2.HistorySync,
     Kind.MESSAGE: neonize_pb2.Message,
     Kind.RECEIPT: neonize_pb2.Receipt,
+    Kind.CHAT_PRESENCE: neonize_pb2.ChatPresence,
     Kind.UNDECRYPTABLE: neonize_pb2.UndecryptableMessage,
 }
 
