@@ -1,5 +1,5 @@
 import * as sdk from "./generated";
-import type { Message } from "./types";
+import type { Chat, Message } from "./types";
 import "./http";
 
 /** Unwraps an answer: what is no success has been thrown as a Problem. */
@@ -47,7 +47,17 @@ export const qrImage = (id: string): Promise<Blob> =>
     sdk.devicesQr({ ...throwing, path: { id }, headers: { accept: "image/svg+xml" }, parseAs: "blob" }),
   ) as Promise<unknown> as Promise<Blob>;
 
-export type ChatFilter = { q?: string; unread?: boolean; device_id?: string };
+export type ChatFilter = {
+  q?: string;
+  unread?: boolean;
+  pinned?: boolean;
+  device_id?: string;
+  status?: Chat["status"];
+  /** `usr_…`, `me`, or `none`. */
+  assignee?: string;
+  team_id?: string;
+  tag_id?: string;
+};
 export const chats = (filter: ChatFilter, cursor?: string | null) =>
   data(sdk.chatsListChats({ ...throwing, query: { ...filter, cursor, limit: 50 } }));
 export const chat = (id: string) => data(sdk.chatsGetChat({ ...throwing, path: { id } }));

@@ -1,4 +1,5 @@
 import type { InfiniteData, QueryClient } from "@tanstack/react-query";
+import type { ChatFilter } from "@/api/calls";
 import type { Chat, Device, Message, MessageStatus, Page } from "@/api/types";
 
 /** Where what the server told is kept. Everything here is safe in any order and on repeats. */
@@ -7,6 +8,12 @@ export const KEYS = {
   chats: ["chats"] as const,
   chat: (id: string) => ["chat", id] as const,
   messages: (id: string) => ["messages", id] as const,
+  counts: ["chat-counts"] as const,
+  scheduled: (chat: string) => ["scheduled", chat] as const,
+  tags: ["tags"] as const,
+  contact: (id: string) => ["contact", id] as const,
+  contactNotes: (id: string) => ["contact-notes", id] as const,
+  happened: (chat: string) => ["happened", chat] as const,
 };
 
 export type Pages<T> = InfiniteData<Page<T>, string | null>;
@@ -154,24 +161,107 @@ export const withDevice = (page: Page<Device> | undefined, device: Device): Page
   };
 };
 
-/** Applies a message to every list of chats; true where one of them shows the chat already. */
-export function touchChats(client: QueryClient, message: Message, options: { unread: boolean }): boolean {
-  let known = false;
-  for (const [key, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats })) {
-    const chat = findChat(pages, message.chat_id);
-    if (!chat) continue;
-    known = true;
-    const newer = !chat.last_message || newestFirst(message, chat.last_message) <= 0;
-    const same = chat.last_message?.id === message.id;
-    client.setQueryData(
-      key,
-      withChat(pages, {
-        ...chat,
-        unread: options.unread && !same ? chat.unread + 1 : chat.unread,
-        last_message: newer ? message : chat.last_message,
-        last_message_at: newer ? message.at : chat.last_message_at,
-      }),
-    );
+/** Whether a list with this filter shows a chat; undefined where only the server knows. */
+export function fits(chat: Chat, filter: ChatFilter, me: string | undefined): boolean | undefined {
+  if (filter.status && chat.status !== filter.status) return false;
+  if (filter.device_id && chat.device_id !== filter.device_id) return false;
+  if (filter.team_id && chat.team_id !== filter.team_id) return false;
+  if (filter.tag_id && !chat.tags.includes(filter.tag_id)) return false;
+  if (filter.unread !== undefined && chat.unread > 0 !== filter.unread) return false;
+  if (filter.pinned && !chat.pinned) return false;
+  if (filter.assignee === "none" && chat.assignee_id) return false;
+  if (filter.assignee && filter.assignee !== "none") {
+    if (chat.assignee_id !== (filter.assignee === "me" ? me : filter.assignee)) return false;
   }
-  return known;
+  return filter.q ? undefined : true;
 }
+
+/** Puts a chat where it belongs in a list, or takes it out; older than all that was fetched it comes with its page. */
+export function placed(
+  pages: Pages<Chat> | undefined,
+  chat: Chat,
+  filter: ChatFilter,
+  me: string | undefined,
+): Pages<Chat> | undefined {
+  if (!pages?.pages.length) return pages;
+  const here = findChat(pages, chat.id);
+  // What somebody is just reading stays in the list of the unread until that is fetched anew.
+  const { unread: _, ...rest } = filter;
+  const belongs = fits(chat, here ? rest : filter, me);
+  if (belongs === false) return here ? without(pages, chat.id) : pages;
+  if (here) return withChat(pages, chat);
+  if (belongs === undefined) return pages;
+  const whole = pages.pages.at(-1)?.next_cursor === null;
+  const reached = pages.pages.some((page) =>
+    page.items.some((item) => (item.last_message_at ?? "") <= (chat.last_message_at ?? "")),
+  );
+  return whole || reached ? withChat(pages, chat) : pages;
+}
+
+/** Finds a chat in whatever has been fetched. */
+export function knownChat(client: QueryClient, id: string): Chat | undefined {
+  let found = client.getQueryData<Chat>(KEYS.chat(id));
+  for (const [, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats })) {
+    const item = findChat(pages, id);
+    if (item && (!found || item.revision >= found.revision)) found = item;
+  }
+  return found;
+}
+
+/** Shows a chat as it is now, in every list and where it is open. */
+export function showChat(client: QueryClient, chat: Chat, me: string | undefined) {
+  for (const [key, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats })) {
+    const next = placed(pages, chat, (key[1] as ChatFilter | undefined) ?? {}, me);
+    if (next !== pages) client.setQueryData(key, next);
+  }
+  client.setQueryData<Chat>(KEYS.chat(chat.id), (old) => old && chat);
+}
+
+/** Applies a message to every list of chats; false where nothing that was fetched knows the chat. */
+export function touchChats(
+  client: QueryClient,
+  message: Message,
+  options: { unread: boolean; me?: string | undefined },
+): boolean {
+  const chat = knownChat(client, message.chat_id);
+  if (!chat) return false;
+  const newer = !chat.last_message || newestFirst(message, chat.last_message) <= 0;
+  const same = chat.last_message?.id === message.id;
+  showChat(
+    client,
+    {
+      ...chat,
+      unread: options.unread && !same ? chat.unread + 1 : chat.unread,
+      last_message: newer ? message : chat.last_message,
+      last_message_at: newer ? message.at : chat.last_message_at,
+    },
+    options.me,
+  );
+  return true;
+}
+
+/** Takes over how a message stands that may be a chat's last one; nothing moves in the lists. */
+export function touchLast(client: QueryClient, chatId: string, change: (last: Message) => Message, id: string) {
+  const changed = (chat: Chat): Chat =>
+    chat.last_message?.id === id ? { ...chat, last_message: change(chat.last_message) } : chat;
+  for (const [key, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats })) {
+    const chat = findChat(pages, chatId);
+    if (chat?.last_message?.id === id) client.setQueryData(key, withChat(pages, changed(chat)));
+  }
+  client.setQueryData<Chat>(KEYS.chat(chatId), (chat) => chat && changed(chat));
+}
+
+/** What happened to a chat, as it was told while this page was open: it stands between the messages. */
+export type Happened = {
+  key: string;
+  at: string;
+  kind: "assigned" | "team" | "unassigned" | "closed" | "open" | "pending" | "snoozed";
+  who?: string | undefined;
+  by?: string | undefined;
+  until?: string | undefined;
+};
+
+const LONGEST_STORY = 200;
+
+export const withHappened = (story: Happened[] | undefined, one: Happened): Happened[] =>
+  story?.some((known) => known.key === one.key) ? story : [...(story ?? []), one].slice(-LONGEST_STORY);

@@ -2,17 +2,23 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import * as api from "@/api/calls";
 import { asProblem } from "@/api/problem";
-import type { Chat, Device, Message, MessageStatus, Page } from "@/api/types";
+import type { Chat, Device, Me, Message, MessageStatus, Page } from "@/api/types";
 import { SESSION } from "@/session/session";
 import {
   findChat,
+  type Happened,
   KEYS,
+  knownChat,
+  merge,
   type Pages,
   type Standing,
+  showChat,
   standsElsewhere,
   touchChats,
+  touchLast,
   withChat,
   withDevice,
+  withHappened,
   withMessage,
   without,
   withStanding,
@@ -36,7 +42,9 @@ export type QrFrame = { device_id: string; qr: string; expires_at: string };
 export const qrKey = (device: string) => ["qr", device] as const;
 
 /** What the server tells by itself, and nobody fetches. */
-const KEPT: ReadonlySet<unknown> = new Set([SESSION[0], PRESENCE[0], typingKey("")[0]]);
+const KEPT: ReadonlySet<unknown> = new Set([SESSION[0], PRESENCE[0], typingKey("")[0], KEYS.happened("")[0]]);
+
+type Assigned = { id: string; at: string; assignee_id: string | null; team_id: string | null; way: string };
 
 /** Who does not touch anything for so long is away. */
 const IDLE_MS = 5 * 60_000;
@@ -64,45 +72,63 @@ export function useRealtime(): Connection {
   const [connection, setConnection] = useState<Connection>("connecting");
 
   useEffect(() => {
+    const me = () => client.getQueryData<Me | null>(SESSION)?.user.id;
     const arrived = async (message: Message & { replaces?: string | null }, unread: boolean) => {
       client.setQueryData<Pages<Message>>(KEYS.messages(message.chat_id), (pages) =>
         withMessage(pages, message, message.replaces ?? undefined),
       );
-      if (touchChats(client, message, { unread })) return;
+      if (touchChats(client, message, { unread, me: me() })) return;
       // A chat that no list shows yet: the server says what it is, unread count included.
       const chat = await api.chat(message.chat_id).catch(() => undefined);
-      if (!chat) return;
-      for (const [key, pages] of client.getQueriesData<Pages<typeof chat>>({ queryKey: KEYS.chats })) {
-        const filter = key[1] as api.ChatFilter | undefined;
-        if (filter?.q || (filter?.unread && !chat.unread)) continue;
-        if (!findChat(pages, chat.id)) client.setQueryData(key, withChat(pages, chat));
-      }
+      if (chat) showChat(client, chat, me());
+    };
+    // A message that is here already stands otherwise now: another text, an emoji, its file, or nothing of it any more.
+    const stood = (message: Message) => {
+      client.setQueryData<Pages<Message>>(KEYS.messages(message.chat_id), (pages) =>
+        pages?.pages.some((page) => page.items.some((item) => item.id === message.id))
+          ? withMessage(pages, message)
+          : pages,
+      );
+      touchLast(client, message.chat_id, (last) => merge(last, message), message.id);
     };
     const writes = (chat: string, who: string, state: string) =>
       client.setQueryData<Writer[]>(typingKey(chat), (writers) => withWriter(writers, who, state, Date.now()));
-    // In which lists a chat is only the server knows; a busy minute asks it once a second.
+    // In which lists a chat is only the server knows; a busy minute asks it now and then.
     let asking: ReturnType<typeof setTimeout> | undefined;
     const ask = () => {
       asking ??= setTimeout(() => {
         asking = undefined;
         void client.invalidateQueries({ queryKey: KEYS.chats });
-      }, 1_000);
+      }, 5_000);
     };
-    const stands = (told: Standing) => {
-      for (const [key, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats })) {
-        const chat = findChat(pages, told.id);
-        if (!chat) continue;
-        if (standsElsewhere(chat, told)) ask();
-        client.setQueryData(key, withChat(pages, withStanding(chat, told)));
+    let counting: ReturnType<typeof setTimeout> | undefined;
+    const count = () => {
+      counting ??= setTimeout(() => {
+        counting = undefined;
+        void client.invalidateQueries({ queryKey: KEYS.counts });
+      }, 3_000);
+    };
+    const happened = (chat: string, one: Happened) =>
+      client.setQueryData<Happened[]>(KEYS.happened(chat), (story) => withHappened(story, one));
+    const stands = (told: Standing & { at: string; actor?: { id: string } | null }) => {
+      const chat = knownChat(client, told.id);
+      if (!chat) return;
+      if (standsElsewhere(chat, told)) ask();
+      if (told.revision > chat.revision && told.status !== chat.status) {
+        const { at, status, snoozed_until } = told;
+        happened(told.id, { key: `${told.revision}`, at, kind: status, until: snoozed_until ?? undefined });
       }
-      client.setQueryData<Chat>(KEYS.chat(told.id), (chat) => chat && withStanding(chat, told));
+      // Who has it pinned is told to nobody.
+      showChat(client, { ...withStanding(chat, told), pinned: chat.pinned }, me());
     };
     // Whose chat it is decides who sees it: the server says whether that is us.
     const given = async (id: string) => {
       const chat = await api.chat(id).catch((error: unknown) => (asProblem(error).status === 404 ? null : undefined));
       if (chat === undefined) return;
-      if (chat) client.setQueryData(KEYS.chat(id), chat);
-      else {
+      if (chat) {
+        client.setQueryData(KEYS.chat(id), chat);
+        showChat(client, chat, me());
+      } else {
         for (const [key, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats }))
           client.setQueryData(key, without(pages, id));
         client.removeQueries({ queryKey: KEYS.messages(id) });
@@ -114,7 +140,8 @@ export function useRealtime(): Connection {
       switch (frame.event) {
         case "new_message": {
           const message = frame.data as Message;
-          void arrived(message, !message.from_me);
+          void arrived(message, !message.from_me && !(message as { history?: boolean }).history);
+          count();
           if (!message.from_me) writes(message.chat_id, "customer", "paused");
           break;
         }
@@ -126,38 +153,59 @@ export function useRealtime(): Connection {
         case "message_status": {
           const change = frame.data as { id: string; chat_id: string; status: MessageStatus; reason?: string };
           client.setQueryData<Pages<Message>>(KEYS.messages(change.chat_id), (pages) => withStatus(pages, change));
-          for (const [key, pages] of client.getQueriesData<Pages<{ id: string; last_message: Message | null }>>({
-            queryKey: KEYS.chats,
-          })) {
-            const chat = findChat(pages as never, change.chat_id);
-            if (chat?.last_message?.id === change.id) {
-              const last = withStatus(
-                { pages: [{ items: [chat.last_message], next_cursor: null }], pageParams: [] },
-                change,
-              );
-              client.setQueryData(
-                key,
-                withChat(pages as never, { ...chat, last_message: last?.pages[0]?.items[0] ?? null }),
-              );
-            }
-          }
+          const { status, reason } = change;
+          touchLast(client, change.chat_id, (last) => merge(last, { status, reason }), change.id);
           break;
         }
+        case "message_edited":
+        case "message_deleted":
+        case "message_reacted":
+        case "message_media":
+          stood(frame.data as Message);
+          break;
+        case "new_note": {
+          const note = frame.data as Message;
+          client.setQueryData<Pages<Message>>(KEYS.messages(note.chat_id), (pages) => withMessage(pages, note));
+          break;
+        }
+        case "schedule_changed":
+          void client.invalidateQueries({ queryKey: KEYS.scheduled((frame.data as { chat_id: string }).chat_id) });
+          break;
+        case "tag_changed":
+          void client.invalidateQueries({ queryKey: KEYS.tags });
+          break;
+        case "sending_paused":
+        case "sending_resumed":
+          void client.invalidateQueries({ queryKey: ["governor"] });
+          break;
         case "chat_read": {
           const read = frame.data as { id: string; unread: number };
-          for (const [key, pages] of client.getQueriesData({ queryKey: KEYS.chats })) {
-            const chat = findChat(pages as never, read.id);
-            if (chat) client.setQueryData(key, withChat(pages as never, { ...chat, unread: read.unread }));
+          for (const [key, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats })) {
+            const chat = findChat(pages, read.id);
+            if (chat) client.setQueryData(key, withChat(pages, { ...chat, unread: read.unread }));
           }
+          client.setQueryData<Chat>(KEYS.chat(read.id), (chat) => chat && { ...chat, unread: read.unread });
+          count();
           break;
         }
         case "chat_created":
         case "chat_changed":
-          stands(frame.data as Standing);
+          stands(frame.data as Standing & { at: string });
+          count();
           break;
-        case "chat_assigned":
-          void given((frame.data as { id: string }).id);
+        case "chat_assigned": {
+          const given_ = frame.data as Assigned;
+          happened(given_.id, {
+            key: `assigned ${given_.at}`,
+            at: given_.at,
+            kind: given_.assignee_id ? "assigned" : given_.team_id ? "team" : "unassigned",
+            who: given_.assignee_id ?? given_.team_id ?? undefined,
+            by: given_.way === "manual" ? undefined : given_.way,
+          });
+          void given(given_.id);
+          count();
           break;
+        }
         case "presence_state":
           client.setQueryData<Colleagues>(PRESENCE, everybody((frame.data as { items: Colleague[] }).items));
           break;
@@ -175,7 +223,8 @@ export function useRealtime(): Connection {
           break;
         }
         case "contact_changed":
-          void client.invalidateQueries({ queryKey: KEYS.chats });
+          ask();
+          void client.invalidateQueries({ queryKey: KEYS.contact((frame.data as { id: string }).id) });
           break;
         case "device_status":
           client.setQueryData<Page<Device>>(KEYS.devices, (page) => withDevice(page, frame.data as Device));
@@ -203,11 +252,13 @@ export function useRealtime(): Connection {
     });
     here.say = socket.say;
     client.setQueryDefaults(PRESENCE, { gcTime: Number.POSITIVE_INFINITY });
+    client.setQueryDefaults([KEYS.happened("")[0]], { gcTime: 24 * 60 * 60_000 });
     const unheard = here.listen(socket.present);
     const unwatched = watch();
     socket.start();
     return () => {
       clearTimeout(asking);
+      clearTimeout(counting);
       unwatched();
       unheard();
       here.say = () => {};
