@@ -6,6 +6,7 @@ database, converts and publishes. So whatsmeow lives in a process whose Python o
 and the worker asks it to start, stop and send over a socket (`remote`), in the frames of `frames`.
 
 It outlives nobody. When the worker ends, however it does, the kernel tells the host: it hangs up, keeps what is on its
-way, and is gone within a second; before a worker fences itself, it kills its host. When the host dies, the worker
-starts another and its sessions anew, and finishes the dead one's journal.
+way, and is gone, mostly within a fraction of a second and always within three. Before a worker fences itself it has its
+host do the same, or kills it where there is no time left. When the host dies, the worker starts another and its
+sessions anew, and finishes the dead one's journal.
 """

@@ -17,7 +17,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
@@ -28,7 +28,9 @@ from servicekit import logging
 
 from device_worker.convert import placeholder
 from device_worker.host.frames import (
+    LAST_WORDS,
     LENGTH,
+    WORKER_DIED,
     Answer,
     Appended,
     Begin,
@@ -50,11 +52,12 @@ from device_worker.whatsapp.proto import JOURNALLED, Kind, parse
 log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG = 1
-#: What the kernel sends when the worker dies. No terminal and no supervisor sends it by itself.
-_WORKER_DIED = signal.SIGUSR1
-#: After which the host is gone, whatever hangs: a worker that comes back takes its sessions up again.
-_LAST_WORDS = 1.0
+#: Nothing has come for so long after the sessions have hung up: nothing is on its way any more.
 _QUIET = 0.15
+#: Where a short sleep takes so much longer than it should, the machine is overloaded, and silence says nothing.
+_OVERSLEPT = 0.02
+_NAP = 0.01
+_HANG_UP_AT_ONCE = 64
 _SWITCH_SECONDS = 0.0002
 _RECENT = 100_000
 
@@ -106,7 +109,7 @@ class Hosted:
 
     def run(self) -> NoReturn:
         """Do as the worker says until it closes the socket or dies; then end the process."""
-        signal.signal(_WORKER_DIED, self._worker_died)
+        signal.signal(WORKER_DIED, self._worker_died)
         gc.collect()
         gc.freeze()
         with contextlib.suppress(WorkerGone):
@@ -199,6 +202,14 @@ class Hosted:
         except OSError:
             return  # the worker is gone, as the main thread hears too
 
+    def _until_quiet(self) -> None:
+        """Return when nothing has come for a while, in which whoever had something to bring could run."""
+        since = time.monotonic()
+        while (now := time.monotonic()) - max(since, self._last_append) < _QUIET:
+            time.sleep(_NAP)
+            if time.monotonic() - now > _NAP + _OVERSLEPT:
+                since = time.monotonic()
+
     def _worker_died(self, number: int, frame: object) -> None:
         self._end()
 
@@ -207,20 +218,20 @@ class Hosted:
 
         The alarm needs no Python to end the process, should anything here hang.
         """
-        signal.signal(_WORKER_DIED, signal.SIG_IGN)
-        signal.setitimer(signal.ITIMER_REAL, _LAST_WORDS)
+        signal.signal(WORKER_DIED, signal.SIG_IGN)
+        signal.setitimer(signal.ITIMER_REAL, LAST_WORDS)
         if sessions := list(self._sessions.values()):
-            wait([self._library.pool.submit(client.disconnect) for client in sessions])
-            off = time.monotonic()
-            while (quiet := time.monotonic() - max(off, self._last_append)) < _QUIET:
-                time.sleep(_QUIET - quiet)
+            # Threads of their own: those of the pool may all wait for WhatsApp's answer to a send.
+            with ThreadPoolExecutor(min(len(sessions), _HANG_UP_AT_ONCE)) as pool:
+                wait([pool.submit(client.disconnect) for client in sessions])
+            self._until_quiet()
         self._journal.sync()
         os._exit(0)
 
 
 def die_with(worker: int) -> None:
     """From now on the kernel says when *worker* dies; if it is dead already, so is this process."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(_WORKER_DIED))
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(WORKER_DIED))
     if os.getppid() != worker:
         os._exit(0)
 

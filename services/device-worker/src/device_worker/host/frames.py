@@ -1,5 +1,6 @@
-"""What worker and host say to each other: a length (4 bytes, big-endian), then one of these as msgpack."""
+"""What worker and host say to each other: a length (4 bytes, big-endian), then one of these as msgpack; and at the end a signal."""
 
+import signal
 import struct
 from typing import Any, Literal
 from uuid import UUID
@@ -7,6 +8,11 @@ from uuid import UUID
 import msgspec
 
 LENGTH = struct.Struct(">I")
+
+#: What the kernel sends to the host when the worker dies. No terminal and no supervisor sends it by itself.
+WORKER_DIED = signal.SIGUSR1
+#: Seconds after which the host is gone then, whatever hangs. It takes a fraction of them where the machine is not overloaded.
+LAST_WORDS = 3.0
 
 
 class _Frame(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import select
 import signal
 import socket
 import sys
@@ -18,7 +19,9 @@ from uuid import UUID
 import structlog
 
 from device_worker.host.frames import (
+    LAST_WORDS,
     LENGTH,
+    WORKER_DIED,
     Answer,
     Appended,
     Begin,
@@ -40,7 +43,7 @@ log = structlog.get_logger()
 
 #: The library is loaded and the store prepared by then; the store may be slow.
 _READY_WITHIN = 60.0
-_ENDS_WITHIN = 2.0
+_ENDS_WITHIN = LAST_WORDS + 1.0
 _START_AGAIN_AFTER = 0.5
 #: So many ends within so many seconds: this machine is no place for sessions, and the worker ends.
 _MOST_ENDS = 5
@@ -87,6 +90,7 @@ class Host:
         self._capacity, self._lock, self._hooks = capacity, lock, hooks
         self._process: Process | None = None
         self._ends: deque[float] = deque(maxlen=_MOST_ENDS)
+        self._over = False
 
     async def start(self) -> None:
         """A process is there, and its journal is read.  Raises: HostFails."""
@@ -107,7 +111,7 @@ class Host:
             while not stopping.is_set():
                 if self._process is not None:
                     await asyncio.wait({stopped, self._process.following}, return_when=asyncio.FIRST_COMPLETED)
-                    if stopping.is_set():
+                    if stopping.is_set() or self._over:
                         return
                     code = await self._process.end()
                     log.error("host.lost", exit_code=code)
@@ -138,10 +142,11 @@ class Host:
         if self._process is not None:
             await self._process.end()
 
-    def kill(self) -> None:
-        """End the process at once, with all its sessions; from any thread."""
+    def finish(self, within: float) -> None:
+        """The process is over, with all its sessions: in order if that takes no more than so many seconds; from any thread."""
+        self._over = True
         if self._process is not None:
-            self._process.kill()
+            self._process.finish(within)
 
     def _count_end(self) -> None:
         now = time.monotonic()
@@ -216,6 +221,20 @@ class Process:
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)
+
+    def finish(self, within: float) -> None:
+        """Have it hang up and keep what is on its way, as when its worker dies, and kill it if it is not over by then."""
+        with contextlib.suppress(OSError):
+            handle = os.pidfd_open(self._process.pid)
+            try:
+                if within > 0:
+                    signal.pidfd_send_signal(handle, WORKER_DIED)
+                    over = select.poll()
+                    over.register(handle, select.POLLIN)
+                    over.poll(within * 1000)
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            finally:
+                os.close(handle)
 
     async def end(self) -> int:
         """Close the socket, at which it ends by itself; kill it when it does not. Give its exit code."""

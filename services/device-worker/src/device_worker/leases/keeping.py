@@ -20,13 +20,15 @@ from servicekit.db import Database, is_away, is_busy
 from servicekit.timers import first
 
 from device_worker import shards
-from device_worker.leases.view import View, read_lease, worker_key
+from device_worker.leases.view import LIVES, View, read_lease, worker_key
 from device_worker.shards import CAPACITY, LeaseEntry, Report, WorkerEntry
 from device_worker.store import fences
 
 RENEW_EVERY = 2.0
 RENEW_TIMEOUT = 1.5
 ENDS_ITSELF_AT = 12.0
+#: Of a lease's life: by then everything of ours is over.
+_SPARE = 1.0
 _EX_FENCED = 70
 _SETTLE = 0.05
 #: After a claim that came too early: the bucket forgets a dead lease a little later than we do.
@@ -87,10 +89,17 @@ class Weightless:
 
 @dataclass(slots=True)
 class Held:
-    """One lease of ours. *since* is when its last renewal was asked for; *fence* is None until the database knows of it."""
+    """One lease of ours.
+
+    Attributes:
+        since: When its last renewal was asked for.
+        unanswered: When the first one after that was asked for of which nobody knows what came; None: there is none.
+        fence: None until the database knows of it.
+    """
 
     revision: int
     since: float
+    unanswered: float | None = None
     fence: int | None = None
 
 
@@ -108,7 +117,7 @@ class Leases:
         load: Load | None = None,
         clock: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         ends_itself_at: float = ENDS_ITSELF_AT,
-        before_end: Callable[[], None] = lambda: None,
+        before_end: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         """Be *worker*.
 
@@ -116,7 +125,8 @@ class Leases:
             gained: Gets shards with their fencing tokens; is awaited before they count as served.
             lost: Gets shards whose sessions must stop; the lease is given away when it returns.
             ends_itself_at: The age of a lease, in seconds, at which this process ends.
-            before_end: Is called just before, from a thread: it ends what must not outlive this process.
+            before_end: Is called just before, from a thread, with the seconds that it may take: it ends what must not outlive
+                this process.
         """
         self._bus, self._system = bus, system
         self._gained, self._lost, self._clock = gained, lost, clock
@@ -209,9 +219,11 @@ class Leases:
         since = self._clock()
         if since - held.since >= self._ends_itself_at:
             return  # this machine has slept: the guard ends the process, and no renewal may make the lease look young
+        if held.unanswered is None:
+            held.unanswered = since
         try:
             held.revision = await self._shards.update(str(shard), self._value(held), held.revision, timeout=RENEW_TIMEOUT)
-            held.since = since
+            held.since, held.unanswered = since, None
         except KeyMoved:
             await self._moved(shard, held)
         except BusAway:
@@ -226,7 +238,10 @@ class Leases:
         if self.held.get(shard) is not held:
             return  # given away while we asked
         if entry is not None and read_lease(entry.value).incarnation == self.incarnation:
-            held.revision = entry.revision
+            # A bus that is slow to answer has renewed all the same, and not before the first of these was asked for.
+            if entry.revision != held.revision and held.unanswered is not None:
+                held.since = max(held.since, held.unanswered)
+            held.revision, held.unanswered = entry.revision, None
             return
         log.warning("leases.lost", shard=shard)
         self.held.pop(shard, None)
@@ -418,11 +433,12 @@ class Leases:
         """End the process when a lease was not renewed in time: another worker may have the sessions in three seconds."""
         while True:
             oldest = min((held.since for held in list(self.held.values())), default=None)
-            if oldest is not None and self._clock() - oldest >= self._ends_itself_at:
+            age = 0.0 if oldest is None else self._clock() - oldest
+            if age >= self._ends_itself_at:
                 sys.stderr.write(
                     f"clarin device-worker: a lease is {self._ends_itself_at:g} s old; ending before another worker takes over.\n"
                 )
                 sys.stderr.flush()
-                self._before_end()
+                self._before_end(max(0.0, LIVES - _SPARE - age))
                 os._exit(_EX_FENCED)
             time.sleep(0.25)

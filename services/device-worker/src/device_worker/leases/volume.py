@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-_ON_ITS_WAY_OUT = 1.5
+#: A worker that was killed leaves a host behind that has its last words to say.
+_ON_ITS_WAY_OUT = 3.5
 VOLUME_PATIENCE = timedelta(seconds=30)
 
 

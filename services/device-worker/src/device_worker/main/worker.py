@@ -151,7 +151,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         await sessions.lost(gone)
 
     load = SessionLoad(settings.sessions_max, system, lambda: sessions, lambda: vitals.report)
-    held = Leases(bus, system, name, gained=gained, lost=lost, load=load, before_end=host.kill)
+    held = Leases(bus, system, name, gained=gained, lost=lost, load=load, before_end=host.finish)
     connects = Connects(
         bus,
         at_once=settings.connects_at_once,
