@@ -8,8 +8,10 @@ from pathlib import Path
 import auth.api
 import bot.api
 import conversations.api
+import dashboards
 import device_worker.api
 import device_worker.ops
+import metrics
 import pipeline.api
 import webhooks.api
 from contracts import access, reference
@@ -72,7 +74,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/events.md": reference.render,
     "docs/adr/index.md": decisions,
     "web/openapi.json": api,
+    "docs/operate/metrics.md": metrics.reference,
     "deploy/docker/nats.conf": nats,
+    **dashboards.PAGES,
 }
 
 
