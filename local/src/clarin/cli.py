@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,14 @@ app.add_typer(secrets, name="secrets")
 app.add_typer(dlq, name="dlq")
 app.add_typer(workers, name="workers")
 
+
+class Topology(StrEnum):
+    """How much there is of everything."""
+
+    SMALL = "small"
+    LARGE = "large"
+
+
 Data = Annotated[Path, typer.Option("--data", envvar="CLARIN_HOME", help="The folder of everything that is kept.")]
 DEFAULT_DATA = Path(".data")
 console = Console()
@@ -39,8 +48,13 @@ def up(
     data: Data = DEFAULT_DATA,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The public port; 0 takes any that is free.")] = 8080,
     host: Annotated[str, typer.Option(help="The address that the public port listens on.")] = "127.0.0.1",
-    workers: Annotated[int, typer.Option(min=0, max=64, help="How many processes hold the WhatsApp sessions.")] = 2,
-    realtimes: Annotated[int, typer.Option("--realtime", min=1, max=8, help="How many processes hold the browsers' sockets.")] = 1,
+    topology: Annotated[
+        Topology, typer.Option(help="large: two of each service, four workers, NATS on three servers; as on a cluster.")
+    ] = Topology.SMALL,
+    workers: Annotated[int | None, typer.Option(min=0, max=64, help="How many processes hold the WhatsApp sessions; 2, or 4.")] = None,
+    realtimes: Annotated[
+        int | None, typer.Option("--realtime", min=1, max=8, help="How many processes hold the browsers' sockets; 1, or 2.")
+    ] = None,
     sim: Annotated[bool, typer.Option(help="Run the WhatsApp network on loopback; without it, real numbers are linked.")] = True,
     ready_file: Annotated[Path | None, typer.Option(help="Written, as JSON, once all is ready.")] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once all is ready; `clarin down` ends it.")] = False,
@@ -51,8 +65,19 @@ def up(
     from clarin.up import Options
     from clarin.up import up as run
 
+    large = topology is Topology.LARGE
     options = Options(
-        data=data, port=port, host=host, workers=workers, realtimes=realtimes, sim=sim, ready_file=ready_file, demo=demo, pooler=pooler
+        data=data,
+        port=port,
+        host=host,
+        workers=workers if workers is not None else 4 if large else 2,
+        replicas=2 if large else 1,
+        realtimes=realtimes if realtimes is not None else 2 if large else 1,
+        nodes=3 if large else 1,
+        sim=sim,
+        ready_file=ready_file,
+        demo=demo,
+        pooler=pooler,
     )
     try:
         raise typer.Exit(_detached(data) if detach else run(options, console))
@@ -74,6 +99,22 @@ def down(data: Data = DEFAULT_DATA) -> None:
     while folder.is_locked() and time.monotonic() < end:
         time.sleep(0.1)
     raise typer.Exit(1 if folder.is_locked() else 0)
+
+
+@app.command()
+def restart(
+    names: Annotated[list[str] | None, typer.Argument(help="Which, as `clarin status` calls them; all when left out.")] = None,
+    data: Data = DEFAULT_DATA,
+    at_once: Annotated[int, typer.Option(min=1, max=16, help="How many services at a time; never two replicas of one.")] = 1,
+) -> None:
+    """Restart the processes one after the other, each once the one before is back; with `--topology large` nobody notices."""
+    from clarin import rolling
+
+    try:
+        asyncio.run(rolling.roll(Folder(data), names or (), at_once=at_once, say=lambda text: console.print(text, highlight=False)))
+    except rolling.NotBack as error:
+        console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -129,6 +170,39 @@ def migrate(data: Data = DEFAULT_DATA) -> None:
         with folder.lock(), servers.Servers(folder).postgres as postgres:
             asyncio.run(servers.migrate(folder, postgres.url))
     console.print("Every database is of this version.")
+
+
+@app.command()
+def seed(
+    data: Data = DEFAULT_DATA,
+    chats: Annotated[int, typer.Option(min=1, max=10_000_000)] = 1000,
+    messages: Annotated[int, typer.Option(min=1, max=100_000_000)] = 10_000,
+    tenants: Annotated[int, typer.Option(min=1, max=10_000, help="Accounts; all but the first are made up, with a hundredth each.")] = 1,
+    email: Annotated[str | None, typer.Option(help="Of somebody in the account; not needed where there is only one.")] = None,
+    number: Annotated[int, typer.Option("--seed", help="The same number tells the same story.")] = 1,
+    add: Annotated[bool, typer.Option("--add", help="Also into an account that has chats.")] = False,
+) -> None:
+    """Fill an account with believable contacts, chats and messages of the last months."""
+    from clarin import servers
+    from clarin.seed import command, filling
+
+    folder = Folder(data)
+    folder.make()
+    running = folder.running()
+
+    def run(url: str) -> None:
+        asyncio.run(command.run(url, console, chats=chats, messages=messages, tenants=tenants, email=email, seed=number, add=add))
+
+    try:
+        if running is not None:
+            run(running.postgres)
+        else:
+            with folder.lock(), servers.Servers(folder).postgres as postgres:
+                asyncio.run(servers.migrate(folder, postgres.url))
+                run(postgres.url)
+    except (command.NoAccount, filling.NotEmpty, ValueError) as error:
+        console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
 
 
 @dlq.command("list")

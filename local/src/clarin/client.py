@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -35,6 +36,8 @@ class Client:
         self.token = token
         self.refresh_token: str | None = None
         self.me: dict[str, Any] = {}
+        #: How many answers had which status; of "broken" ones there was none.
+        self.answers: Counter[str] = Counter()
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -52,8 +55,14 @@ class Client:
         if self._http is None:
             raise RuntimeError("Use the client inside its `async with`.")
         headers = {**({"authorization": f"Bearer {self.token}"} if self.token else {}), **options.pop("headers", {})}
-        async with self._http.request(method, self.url + path, headers=headers, **options) as response:
-            return response.status, response.headers, await response.read()
+        try:
+            async with self._http.request(method, self.url + path, headers=headers, **options) as response:
+                payload = await response.read()
+        except (aiohttp.ClientError, TimeoutError):
+            self.answers["broken"] += 1
+            raise
+        self.answers[str(response.status)] += 1
+        return response.status, response.headers, payload
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, params: Mapping[str, str] | None = None

@@ -37,6 +37,7 @@ class Running(msgspec.Struct, kw_only=True):
     redis: str
     pids: dict[str, int]
     urls: dict[str, str]
+    health: dict[str, str] = msgspec.field(default_factory=dict)
     data: str
     pid: int
 

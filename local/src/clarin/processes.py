@@ -126,6 +126,9 @@ UPSTREAMS = {
     "realtime": REALTIME,
 }
 
+#: Seconds in which a replica that ends tells so: the gateway asks each once a second whether it is ready.
+GOODBYE = 2.5
+
 DATABASE = "clarin"
 WHATSAPP = "whatsapp"
 
@@ -134,7 +137,12 @@ PANEL = Path(__file__).parents[3] / "web" / "dist"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """One process, ready to be started."""
+    """One process, ready to be started.
+
+    Attributes:
+        inside: The port where it tells of its health, if that is another one.
+        listener: The descriptor of a socket that it is given, and shares with others: what comes to it waits for any of them.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -142,31 +150,48 @@ class Process:
     port: int
     environment: Mapping[str, str] = field(repr=False)
     host: str = "127.0.0.1"
+    inside: int | None = None
+    listener: int | None = None
 
     @property
     def url(self) -> str:
         """Where it answers HTTP."""
         return f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.port}"
 
+    @property
+    def health(self) -> str:
+        """Where it, and no other one, answers how it is."""
+        return self.url if self.inside is None else f"http://127.0.0.1:{self.inside}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where the servers are, and the panel."""
+    """Where the servers are, and the panel, and how many there are of what."""
 
     postgres_port: int
-    nats_port: int
+    nats_ports: tuple[int, ...]
     redis_url: str = field(repr=False)
     sim_url: str | None = None
     pooler_port: int | None = None
+    replicas: int = 1
     realtimes: int = 1
     public_url: str | None = None
+
+    @property
+    def nats_port(self) -> int:
+        """The first server of the bus."""
+        return self.nats_ports[0]
+
+    def bus(self, user: str, password: str) -> str:
+        """Give the address of the bus for somebody."""
+        return ",".join(f"nats://{user}:{password}@127.0.0.1:{port}" for port in self.nats_ports)
 
     @classmethod
     def of(cls, running: Running) -> Self:
         """Read them from what runs."""
         return cls(
             postgres_port=urlsplit(running.postgres).port or 0,
-            nats_port=urlsplit(running.nats).port or 0,
+            nats_ports=tuple(urlsplit(url).port or 0 for url in running.nats.split(",")),
             redis_url=running.redis,
             sim_url=running.sim_url,
         )
@@ -181,12 +206,17 @@ def process(kind: Kind, folder: Folder, at: Addresses, *, name: str, port: int, 
         own["CLARIN_DATABASE_URL"] = dsn(folder, at, kind.database, DATABASE)
         own["CLARIN_SYSTEM_DATABASE_URL"] = dsn(folder, at, f"{kind.database}_system", DATABASE)
     if kind.bus:
-        own["CLARIN_NATS_URL"] = f"nats://{kind.bus}:{folder.password(f'nats.{kind.bus}')}@127.0.0.1:{at.nats_port}"
+        own["CLARIN_NATS_URL"] = at.bus(kind.bus, folder.password(f"nats.{kind.bus}"))
     if kind.redis:
         own["CLARIN_REDIS_URL"] = at.redis_url
     if kind is GATEWAY:
-        own |= {f"CLARIN_URL_{service.upper().replace('-', '_')}": _url(folder, upstream) for service, upstream in UPSTREAMS.items()}
-        own["CLARIN_URL_REALTIME"] = ",".join(f"http://127.0.0.1:{folder.port(replica)}" for replica in replicas(REALTIME, at.realtimes))
+        counts = {upstream.name: at.realtimes if upstream is REALTIME else at.replicas for upstream in UPSTREAMS.values()}
+        own |= {
+            f"CLARIN_URL_{service.upper().replace('-', '_')}": _urls(folder, upstream, counts[upstream.name])
+            for service, upstream in UPSTREAMS.items()
+        }
+    if at.replicas > 1 and kind not in (REALTIME, WORKER):  # which take leave of their sockets and sessions in a way of their own
+        own["CLARIN_HTTP_DRAIN"] = str(GOODBYE)
     shared = _shared(folder, at)
     own |= {variable: shared[variable] for variable in kind.given if variable in shared}
     return Process(
@@ -225,8 +255,8 @@ def inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in foreign} | {"PYTHONUNBUFFERED": "1", "TZ": "UTC"}
 
 
-def _url(folder: Folder, kind: Kind) -> str:
-    return f"http://127.0.0.1:{folder.port(kind.name)}"
+def _urls(folder: Folder, kind: Kind, count: int) -> str:
+    return ",".join(f"http://127.0.0.1:{folder.port(replica)}" for replica in replicas(kind, count))
 
 
 def _shared(folder: Folder, at: Addresses) -> dict[str, str]:

@@ -63,7 +63,9 @@ class Program:
 
     def start(self) -> None:
         """Start it; it is not ready yet."""
-        self._child = Child(self.process.command, log=self.log, environment=self.process.environment)
+        listener = self.process.listener
+        passed = () if listener is None else (listener,)
+        self._child = Child(self.process.command, log=self.log, environment=self.process.environment, passed=passed)
 
     def stop(self) -> None:
         """Ask it to end, and wait for that."""
@@ -185,7 +187,7 @@ class Supervisor:
                 if deaths == 3:
                     raise GaveUp(f"{program.name} ends again and again.\n{program.log_tail()}")
             try:
-                async with http.get(f"{program.process.url}/health/ready") as response:
+                async with http.get(f"{program.process.health}/health/ready") as response:
                     if response.status == 200:
                         return
                     last = (await response.text())[:500]

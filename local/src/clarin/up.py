@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from clarin import demo, doctor, processes
 from clarin.folder import Folder, Running
 from clarin.processes import DATABASE, GATEWAY, KINDS, REALTIME, WORKER, Addresses, Process, Stage, inherited
 from clarin.report import shown
-from clarin.servers import Servers, allow_many_files
+from clarin.servers import ADMIN, Servers, allow_many_files
 from clarin.supervisor import GaveUp, Program, Supervisor, rotate
 from sim import launcher
 
@@ -34,7 +35,9 @@ class Options:
     port: int = 8080
     host: str = "127.0.0.1"
     workers: int = 2
+    replicas: int = 1
     realtimes: int = 1
+    nodes: int = 1
     sim: bool = True
     ready_file: Path | None = None
     demo: bool = False
@@ -48,12 +51,13 @@ class Up:
         self.options = options
         self.console = console
         self.folder = Folder(options.data)
-        self.servers = Servers(self.folder, pooler=options.pooler)
+        self.servers = Servers(self.folder, pooler=options.pooler, nodes=options.nodes)
         self.supervisor = Supervisor(self._say, self._tell)
         self.programs: list[Program] = []
         self.sim: Program | None = None
         self._info = self.folder.root / "sim" / "info.json"
         self._sim_info: launcher.Info | None = None
+        self._listener: socket.socket | None = None
         self._ready = False
 
     async def run(self) -> int:
@@ -111,22 +115,28 @@ class Up:
     def _processes(self, at: Addresses) -> Iterable[Process]:
         port = self.options.port or self.folder.port(GATEWAY.name)
         host = "127.0.0.1" if self.options.host in ("0.0.0.0", "::") else self.options.host
-        at = replace(at, realtimes=self.options.realtimes, public_url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        replicas = self.options.replicas
+        public_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        at = replace(at, replicas=replicas, realtimes=self.options.realtimes, public_url=public_url)
         for kind in KINDS:
-            public = kind is GATEWAY
-            yield processes.process(
-                kind,
-                self.folder,
-                at,
-                name=kind.name,
-                port=port if public else self.folder.port(kind.name),
-                host=self.options.host if public else "127.0.0.1",
-            )
-        for name in processes.replicas(REALTIME, self.options.realtimes)[1:]:
-            yield processes.process(REALTIME, self.folder, at, name=name, port=self.folder.port(name))
+            for name in processes.replicas(kind, self.options.realtimes if kind is REALTIME else replicas):
+                if kind is not GATEWAY:
+                    yield processes.process(kind, self.folder, at, name=name, port=self.folder.port(name))
+                    continue
+                gateway = processes.process(kind, self.folder, at, name=name, port=port, host=self.options.host)
+                yield self._sharing(gateway) if replicas > 1 else gateway
         for number in range(1, self.options.workers + 1):
             name = f"{WORKER.name}-{number}"
             yield self._attached(processes.process(WORKER, self.folder, at, name=name, port=self.folder.port(name)))
+
+    def _sharing(self, gateway: Process) -> Process:
+        """Give a gateway the one public socket: it stays open while one of them ends, so that nobody finds it closed."""
+        if self._listener is None:
+            family = socket.AF_INET6 if ":" in gateway.host else socket.AF_INET
+            self._listener = socket.create_server((gateway.host, gateway.port), family=family, backlog=1024)
+        number, inside = self._listener.fileno(), self.folder.port(f"{gateway.name}.inside")
+        own = {"CLARIN_HTTP_FD": str(number), "CLARIN_INTERNAL_PORT": str(inside)}
+        return replace(gateway, listener=number, inside=inside, environment={**gateway.environment, **own})
 
     def _attached(self, process: Process) -> Process:
         if self._sim_info is None:
@@ -182,14 +192,16 @@ class Up:
 
     def _running(self) -> Running:
         urls = {program.name: program.process.url for program in self.programs}
+        health = {program.name: program.process.health for program in self.programs}
         return Running(
             url=urls[GATEWAY.name],
             sim_url=self._sim_info.control_url if self._sim_info else None,
             postgres=self.servers.postgres.url_of(DATABASE),
-            nats=self.servers.nats.url,
+            nats=self.servers.bus(ADMIN),
             redis=self.servers.valkey.url,
             pids=self.supervisor.pids,
             urls=urls,
+            health=health,
             data=str(self.folder.root),
             pid=os.getpid(),
         )

@@ -86,7 +86,7 @@ async def test_a_chunked_write_with_a_key_is_asked_once_more_as_a_whole(gateway,
 
 
 async def test_a_gateway_that_goes_says_so_before_it_ends_a_connection(start, wire):
-    gateway = start(serving={"goodbye_s": 20.0})
+    gateway = start(serving={"given": socket.create_server(("127.0.0.1", 0)), "goodbye_s": 20.0})
     token = gateway.sign_in().token
     client = await wire(gateway)
     client.send(request("GET", "/api/chats", token=token))
@@ -97,6 +97,13 @@ async def test_a_gateway_that_goes_says_so_before_it_ends_a_connection(start, wi
     reply = await client.reply()
     assert (reply.status, reply.headers["connection"]) == (200, "close")
     assert await client.reader.read() == b""
+
+
+async def test_a_gateway_on_a_port_of_its_own_takes_clients_until_it_has_said_goodbye(start, wire):
+    gateway = start(serving={"goodbye_s": 2.0})
+    gateway.tell()
+    await eventually(lambda: gateway.edge.draining)
+    assert await ask(await wire(gateway), gateway) == [200]
 
 
 async def test_who_comes_while_one_gateway_makes_way_for_the_next_waits_in_line(start, wire):

@@ -79,11 +79,14 @@ class Edge:
         try:
             await stopping.wait()
         finally:
-            server.close()
             self.draining = True
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(goodbye_s):
-                    await self._empty()
+            if given is None:  # whoever sends clients here may not have heard yet that it should not
+                await asyncio.sleep(goodbye_s)
+            server.close()
+            if given is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(goodbye_s):
+                        await self._empty()
             self.retiring = True
             for client in list(self.clients):
                 client.retire()

@@ -5,10 +5,10 @@ when that is killed with -9.
 """
 
 from servicekit.embedded.child import Child, free_port, is_free
-from servicekit.embedded.nats import Nats, User
+from servicekit.embedded.nats import Member, Nats, User
 from servicekit.embedded.pgbouncer import PgBouncer
 from servicekit.embedded.postgres import Postgres
 from servicekit.embedded.server import Server, StartFailed
 from servicekit.embedded.valkey import Valkey
 
-__all__ = ["Child", "Nats", "PgBouncer", "Postgres", "Server", "StartFailed", "User", "Valkey", "free_port", "is_free"]
+__all__ = ["Child", "Member", "Nats", "PgBouncer", "Postgres", "Server", "StartFailed", "User", "Valkey", "free_port", "is_free"]

@@ -21,6 +21,28 @@ class User:
     permissions: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One server of several that keep their streams together.
+
+    Attributes:
+        name: Its own, which it keeps as long as its folder.
+        port: Where the others reach it.
+        ports: Where each of them is reached, this one among them.
+    """
+
+    name: str
+    port: int
+    ports: tuple[int, ...]
+    password: str = field(repr=False)
+
+    def configuration(self) -> dict[str, object]:
+        """Write what the server must know of the others."""
+        routes = [f"nats://route:{quote(self.password)}@127.0.0.1:{port}" for port in self.ports if port != self.port]
+        known = {"user": "route", "password": self.password, "timeout": 2}
+        return {"name": "clarin", "listen": f"127.0.0.1:{self.port}", "authorization": known, "routes": routes, "no_advertise": True}
+
+
 class Nats(Server):
     """A NATS server with JetStream, its streams below ``folder``.
 
@@ -38,10 +60,20 @@ class Nats(Server):
         users: Mapping[str, User] | None = None,
         admin: str = "migrator",
         durable: bool = True,
+        member: Member | None = None,
         options: Mapping[str, object] | None = None,
     ) -> None:
-        """*durable*: an acknowledged message is on disk (``sync_interval: always``); *options* are further lines of the configuration."""
+        """Know how it is to run.
+
+        Args:
+            durable: An acknowledged message is on disk (``sync_interval: always``).
+            member: It is one of a cluster; its streams answer once most of the cluster is there.
+            options: Further lines of the configuration.
+        """
         super().__init__(folder, port=port, log=log)
+        self.member = member
+        if member is not None:
+            self.name = member.name
         self.users = dict(users or {})
         self.admin = admin
         self.durable = durable
@@ -59,7 +91,7 @@ class Nats(Server):
     def _launch(self) -> Child:
         configuration: dict[str, object] = {
             "listen": f"127.0.0.1:{self.port}",
-            "server_name": "clarin",
+            "server_name": self.member.name if self.member else "clarin",
             "max_payload": 1 << 20,
             "max_connections": 65536,
             # The streams' own limits count, and not how full the disk happens to be when they are declared.
@@ -71,6 +103,8 @@ class Nats(Server):
         }
         if self.users:
             configuration["authorization"] = {"users": [_entry(name, user) for name, user in self.users.items()]}
+        if self.member is not None:
+            configuration["cluster"] = self.member.configuration()
         configuration |= self.options
         path = self.folder / "nats.conf"
         path.touch(mode=0o600)

@@ -27,7 +27,7 @@ class Server(abc.ABC):
         log: The file that its output is appended to.
     """
 
-    name: ClassVar[str]
+    name: str
     patience: ClassVar[float] = 60.0
 
     def __init__(self, folder: Path, *, port: int = 0, log: Path | None = None) -> None:
