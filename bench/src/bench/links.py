@@ -53,7 +53,11 @@ class Link(asyncio.Protocol):
         )
         loop = asyncio.get_running_loop()
         _, link = await loop.create_connection(lambda: cls(request.encode(), on_text, *more), parts.hostname or "", parts.port or 80)
-        await link.opened
+        try:
+            await link.opened
+        except BaseException:  # nobody will hold it, and it would go on handing out what comes
+            link.cut()
+            raise
         if link.status != 101:
             raise ConnectionRefusedError(f"Answered with {link.status}.")
         return link
