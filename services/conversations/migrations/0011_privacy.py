@@ -105,7 +105,7 @@ def upgrade() -> None:
     op.execute("create index exports_contact on exports (tenant, contact)")
     tables.tenant_named(op, *TABLES)
     tables.system_access(op, "retention", "select")
-    tables.system_access(op, "released_objects", "select, delete")
+    tables.system_access(op, "released_objects", "select, insert, update, delete")
     tables.system_access(op, "erasures", "select")
     tables.system_access(op, "exports", "select")
     with op.get_context().autocommit_block():

@@ -1,6 +1,6 @@
 """A batch of mixed facts, sorted by kind and checked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -46,6 +46,23 @@ class Batch:
             batch._add(envelope)
         return batch
 
+    def addresses(self) -> set[Alias]:
+        """Give every person's address that a message or a tick is about."""
+        found = {one for group in (*self.people, *self.hints) for one in group}
+        for envelope in self.observed:
+            found |= set(_persons(envelope))
+        return found
+
+    def forget(self, erased: Mapping[Alias, datetime]) -> None:
+        """What was said by or to somebody before they were erased did not happen: it came late, again, or with another pairing."""
+        if not erased:
+            return
+        self.observed = [one for one in self.observed if not _is_erased(erased, one.data.at, _persons(one))]
+        self.receipts = [one for one in self.receipts if not _is_erased(erased, one.data.at, _persons(one))]
+        self.people = {
+            _group(one.tenant, one.data.chat, one.data.chat_alt): None for one in self.observed if one.data.chat.kind in PERSONAL
+        }
+
     def _add(self, envelope: Envelope[Any]) -> None:
         self.tenants.add(envelope.tenant)
         match envelope.data:
@@ -88,6 +105,16 @@ def _group(tenant: TenantId, address: Address, other: Address | None) -> tuple[A
     if other is None or other.kind not in PERSONAL or other == address:
         return (first,)
     return first, alias(tenant, other)
+
+
+def _persons(envelope: Envelope[Any]) -> list[Alias]:
+    fact = envelope.data
+    some = (fact.chat, fact.chat_alt, fact.sender, getattr(fact, "sender_alt", None))
+    return [alias(envelope.tenant, one) for one in some if one is not None and one.kind in PERSONAL]
+
+
+def _is_erased(erased: Mapping[Alias, datetime], at: datetime, persons: Sequence[Alias]) -> bool:
+    return any(one in erased and at <= erased[one] for one in persons)
 
 
 def _device(text: str) -> DeviceId:

@@ -32,9 +32,10 @@ def handler(db: Database) -> Callable[[Sequence[Envelope[Any]]], Awaitable[None]
                 c = await raw(tx)
                 await store.by_index(c)
                 held = await chats.lock(c, await media.chats_of(c, {(e.tenant, e.data.media) for e in envelopes}))
-                told = [
+                settled, told = await media.settle(c, envelopes)
+                told += [
                     wrap(row.tenant, MediaChanged(**fields(row)), audience=held[row.chat].audience)  # type: ignore[arg-type]
-                    for row in await media.settle(c, envelopes)
+                    for row in settled
                     if row.chat in held
                 ]
                 if told:

@@ -22,7 +22,7 @@ from conversations.consumers.acts import Acts
 from conversations.consumers.batch import Batch
 from conversations.consumers.inbound import Inbound
 from conversations.consumers.outbound import Outbound
-from conversations.store import chats, devices, identities, messages, moves
+from conversations.store import chats, devices, erasing, identities, messages, moves
 from conversations.store.chats import Thread
 
 DURABLE = "conversations-whatsapp"
@@ -57,6 +57,7 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
     await store.by_index(c)
     await devices.learn(c, [(e.tenant, e.data) for e in batch.changed])
     await devices.forget(c, batch.deleted)
+    batch.forget(await erasing.erased(c, batch.addresses()))
     people = await identities.resolve(c, batch.people, batch.hints)
 
     inbound, outbound, acts = Inbound(batch), Outbound(batch), Acts(batch)
@@ -69,7 +70,8 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
     touched |= await acts.read(c)
     held = await chats.lock(c, touched)
 
-    await inbound.store(c, threads)
+    blocked = await identities.blocked(c, sorted({(t.tenant, t.contact) for t in opened if t.contact is not None}))
+    await inbound.store(c, threads, blocked)
     await outbound.store(c, people.contacts, threads, inbound)
     acts.observed = inbound.acts
     await acts.store(c, [*inbound.new, *inbound.replaced, *outbound.named()])

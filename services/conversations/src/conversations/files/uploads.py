@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,9 +53,16 @@ class Upload:
 class Files:
     """The object store as this service uses it, and a folder for what is on its way."""
 
-    def __init__(self, objects: Objects, scratch: Path | None = None) -> None:
-        """Use *objects*, and *scratch* (the machine's own by default) for what is on its way."""
+    def __init__(
+        self, objects: Objects, scratch: Path | None = None, *, hold: Callable[[TenantId, str], Awaitable[None]] | None = None
+    ) -> None:
+        """Use *objects*, and *scratch* (the machine's own by default) for what is on its way.
+
+        Args:
+            hold: Returns when nobody deletes an object until a row can name it.
+        """
         self.objects = objects
+        self._hold = hold
         self._scratch = scratch
         self._places = asyncio.Semaphore(4)
 
@@ -91,6 +98,8 @@ class Files:
         """The file is an object; returns its key, hash and size."""
         sha256, size = await asyncio.to_thread(_hashed, file)
         key = object_key(tenant, sha256)
+        if self._hold is not None:
+            await self._hold(tenant, key)
         if await self.objects.size(key) != size:
             await self.objects.put(key, file)
         return key, sha256, size

@@ -11,6 +11,7 @@ from contracts.ids import ChatId, TenantId
 from servicekit.db import Tx, raw
 
 from conversations.domain.acts import Act, Mark, Stands
+from conversations.store import released
 from conversations.store.messages import COLUMNS, Row, WaName, row_of
 
 _COLUMNS = "a.tenant, a.id, a.device, a.chat, a.wa_id, a.kind, a.from_me, a.at, a.participant, a.sender_name, a.text"
@@ -132,14 +133,26 @@ async def save(c: asyncpg.Connection, rows: Sequence[Row]) -> None:
     )
     gone = [row for row in rows if row.deleted_at is not None]
     if gone:
+        named = await c.fetch(
+            """
+            select f.tenant, f.object from media f join unnest($1::uuid[], $2::uuid[]) as u (tenant, id)
+                on f.tenant = u.tenant and f.message = u.id
+             where f.object is not null order by f.tenant, f.id for update of f
+            """,
+            [r.tenant for r in gone],
+            [r.id for r in gone],
+        )
         await c.execute(
             """
-            update media f set state = 'gone', source = null from unnest($1::uuid[], $2::uuid[]) as u (tenant, id)
+            update media f set state = 'gone', source = null, object = null, facts = null
+              from unnest($1::uuid[], $2::uuid[]) as u (tenant, id)
              where f.tenant = u.tenant and f.message = u.id
             """,
             [r.tenant for r in gone],
             [r.id for r in gone],
         )
+        for tenant in {row[0] for row in named}:
+            await released.release(c, tenant, [row[1] for row in named if row[0] == tenant])
 
 
 def changed(row: Row, after: Stands) -> bool:

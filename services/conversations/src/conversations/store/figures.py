@@ -69,7 +69,12 @@ async def lock(c: asyncpg.Connection, tenants: Collection[TenantId]) -> None:
 
 
 async def recount(c: asyncpg.Connection, touched: Sequence[tuple[TenantId, ChatId, datetime]]) -> None:
-    """The figures of every hour, day and wait that the messages of these chats at these times are part of are as the messages say."""
+    """The figures of every hour, day and wait that the messages of these chats at these times are part of are as the messages say.
+
+    Of days whose messages are not kept any more (`store.retention`) they stay as they were counted.
+    """
+    kept = {row[0]: row[1] for row in await c.fetch(_KEPT, sorted({tenant for tenant, _, _ in touched}))}
+    touched = [one for one in touched if one[0] not in kept or one[2] >= kept[one[0]]]
     tenants = [tenant for tenant, _, _ in touched]
     chats = [chat for _, chat, _ in touched]
     times = [at for _, _, at in touched]
@@ -77,6 +82,8 @@ async def recount(c: asyncpg.Connection, touched: Sequence[tuple[TenantId, ChatI
     await c.execute(_CHATS, tenants, chats, times, [*NOTES], [*SENT])
     await c.execute(_RESPONSES, tenants, chats, [*NOTES], PATIENCE_DAYS, [*AUTOMATIC])
 
+
+_KEPT = "select tenant, kept_from from retention where tenant = any($1::uuid[]) and kept_from is not null"
 
 _ZONE = "coalesce((select time_zone from accounts where accounts.tenant = {}.tenant), 'UTC')"
 
@@ -141,6 +148,7 @@ with dirty as (
         lag(m.from_me) over (partition by m.tenant, m.chat order by m.at, m.id) as before
     from dirty d
     join messages m on m.tenant = d.tenant and m.chat = d.chat and m.at >= now() - make_interval(days => $4)
+        and m.at >= coalesce((select kept_from from retention r where r.tenant = d.tenant), '-infinity')
         and not m.history and m.kind <> all($3::text[]) and not (m.from_me and coalesce(m.origin, '') = any($5::text[]))
         and m.status <> 'failed'
 ), waits as (
@@ -156,6 +164,7 @@ with dirty as (
 ), gone as (
     delete from figure_responses f using dirty d
     where f.tenant = d.tenant and f.chat = d.chat and f.asked_at >= now() - make_interval(days => $4)
+        and f.asked_at >= coalesce((select kept_from from retention r where r.tenant = f.tenant), '-infinity')
         and not exists (select from waits n where n.tenant = f.tenant and n.chat = f.chat and n.asked_at = f.asked_at)
 )
 insert into figure_responses as f (tenant, chat, asked_at, answered_at, device, author, day)

@@ -30,7 +30,7 @@ async def resolve(c: asyncpg.Connection, groups: Collection[tuple[Alias, ...]], 
     if not unsettled:
         return Plan(contacts=present)
     # What is settled stays so: addresses are never taken from a person, and merges keep them together.
-    await _hold(c, {one for group in unsettled for one in group})
+    await hold(c, {one for group in unsettled for one in group})
     present = await known(c, aliases)
     made = plan([*groups, *_of_somebody(hints, groups, present)], present, fresh=_fresh())
     await _carry_out(c, made)
@@ -69,7 +69,7 @@ def _fresh() -> Iterator[UUID]:
         yield ids.new()
 
 
-async def _hold(c: asyncpg.Connection, aliases: Iterable[Alias]) -> None:
+async def hold(c: asyncpg.Connection, aliases: Iterable[Alias]) -> None:
     """Nobody else makes or moves these addresses until the transaction ends."""
     keys = sorted(
         int.from_bytes(blake2b(f"{tenant}:{kind}:{value}".encode(), digest_size=8).digest(), signed=True) for tenant, kind, value in aliases
@@ -115,17 +115,19 @@ async def _carry_out(c: asyncpg.Connection, made: Plan) -> None:
             *zip(*learned, strict=True),
         )
     for merge in made.merges:
-        await _merge(c, merge)
+        await join(c, merge)
 
 
-async def _merge(c: asyncpg.Connection, merge: Merge) -> None:
+async def join(c: asyncpg.Connection, merge: Merge) -> None:
+    """The survivor (both are held by the caller) is the loser as well: its chats, addresses, and what is known of it."""
     key = merge.tenant, merge.survivor, merge.loser
     await chats.merge_contact(c, merge.tenant, merge.survivor, merge.loser)
     await c.execute("update contact_aliases set contact = $2 where tenant = $1 and contact = $3", *key)
     await c.execute(
         """
         update contacts s
-           set phone = coalesce(s.phone, l.phone), given_name = coalesce(s.given_name, l.given_name),
+           set phone = coalesce(s.phone, l.phone), given_name = coalesce(s.given_name, l.given_name), email = coalesce(s.email, l.email),
+               blocked_at = coalesce(s.blocked_at, l.blocked_at),
                push_name = case when l.push_name_at > s.push_name_at or s.push_name_at is null then coalesce(l.push_name, s.push_name)
                                 else s.push_name end,
                push_name_at = greatest(s.push_name_at, l.push_name_at)
@@ -180,6 +182,11 @@ async def name(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, name
     return bool(found)
 
 
+async def mail(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, address: str | None) -> None:
+    """The contact (held by the caller) has this address of mail."""
+    await c.execute("update contacts set email = $3 where tenant = $1 and id = $2", tenant, contact, address)
+
+
 async def contacts(
     c: asyncpg.Connection, keys: Collection[tuple[TenantId, ContactId]]
 ) -> dict[tuple[TenantId, ContactId], tuple[str | None, str | None]]:
@@ -194,3 +201,17 @@ async def contacts(
         *zip(*keys, strict=True),
     )
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+
+async def blocked(c: asyncpg.Connection, keys: Collection[tuple[TenantId, ContactId]]) -> set[tuple[TenantId, ContactId]]:
+    """Give those of the contacts whom somebody has blocked."""
+    if not keys:
+        return set()
+    rows = await c.fetch(
+        """
+        select k.tenant, k.id from unnest($1::uuid[], $2::uuid[]) as u (tenant, id)
+          join contacts k on (k.tenant, k.id) = (u.tenant, u.id) and k.blocked_at is not null
+        """,
+        *zip(*keys, strict=True),
+    )
+    return {(row[0], row[1]) for row in rows}

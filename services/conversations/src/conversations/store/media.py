@@ -18,6 +18,7 @@ from contracts.views import MediaState
 from contracts.whatsapp import MediaSource, MessageKind
 from servicekit.db import Tx, raw
 
+from conversations.store import released
 from conversations.store.messages import COLUMNS, File, Row, row_of
 
 _source = msgspec.json.Decoder(MediaSource)
@@ -163,12 +164,20 @@ async def chats_of(c: asyncpg.Connection, keys: Collection[tuple[TenantId, UUID]
     return {(row[0], row[1]) for row in rows}
 
 
-async def settle(c: asyncpg.Connection, facts: Sequence[Envelope[MediaStored] | Envelope[MediaFailed]]) -> list[Row]:
-    """The files stand as the worker says, those that are news; returns the messages that they belong to, as they are now."""
+async def settle(
+    c: asyncpg.Connection, facts: Sequence[Envelope[MediaStored] | Envelope[MediaFailed]]
+) -> tuple[list[Row], list[Envelope[Any]]]:
+    """The files stand as the worker says, those that are news; returns the messages that they belong to, as they are now.
+
+    Beside them the orders to fetch those once more whose object may have been deleted since, with another message's.
+    """
     changed: list[Row] = []
+    refetched: list[Envelope[Any]] = []
     for e in facts:
         fact = e.data
         medium = await find(c, e.tenant, fact.media, lock=True)
+        if isinstance(fact, MediaStored) and (medium is None or medium.state == "gone"):
+            await released.release(c, e.tenant, [fact.object])  # what it belongs to went while it was on its way
         if medium is None or medium.message is None or medium.state in ("ready", "gone") or fact.attempt < medium.attempt:
             continue
         record = await c.fetchrow(
@@ -181,6 +190,9 @@ async def settle(c: asyncpg.Connection, facts: Sequence[Envelope[MediaStored] | 
             continue
         file = _file.decode(row.media)
         if isinstance(fact, MediaStored):
+            if await released.doubtful(c, e.tenant, fact.object, e.occurred_at):
+                refetched += await again(c, medium)
+                continue
             state: MediaState = "ready"
             picture = medium.kind in PICTURED and fact.mime.startswith(("image/", "video/"))
             file = msgspec.structs.replace(
@@ -196,7 +208,7 @@ async def settle(c: asyncpg.Connection, facts: Sequence[Envelope[MediaStored] | 
         )
         await c.execute("update messages set media = $3::jsonb where tenant = $1 and id = $2", e.tenant, row.id, row.media)
         changed.append(row)
-    return changed
+    return changed, refetched
 
 
 async def current(c: asyncpg.Connection, tenant: TenantId, message: MessageId) -> MessageId:
@@ -211,13 +223,16 @@ def fits(kind: MessageKind, size: int) -> bool:
 
 
 async def abandoned(tx: Tx, older_than: timedelta, limit: int = 500) -> int:
-    """Forget uploads that nobody has sent in time; their objects stay where another file of the same content may be."""
-    rows = await (await raw(tx)).fetch(
+    """Forget uploads that nobody has sent in time; their objects go, unless another file has the same content. As the system role."""
+    c = await raw(tx)
+    rows = await c.fetch(
         "delete from media where (tenant, id) in (select tenant, id from media where message is null and created_at < now() - $1::interval "
-        "limit $2) returning 1",
+        "limit $2) returning tenant, object",
         older_than,
         limit,
     )
+    for tenant in sorted({row[0] for row in rows}):
+        await released.release(c, tenant, [row[1] for row in rows if row[0] == tenant and row[1] is not None])
     return len(rows)
 
 
