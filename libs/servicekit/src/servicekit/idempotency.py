@@ -10,12 +10,14 @@ The answer is stored in the transaction of the effect, so there is no moment in 
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 from contracts.errors import Conflict
+from contracts.ids import TenantId
 from contracts.principal import Principal
 from fastapi import Depends, Header, Request
 from starlette.responses import Response
@@ -91,6 +93,17 @@ async def finish(tx: Tx, caller: Principal, key: str, fingerprint: bytes, status
         status,
         body,
     )
+
+
+async def forget(tx: Tx, tenant: TenantId, texts: Iterable[str]) -> int:
+    """No kept answer of *tenant* has one of *texts* as a whole JSON text; a repeat of such a request is a new one."""
+    result = await (await raw(tx)).execute(
+        "delete from idempotency i where tenant = $1 "
+        "and exists (select from unnest($2::bytea[]) as n (needle) where position(needle in i.body) > 0)",
+        UUID(int=tenant.int),
+        [msgspec.json.encode(text) for text in texts],
+    )
+    return int(result.rpartition(" ")[2])
 
 
 async def sweep(db: Database) -> int:

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts import ids, subjects
-from contracts.envelope import Envelope
+from contracts.envelope import Envelope, wrap
+from contracts.events.conversations import ContactErased
 from contracts.events.devices import DeviceDeleted, DeviceOrdered
+from contracts.events.privacy import AuthErased
 from contracts.ids import DeviceId
+from servicekit import outbox
 from servicekit.bus import Consumer
 from servicekit.db import Database
 
@@ -26,8 +29,15 @@ def activity(db: Database) -> Consumer:
         if deeds:
             async with db.transaction({done.tenant for done in deeds}) as tx:
                 await store.activity.add(tx, deeds)
+                # A line names ids and nobody: of who was erased, nothing here has to go.
+                await outbox.add(tx, *(_erased(one) for one in envelopes if isinstance(one.data, ContactErased)))
 
     return Consumer(durable=ACTIVITY, stream=subjects.EVENTS, bodies=BODIES, handle=handle)
+
+
+def _erased(one: Envelope[ContactErased]) -> Envelope[AuthErased]:
+    erasure = ids.parse(ids.ERASURE, one.data.erasure_id)
+    return wrap(one.tenant, AuthErased(erasure=erasure), id=ids.derived("erased", "auth", erasure))
 
 
 def numbers(db: Database, limited: asyncio.Event) -> Consumer:

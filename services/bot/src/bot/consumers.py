@@ -17,8 +17,17 @@ from contracts.commands import ChangeChat, WriteMessage
 from contracts.envelope import Audience, Envelope, wrap
 from contracts.events.auth import AccountChanged, AccountRegistered
 from contracts.events.bot import ChatSwitched
-from contracts.events.conversations import ChatChanged, ChatCreated, HoursChanged, MessageConfirmed, MessageQueued, MessageReceived
+from contracts.events.conversations import (
+    ChatChanged,
+    ChatCreated,
+    ContactErased,
+    HoursChanged,
+    MessageConfirmed,
+    MessageQueued,
+    MessageReceived,
+)
 from contracts.events.devices import DeviceChanged, DeviceDeleted
+from contracts.events.privacy import BotErased
 from contracts.hours import zone
 from contracts.ids import ChatId, DeviceId, TenantId, UserId
 from prometheus_client import Counter as Metric
@@ -48,7 +57,9 @@ DECIDED = Metric("clarin_bot_decisions_total", "Messages of customers, by why th
 
 def consumer(db: Database, *, batch: int, wake: Callable[[], None] = lambda: None) -> Consumer:
     """Describe the durable; *wake* is called when answers wait for their moment."""
-    return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=(*FACTS, *CHATS), handle=handler(db, wake=wake), batch=batch)
+    return Consumer(
+        durable=DURABLE, stream=subjects.EVENTS, bodies=(*FACTS, *CHATS, ContactErased), handle=handler(db, wake=wake), batch=batch
+    )
 
 
 def handler(
@@ -62,7 +73,10 @@ def handler(
             c = await raw(tx)
             new = await inbox.fresh(tx, DURABLE, envelopes)
             await _learn(c, new)
+            erased = {(one.tenant, id) for one in new if isinstance(one.data, ContactErased) for id in _chats(one.data)}
+            await outbox.add(tx, *[await _erase(c, one) for one in new if isinstance(one.data, ContactErased)])
             concerned = [(_key(one), one) for one in new if isinstance(one.data, CHATS)]
+            concerned = [(key, one) for key, one in concerned if key not in erased]
             if not concerned:
                 return
             tenants = {one.tenant for _, one in concerned}
@@ -95,6 +109,16 @@ async def _learn(c: Any, new: Sequence[Envelope[Any]]) -> None:
                 await facts.forget_device(c, one.tenant, DeviceId(ids.parse(ids.DEVICE, one.data.id)))
             case HoursChanged():
                 await facts.learn_hours(c, one.tenant, one.data)
+
+
+def _chats(fact: ContactErased) -> list[ChatId]:
+    return [ChatId(ids.parse(ids.CHAT, id)) for id in fact.chat_ids]
+
+
+async def _erase(c: Any, one: Envelope[Any]) -> Envelope[BotErased]:
+    erasure = ids.parse(ids.ERASURE, one.data.erasure_id)
+    removed = await chats.forget(c, one.tenant, _chats(one.data)) + await figures.forget_rare(c, one.tenant)
+    return wrap(one.tenant, BotErased(erasure=erasure, removed=removed), id=ids.derived("erased", "bot", erasure))
 
 
 def _key(one: Envelope[Any]) -> Key:

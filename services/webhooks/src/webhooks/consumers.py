@@ -8,14 +8,17 @@ from typing import Any
 import asyncpg
 import structlog
 from contracts import ids, subjects
-from contracts.envelope import Envelope
+from contracts.envelope import Envelope, wrap
+from contracts.events.conversations import ContactErased
+from contracts.events.privacy import WebhooksErased
+from servicekit import outbox
 from servicekit.bus import Bus, Consumer
 from servicekit.db import Database, raw
 from servicekit.timers import first
 
 from webhooks import stream
 from webhooks.domain.endpoints import Endpoint
-from webhooks.store import deliveries, endpoints, lanes, names
+from webhooks.store import deliveries, endpoints, erasing, lanes, names
 from webhooks.store.deliveries import New
 
 DURABLE = "webhooks-events"
@@ -50,8 +53,17 @@ def consumer(db: Database) -> Consumer:
                 if endpoint.wants(happened.type, happened.device) and happened.at > endpoint.created_at - SKEW
             ]
             await lanes.wake(c, await deliveries.enqueue(c, new))
+            await outbox.add(tx, *[await _erase(c, one) for one in envelopes if isinstance(one.data, ContactErased)])
 
     return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=stream.BODIES, handle=handle)
+
+
+async def _erase(c: asyncpg.Connection, one: Envelope[Any]) -> Envelope[WebhooksErased]:
+    fact = one.data
+    contacts = [ids.parse(ids.CONTACT, id) for id in (fact.id, *fact.merged)]
+    removed = await erasing.forget(c, one.tenant, contacts, fact.chat_ids, fact.message_ids)
+    erasure = ids.parse(ids.ERASURE, fact.erasure_id)
+    return wrap(one.tenant, WebhooksErased(erasure=erasure, removed=removed), id=ids.derived("erased", "webhooks", erasure))
 
 
 def delivery(endpoint: Endpoint, happened: stream.Happened, **changes: Any) -> New:

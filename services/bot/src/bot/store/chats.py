@@ -110,6 +110,14 @@ async def hush(c: asyncpg.Connection, keys: Collection[Key]) -> None:
         )
 
 
+async def forget(c: asyncpg.Connection, tenant: TenantId, chats: Collection[UUID]) -> int:
+    """Nothing is remembered of these chats, and nothing waits to be said in them; tells how much that was."""
+    some = list(chats)
+    waiting = await c.execute("delete from pending where tenant = $1 and chat = any($2::uuid[])", tenant, some)
+    known = await c.execute("delete from chats where tenant = $1 and id = any($2::uuid[])", tenant, some)
+    return sum(int(tag.rpartition(" ")[2]) for tag in (waiting, known))
+
+
 async def due(c: asyncpg.Connection, limit: int) -> set[TenantId]:
     """Name the accounts whose orders are due; asked by the system's role."""
     rows = await c.fetch(

@@ -14,6 +14,9 @@ PHRASES_KEPT = timedelta(days=90)
 
 Line = tuple[TenantId, date, DeviceId, str, str]
 
+#: A phrase that was said so often is nobody's own.
+COMMON = 5
+
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """How often one thing happened."""
@@ -94,6 +97,12 @@ async def page(c: asyncpg.Connection, tenant: TenantId, *, after: tuple[int, str
 async def forget(c: asyncpg.Connection, tenant: TenantId, phrase: str) -> None:
     """The phrase needs no rule."""
     await c.execute("delete from phrases where tenant = $1 and phrase = $2", tenant, phrase)
+
+
+async def forget_rare(c: asyncpg.Connection, tenant: TenantId) -> int:
+    """Forget the phrases that were not said by many: nobody knows any more who said them, and one of them may name its author."""
+    tag: str = await c.execute("delete from phrases where tenant = $1 and count < $2", tenant, COMMON)
+    return int(tag.rpartition(" ")[2])
 
 
 async def sweep(c: asyncpg.Connection) -> int:

@@ -9,12 +9,13 @@ from typing import Any
 
 import asyncpg
 from contracts import ids, subjects
-from contracts.envelope import Envelope
+from contracts.envelope import Envelope, wrap
 from contracts.events import auth
 from contracts.events import conversations as chats
+from contracts.events.privacy import PipelineErased
 from contracts.ids import ChatId, ContactId, TenantId, UserId
 from contracts.views import ChatState, Message
-from servicekit import inbox, outbox
+from servicekit import idempotency, inbox, outbox
 from servicekit.bus import Consumer
 from servicekit.db import Database, Tx, raw
 
@@ -23,11 +24,13 @@ from pipeline.consumers import runs
 from pipeline.domain import rules
 from pipeline.domain.errors import FactUnusable
 from pipeline.domain.rules import Rule, Tagged
-from pipeline.store import deeds, known, pipelines
+from pipeline.store import deeds, erasing, known, pipelines
 from pipeline.store import rules as stored
 from pipeline.store.known import Growth
 
 DURABLE = "pipeline-facts"
+#: Of one person; by them conversations finds the events that still speak of it.
+_MOST_NAMED = 10_000
 BODIES = (
     auth.AccountRegistered,
     auth.AccountChanged,
@@ -38,6 +41,7 @@ BODIES = (
     auth.TeamDeleted,
     chats.ContactCreated,
     chats.ContactChanged,
+    chats.ContactErased,
     chats.ChatCreated,
     chats.ChatChanged,
     chats.ChatAssigned,
@@ -78,6 +82,10 @@ async def _learn(tx: Tx, envelopes: Sequence[Envelope[Any]]) -> None:
         if isinstance(envelope.data, Message):
             one = growth.setdefault((envelope.tenant, envelope.data.chat_id), Growth(envelope.data))
             one.add(envelope.data, inbound=_inbound(envelope))
+        elif isinstance(envelope.data, chats.ContactErased):
+            for chat in envelope.data.chat_ids:
+                growth.pop((envelope.tenant, chat), None)
+            told += await _erase(tx, envelope)
         else:
             told += await _apply(c, envelope)
     await known.grow(c, growth)
@@ -120,6 +128,17 @@ async def _apply(c: asyncpg.Connection, envelope: Envelope[Any]) -> list[Envelop
                 chat = await known.chat(c, tenant, ChatId(ids.parse(ids.CHAT, fact.id)))
                 return await deeds.follow_chat(c, tenant, chat, at=None) if chat else []
     return []
+
+
+async def _erase(tx: Tx, envelope: Envelope[Any]) -> list[Envelope[Any]]:
+    tenant, fact = envelope.tenant, envelope.data
+    contacts = [ids.parse(ids.CONTACT, id) for id in (fact.id, *fact.merged)]
+    threads = [ids.parse(ids.CHAT, id) for id in fact.chat_ids]
+    names, told = await erasing.forget(await raw(tx), tenant, contacts, threads, envelope.occurred_at)
+    await idempotency.forget(tx, tenant, (*names, fact.id, *fact.merged, *fact.chat_ids))
+    erasure = ids.parse(ids.ERASURE, fact.erasure_id)
+    done = PipelineErased(erasure=erasure, removed=len(names), names=tuple(names[:_MOST_NAMED]))
+    return [*told, wrap(tenant, done, id=ids.derived("erased", "pipeline", erasure))]
 
 
 async def _assigned(c: asyncpg.Connection, tenant: TenantId, fact: chats.ChatAssigned) -> list[Envelope[Any]]:

@@ -1,0 +1,65 @@
+"""Somebody is erased: what was or is to be delivered about them is not in the log any more, and is not delivered any more."""
+
+import re
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from contracts import ids
+from contracts.ids import TenantId
+
+_BATCH = 500
+#: Of another service's things that belong to a contact, by which its events go on to speak of it.
+_LEAD = re.compile(rb'"(led_[0-9A-Z]{26})"')
+#: It says that somebody is to be forgotten, and not who.
+_KEPT = "contact.erased"
+
+
+async def forget(
+    c: asyncpg.Connection, tenant: TenantId, contacts: Collection[UUID], chats: Collection[str], messages: Collection[str]
+) -> int:
+    """Nothing in the log is about these contacts, chats and messages; tells how many events that were."""
+    named = [*(ids.public(ids.CONTACT, one) for one in contacts), *chats, *messages]
+    removed, leads = await _forget(c, tenant, named)
+    if leads:
+        removed += (await _forget(c, tenant, leads))[0]
+    await c.execute("delete from people where tenant = $1 and id = any($2::uuid[])", tenant, list(contacts))
+    await c.execute(
+        "delete from threads where tenant = $1 and (chat = any($2::text[]) or contact = any($3::uuid[]))",
+        tenant,
+        list(chats),
+        list(contacts),
+    )
+    return removed
+
+
+async def _forget(c: asyncpg.Connection, tenant: TenantId, names: Collection[str]) -> tuple[int, set[str]]:
+    needles = [msgspec.json.encode(name) for name in names]
+    removed, leads = 0, set()
+    while True:
+        rows = await c.fetch(
+            """
+            select id, data from events e where tenant = $1 and type <> $2
+               and exists (select from unnest($3::bytea[]) as n (needle) where position(needle in e.data) > 0) limit $4
+            """,
+            tenant,
+            _KEPT,
+            needles,
+            _BATCH,
+        )
+        leads |= {one.decode() for row in rows if (row["data"] and _is_about_one(row["data"])) for one in _LEAD.findall(row["data"])}
+        await _delete(c, tenant, [row["id"] for row in rows])
+        removed += len(rows)
+        if len(rows) < _BATCH:
+            return removed, leads - set(names)
+
+
+def _is_about_one(data: bytes) -> bool:
+    return len(set(_LEAD.findall(data))) == 1
+
+
+async def _delete(c: asyncpg.Connection, tenant: TenantId, events: Iterable[UUID]) -> None:
+    some = list(events)
+    for table, column in (("attempts", "event"), ("deliveries", "event"), ("events", "id")):
+        await c.execute(f"delete from {table} where tenant = $1 and {column} = any($2::uuid[])", tenant, some)  # noqa: S608
