@@ -101,6 +101,49 @@ class ContactProfile(msgspec.Struct, frozen=True, kw_only=True):
     state_id: str | None = None
     tags: tuple[str, ...] = ()
     fields: dict[str, str | float | bool] = {}
+    email: str | None = None
+    blocked: bool = False
+
+
+class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became, or would become, of the rows of a list.
+
+    Attributes:
+        rows: That were looked at.
+        reasons: Of the refused ones, by a stable code.
+    """
+
+    rows: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    reasons: dict[str, int] = {}
+
+
+class ContactImport(msgspec.Struct, frozen=True, kw_only=True):
+    """A list of contacts on its way in.
+
+    Attributes:
+        id: ``imp_…``
+        state: ``ready``: nothing was done with it yet; ``checking`` and ``checked``: what would become of it; ``running``, and how
+            that ended.
+        rows: In the file.
+        counts: Of what is being done, or was done last; with ``checking`` and ``checked`` nothing has been written.
+        reason: With ``failed``: a stable code; `detail` says it in words.
+        author_id: ``usr_…`` or ``key_…``: who brought it.
+    """
+
+    id: str
+    state: Literal["ready", "checking", "checked", "running", "done", "cancelled", "failed"]
+    file_name: str | None
+    rows: int
+    counts: ImportCounts
+    author_id: str
+    created_at: datetime
+    finished_at: datetime | None = None
+    reason: str | None = None
+    detail: str | None = None
 
 
 class MediaView(msgspec.Struct, frozen=True, kw_only=True):

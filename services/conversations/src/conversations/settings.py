@@ -28,3 +28,9 @@ class ConversationsSettings(WithHttp, WithDatabase, WithBus, WithCursors, WithOb
         le=timedelta(days=90),
         description="the seconds (or ISO 8601 duration) that a tick waits for its message, from an hour to 90 days",
     )
+    import_rows: int = Field(
+        200_000, ge=1, le=1_000_000, description="the most rows of a list of contacts that is brought in, up to 1000000"
+    )
+    import_bytes: int = Field(
+        32 << 20, ge=1024, le=100 << 20, description="bytes that the file of a list of contacts may have, up to 104857600"
+    )

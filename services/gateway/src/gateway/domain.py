@@ -15,7 +15,7 @@ METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT", b"PATCH", b"D
 SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 #: Paths that take a large body, by prefix.
-LARGE = ("/api/messages/send/media", "/api/media")
+LARGE = ("/api/messages/send/media", "/api/media", "/api/contacts/imports")
 
 #: Anonymous paths that act by a cookie all the same: a forged request could sign a person out.
 COOKIE_GUARDED = frozenset({"/api/auth/refresh", "/api/auth/logout"})

@@ -6,7 +6,7 @@ from typing import Literal
 from contracts.envelope import Body, event
 from contracts.hours import Assigned
 from contracts.principal import Actor
-from contracts.views import ChatState, ContactProfile, Message, MessageStatus, Scheduled
+from contracts.views import ChatState, ContactImport, ContactProfile, Message, MessageStatus, Scheduled
 
 
 @event("conversations.message.received", 1, public=True, frame="new_message", webhook="message.received")
@@ -113,11 +113,16 @@ class ChatAssigned(Body, frozen=True, kw_only=True):
 
 @event("conversations.contact.created", 1, public=True, frame="contact_created", webhook="contact.created")
 class ContactCreated(Body, frozen=True, kw_only=True):
-    """Somebody is known now."""
+    """Somebody is known now.
+
+    Attributes:
+        profile: What is known of it from the start, where somebody brought it with a list.
+    """
 
     id: str
     name: str | None
     phone: str | None
+    profile: ContactProfile | None = None
 
 
 @event("conversations.contact.changed", 1, public=True, frame="contact_changed", webhook="contact.changed")
@@ -127,6 +132,7 @@ class ContactChanged(Body, frozen=True, kw_only=True):
     Attributes:
         merged: The contact that it now stands for as well.
         profile: What is known of it now; None where that did not change.
+        deed: What somebody did to it, who is then named as *actor*.
     """
 
     id: str
@@ -134,6 +140,19 @@ class ContactChanged(Body, frozen=True, kw_only=True):
     phone: str | None
     merged: str | None = None
     profile: ContactProfile | None = None
+    deed: Literal["merged", "blocked", "unblocked"] | None = None
+    actor: Actor | None = None
+
+
+@event("conversations.import.changed", 1, public=True, frame="import_changed", webhook="contact.import")
+class ImportChanged(ContactImport, Body, frozen=True, kw_only=True):
+    """A list of contacts was begun, has come this far, or is over.
+
+    Attributes:
+        actor: Who began or cancelled it; None where it went on by itself.
+    """
+
+    actor: Actor | None = None
 
 
 @event("conversations.contact.erased", 1, public=True, frame="contact_erased", webhook="contact.erased")

@@ -25,7 +25,7 @@ from contracts.examples.things import (
 )
 from contracts.hours import Assigned, Holiday, Hours, Weekly
 from contracts.ids import ChatId
-from contracts.views import MediaView, MessageStatus, Reaction
+from contracts.views import ImportCounts, MediaView, MessageStatus, Reaction
 
 BODIES: tuple[Body, ...] = (
     conversations.MessageReceived(
@@ -108,6 +108,16 @@ BODIES: tuple[Body, ...] = (
     ),
     conversations.ContactCreated(id=CONTACT_ID, name="Luis", phone="5215550001111"),
     conversations.ContactChanged(id=CONTACT_ID, name="Luis", phone="5215550001111", merged=CONTACT_ID),
+    conversations.ImportChanged(
+        id=ids.public(ids.IMPORT, CHAT),
+        state="done",
+        file_name="clientes.csv",
+        rows=1_204,
+        counts=ImportCounts(rows=1_204, new=1_100, changed=90, unchanged=10, refused=4, reasons={"phone-invalid": 4}),
+        author_id=USER_ID,
+        created_at=AT,
+        finished_at=AT,
+    ),
     conversations.NoteAdded(
         id=MESSAGE_ID,
         chat_id=CHAT_ID,

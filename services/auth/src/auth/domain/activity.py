@@ -106,6 +106,14 @@ def deed(envelope: Envelope[Any]) -> Deed | None:
             target, kind = body.id, f"device.{_ORDERS.get(body.order, body.order)}"
         case conversations.MessageQueued():
             target, actor, doer = body.id, _author(body.author_id), _origin(body.origin)
+        case conversations.ContactChanged():
+            if actor is None:
+                return None
+            target, kind = body.id, f"contact.{body.deed or 'changed'}"
+        case conversations.ImportChanged():
+            if actor is None:
+                return None
+            target, kind = body.id, f"import.{body.state}"
         case conversations.ChatAssigned():
             target, doer = body.id, "automation" if body.way != "manual" else None
         case _:

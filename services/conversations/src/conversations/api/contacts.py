@@ -10,7 +10,6 @@ from contracts.edge import PublicContactId, PublicContactStateId, PublicTagId
 from contracts.envelope import wrap
 from contracts.events.conversations import ContactChanged, ContactCreated
 from contracts.principal import Actor, Principal, Scope
-from contracts.views import ContactProfile
 from fastapi import APIRouter, Query
 from pydantic import Field
 from servicekit import cursors, outbox
@@ -23,8 +22,8 @@ from starlette.responses import Response
 from conversations import store
 from conversations.api import shapes
 from conversations.api.shapes import Contact, Db
-from conversations.domain import phones
-from conversations.domain.errors import ContactMissing, ContactUnseen, FieldInvalid, PhoneInvalid, StateMissing
+from conversations.domain import phones, rows
+from conversations.domain.errors import ContactMissing, ContactUnseen, EmailInvalid, FieldInvalid, PhoneInvalid, StateMissing
 from conversations.domain.profiles import checked
 from conversations.store import identities, moves, profiles, reading
 
@@ -45,11 +44,13 @@ class Change(Body):
         name: What it is called here; null: as he calls himself.
         state_id: Null: in none.
         fields: Values of the account's own fields by their keys; null takes one away.
+        email: An address of mail; null: none.
     """
 
     name: Name | None = None
     state_id: PublicContactStateId | None = None
     fields: dict[str, str | float | bool | None] = Field(default_factory=dict, max_length=100)
+    email: Annotated[str, Field(max_length=200)] | None = None
     add_tags: Annotated[tuple[PublicTagId, ...], Field(max_length=50)] = ()
     remove_tags: Annotated[tuple[PublicTagId, ...], Field(max_length=50)] = ()
 
@@ -63,18 +64,27 @@ async def list_contacts(
     q: Annotated[str | None, Query(max_length=100, description="How the name or phone begins.")] = None,
     state_id: PublicContactStateId | None = None,
     tag_id: PublicTagId | None = None,
+    blocked: Annotated[bool | None, Query(description="Only those whom somebody has blocked, or has not.")] = None,
 ) -> Json:
     """List the contacts, the newest first."""
     query = (q or "").replace("\0", "").strip()
-    name = f"contacts?q={query}&state={state_id}&tag={tag_id}"
+    name = f"contacts?q={query}&state={state_id}&tag={tag_id}&blocked={blocked}"
     after = cursors.decode(caller.tenant, name, cursor, tuple[UUID])[0] if cursor else None
     async with db.transaction(caller.tenant) as tx:
-        rows = await reading.list_contacts(
-            await raw(tx), caller.tenant, limit=limit + 1, after=after, query=query, seer=caller, state=state_id, tag=tag_id
+        some = await reading.list_contacts(
+            await raw(tx),
+            caller.tenant,
+            limit=limit + 1,
+            after=after,
+            query=query,
+            seer=caller,
+            state=state_id,
+            tag=tag_id,
+            blocked=blocked,
         )
-    more = len(rows) > limit
-    following = cursors.encode(caller.tenant, name, (UUID(int=rows[limit - 1].id.int),)) if more else None
-    return Json({"items": [shapes.contact(row) for row in rows[:limit]], "next_cursor": following})
+    more = len(some) > limit
+    following = cursors.encode(caller.tenant, name, (UUID(int=some[limit - 1].id.int),)) if more else None
+    return Json({"items": [shapes.contact(row) for row in some[:limit]], "next_cursor": following})
 
 
 @router.get("/{id}", responses=answer(Contact) | problems(ContactMissing))
@@ -127,7 +137,7 @@ async def enter(body: Entered, caller: Caller, doer: Doer, idem: Idempotent, db:
     return await store.persistently(once)
 
 
-@router.patch("/{id}", responses=answer(Contact) | problems(ContactMissing, FieldInvalid, StateMissing))
+@router.patch("/{id}", responses=answer(Contact) | problems(ContactMissing, EmailInvalid, FieldInvalid, StateMissing))
 @needs(Scope.SEND)
 async def change_contact(id: PublicContactId, body: Change, caller: Caller, doer: Doer, db: Db) -> Json:
     """Call a contact something else, put it into a state, tag it, or fill in fields."""
@@ -145,7 +155,9 @@ async def _change(db: Db, caller: Principal, doer: Actor, id: PublicContactId, b
             raise store.Moved
         if "name" in given:
             await identities.name(c, tenant, before.id, body.name)
-        if given - {"name"}:
+        if "email" in given:
+            await identities.mail(c, tenant, before.id, _address(body.email))
+        if given - {"name", "email"}:
             states, fields = await profiles.settings(c, tenant)
             if body.state_id is not None and body.state_id not in {state.id for state in states}:
                 raise StateMissing("It was taken away: fetch the states.")
@@ -163,8 +175,16 @@ async def _change(db: Db, caller: Principal, doer: Actor, id: PublicContactId, b
             raise store.Moved
         shown = shapes.contact(row)
         if row != before:
-            profile = ContactProfile(state_id=shown.state_id, tags=shown.tags, fields=dict(shown.fields))
+            profile = shapes.profile(row)
             await outbox.add(tx, wrap(tenant, ContactChanged(id=shown.id, name=row.name, phone=row.phone, profile=profile)))
         if row.name != before.name:
             await outbox.add(tx, *await moves.renamed(c, tenant, before.id, datetime.now(UTC), doer))
     return Json(shown)
+
+
+def _address(text: str | None) -> str | None:
+    if text is None or not text.strip():
+        return None
+    if (address := rows.email(text)) is None:
+        raise EmailInvalid("It looks like ana@example.com.")
+    return address

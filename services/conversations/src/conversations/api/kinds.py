@@ -34,6 +34,7 @@ from conversations.domain.acts import DELETES_WITHIN, EDITS_WITHIN, Act, ActKind
 from conversations.domain.allowance import AccountSuspended, MessageLimit
 from conversations.domain.errors import (
     ChatMissing,
+    ContactBlocked,
     ContactUnseen,
     DeviceMissing,
     DeviceOwnerAway,
@@ -110,7 +111,7 @@ def _form() -> dict[str, Any]:
     status_code=202,
     responses=answer(Message, status=202, description="It waits to be sent; events tell what becomes of it.")
     | problems(
-        *(ChatMissing, ContactUnseen, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit, QuoteInvalid),
+        *(ChatMissing, ContactBlocked, ContactUnseen, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit, QuoteInvalid),
         *(TooLarge, UploadBroken, MediaInvalid, MediaMissing, ObjectsAway, InFlight, Mismatch, DeviceOwnerAway),
     ),
     openapi_extra=_form(),
@@ -194,7 +195,7 @@ async def _send(
 
 
 _ACCEPTED = answer(Message, status=202, description="The message as it stands; an event tells when the change has reached WhatsApp.")
-_REFUSED = (MessageMissing, MessageNotSent, MessageUnchangeable, DeviceMissing, AccountSuspended, InFlight, Mismatch)
+_REFUSED = (MessageMissing, ContactBlocked, MessageNotSent, MessageUnchangeable, DeviceMissing, AccountSuspended, InFlight, Mismatch)
 
 
 @router.post("/{id}/react", status_code=202, responses=_ACCEPTED | problems(*_REFUSED))
@@ -244,6 +245,8 @@ async def _order(tx: Tx, id: PublicMessageId, kind: ActKind, text: str | None, c
     _check(row, kind, now)
     if await devices.standing(c, caller.tenant, held.device) is False:
         raise DeviceMissing("This number has been removed from the account.")
+    if kind != "delete":
+        await writing.refuse_blocked(c, held)
     assert row.wa_id is not None, "It was checked."  # noqa: S101
     order = ids.MessageId(ids.new())
     act = Act(tenant=row.tenant, id=order, device=row.device, chat=row.chat, wa_id=row.wa_id, kind=kind, from_me=True, at=now, text=text)

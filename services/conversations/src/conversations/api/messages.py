@@ -31,6 +31,7 @@ from conversations.domain import phones
 from conversations.domain.allowance import AccountSuspended, MessageLimit
 from conversations.domain.errors import (
     ChatMissing,
+    ContactBlocked,
     ContactUnseen,
     DeviceMissing,
     DeviceOwnerAway,
@@ -103,7 +104,7 @@ class Send(Body):
     responses=answer(Message, status=202, description="It waits to be sent; events tell what becomes of it.")
     | answer(Scheduled, status=201, description="It waits for its time.")
     | problems(
-        *(ChatMissing, ContactUnseen, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit, QuoteInvalid, ScheduleInvalid),
+        *(ChatMissing, ContactBlocked, ContactUnseen, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit, QuoteInvalid, ScheduleInvalid),
         *(InFlight, Mismatch, DeviceOwnerAway),
     ),
 )

@@ -21,7 +21,7 @@ from conversations import store
 from conversations.api.chats import hold
 from conversations.api.shapes import Db, Settings
 from conversations.domain.allowance import AccountSuspended, MessageLimit
-from conversations.domain.errors import ChatMissing, DeviceMissing, MessageMissing, NotFailed, NotUnknown
+from conversations.domain.errors import ChatMissing, ContactBlocked, DeviceMissing, MessageMissing, NotFailed, NotUnknown
 from conversations.store import devices, messages, reading, writing
 from conversations.store.chats import Held
 from conversations.store.messages import More, Row, view
@@ -39,7 +39,7 @@ class Settled(Body):
     "/{id}/resend",
     status_code=202,
     responses=answer(Message, status=202, description="A new message waits to be sent, in the place of the one that failed.")
-    | problems(MessageMissing, NotFailed, DeviceMissing, AccountSuspended, MessageLimit, InFlight, Mismatch),
+    | problems(MessageMissing, NotFailed, DeviceMissing, ContactBlocked, AccountSuspended, MessageLimit, InFlight, Mismatch),
 )
 @needs(Scope.SEND)
 async def resend(id: PublicMessageId, caller: Caller, idem: Idempotent, db: Db, settings: Settings) -> Response:

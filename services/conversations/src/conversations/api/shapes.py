@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from contracts import ids
 from contracts.principal import Actor, Principal
-from contracts.views import ChatStatus, Message
+from contracts.views import ChatStatus, ContactProfile, Message
 from servicekit.auth import Verifier
 from servicekit.bus import Bus
 from servicekit.db import Database
@@ -41,6 +41,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
         state_id: ``cst_…``: where the account sees it, such as *customer*.
         tags: ``tag_…`` each.
         fields: The account's own, by key.
+        blocked: Nothing is sent to it, and what it writes is kept without a word to anybody.
     """
 
     id: str
@@ -50,6 +51,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     state_id: str | None = None
     tags: tuple[str, ...] = ()
     fields: Mapping[str, str | float | bool] = {}
+    email: str | None = None
+    blocked: bool = False
 
 
 class Chat(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +132,19 @@ def contact(row: ContactRow) -> Contact:
         state_id=None if row.state is None else ids.public(ids.CONTACT_STATE, row.state),
         tags=tuple(ids.public(ids.TAG, tag) for tag in row.tags),
         fields=row.fields,
+        email=row.email,
+        blocked=row.blocked,
+    )
+
+
+def profile(row: ContactRow) -> ContactProfile:
+    """Show what is known of a contact, as events tell it."""
+    return ContactProfile(
+        state_id=None if row.state is None else ids.public(ids.CONTACT_STATE, row.state),
+        tags=tuple(ids.public(ids.TAG, tag) for tag in row.tags),
+        fields=dict(row.fields),
+        email=row.email,
+        blocked=row.blocked,
     )
 
 

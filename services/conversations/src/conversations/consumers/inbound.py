@@ -1,6 +1,6 @@
 """The part of a batch that WhatsApp brought: messages observed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -64,8 +64,14 @@ class Inbound:
             wanted.setdefault(thread, (fact.chat, fact.at))
         return wanted
 
-    async def store(self, c: asyncpg.Connection, threads: Mapping[Thread, ChatId]) -> None:
-        """The messages are stored, each once, and placeholders have their content."""
+    async def store(
+        self, c: asyncpg.Connection, threads: Mapping[Thread, ChatId], blocked: Collection[tuple[TenantId, ContactId]] = ()
+    ) -> None:
+        """The messages are stored, each once, and placeholders have their content.
+
+        Args:
+            blocked: Whose messages are kept as old ones are: nobody is told, nothing is unread, no chat opens.
+        """
         if not self.batch.observed:
             return
         rows: dict[object, Row] = {}
@@ -76,6 +82,8 @@ class Inbound:
                     self.acts.append(act)
                 continue
             row = _row(envelope, threads[thread], thread.contact)
+            if not row.from_me and thread.contact is not None and (thread.tenant, thread.contact) in blocked:
+                row.history, row.unseen = True, False
             present = rows.get(row.name)
             if present is None:
                 rows[row.name] = row

@@ -24,7 +24,7 @@ from servicekit.db import Database, raw
 from conversations import store
 from conversations.consumers import metrics
 from conversations.domain.allowance import AccountSuspended, MessageLimit
-from conversations.domain.errors import ChatMissing, FactUnusable
+from conversations.domain.errors import ChatMissing, ContactBlocked, FactUnusable
 from conversations.domain.messages import LONGEST_TEXT, clean
 from conversations.store import chats, devices, media, moves, people, reading, tags, writing
 from conversations.store.chats import Held
@@ -122,7 +122,7 @@ async def _write(
                 origin=order.origin,
                 id=MessageId(ids.derived("message", envelope.id)),
             )
-        except (AccountSuspended, MessageLimit) as problem:
+        except (AccountSuspended, MessageLimit, ContactBlocked) as problem:
             why = f"order-{problem.code}"
         else:
             if medium is not None:

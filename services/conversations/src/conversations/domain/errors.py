@@ -187,3 +187,45 @@ class HoursOverlap(Conflict):
     """Other service hours hold there already."""
 
     code = "hours-overlap"
+
+
+class ContactBlocked(Conflict):
+    """This contact is blocked: nothing is sent to it until somebody unblocks it."""
+
+    code = "contact-blocked"
+
+
+class EmailInvalid(Invalid):
+    """This is no address of mail."""
+
+    code = "email-invalid"
+
+
+class MergeInvalid(Invalid):
+    """A contact cannot be merged like this."""
+
+    code = "merge-invalid"
+
+
+class SheetInvalid(Invalid):
+    """This file cannot be read as a list of contacts."""
+
+    code = "import-unreadable"
+
+
+class ColumnsInvalid(Invalid):
+    """The list cannot be read with these columns."""
+
+    code = "import-columns-invalid"
+
+
+class ImportMissing(NotFound):
+    """No such import is here."""
+
+    code = "import-not-found"
+
+
+class ImportStands(Conflict):
+    """The import cannot do this where it stands."""
+
+    code = "import-state"

@@ -51,3 +51,9 @@ async def standing(c: asyncpg.Connection, tenant: TenantId, device: DeviceId) ->
     """Tell whether the device is here (True), has been deleted (False), or has never been heard of (None)."""
     deleted = await c.fetchval("select deleted from devices where tenant = $1 and id = $2", tenant, device)
     return None if deleted is None else not deleted
+
+
+async def phones(c: asyncpg.Connection, tenant: TenantId) -> list[str]:
+    """Read the phones of the account's own numbers."""
+    rows = await c.fetch("select phone from devices where tenant = $1 and phone is not null and not deleted limit 100", tenant)
+    return [row[0] for row in rows]

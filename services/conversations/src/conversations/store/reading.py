@@ -63,6 +63,8 @@ class ContactRow:
     state: UUID | None = None
     tags: tuple[UUID, ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
+    email: str | None = None
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +109,16 @@ _BESIDE = """
 _ORDER = "order by h.last_message_at desc, h.id desc"
 
 
-class _Values(list[object]):
+class Values(list[object]):
     """The arguments of a statement as it is written."""
 
     def place(self, value: object) -> str:
+        """Add *value*, and give the sign that stands for it."""
         self.append(value)
         return f"${len(self)}"
 
 
-def _reach(seer: Principal, values: _Values) -> list[str]:
+def reach(seer: Principal, values: Values) -> list[str]:
     """Give the conditions under which *seer* reads the chat `h`."""
     conditions = []
     if seer.access.devices is not None:
@@ -128,15 +131,15 @@ def _reach(seer: Principal, values: _Values) -> list[str]:
     return conditions
 
 
-def _met(seer: Principal, values: _Values) -> str:
+def _met(seer: Principal, values: Values) -> str:
     """Give the condition under which the contact `k` has a chat that *seer* reads; none where that is all of them."""
-    conditions = _reach(seer, values)
+    conditions = reach(seer, values)
     if not conditions:
         return "true"
     return f"exists (select from chats h where h.tenant = k.tenant and h.contact = k.id and {' and '.join(conditions)})"
 
 
-def _newest(values: _Values, wanted: Wanted, seer: Principal | None, limit: int, after: tuple[datetime, UUID] | None = None) -> str | None:
+def _newest(values: Values, wanted: Wanted, seer: Principal | None, limit: int, after: tuple[datetime, UUID] | None = None) -> str | None:
     """Write the query of the newest chats that are asked for and *seer* reads, the tenant being $1; None where there can be none.
 
     Where one of several values is asked for (numbers, teams, statuses) the newest of each are taken from the index that has them in
@@ -184,7 +187,7 @@ def _newest(values: _Values, wanted: Wanted, seer: Principal | None, limit: int,
     return parts[0] if len(parts) == 1 else f"(select h.* from ({' union '.join(parts)}) h {_ORDER} limit {int(limit)})"  # noqa: S608
 
 
-def _branches(values: _Values, wanted: Wanted, seer: Principal | None) -> list[tuple[list[str], dict[str, tuple[str, str]]]]:
+def _branches(values: Values, wanted: Wanted, seer: Principal | None) -> list[tuple[list[str], dict[str, tuple[str, str]]]]:
     """Give the ways in which *seer* comes to read chats, each as its conditions and the several values of a column."""
     if seer is None or seer.access.chats == "all" or wanted.assignee == seer.id:
         return [([], {})]
@@ -206,7 +209,7 @@ def _branch(conditions: list[str], several: Mapping[str, tuple[str, str]], limit
     return f"({inner} {_ORDER} limit {int(limit)})"
 
 
-def _called(query: str, values: _Values) -> str:
+def _called(query: str, values: Values) -> str:
     begin = query.lower()
     named = f"select id from contacts where tenant = $1 and sought >= {values.place(begin)} and sought < {values.place(begin + _END)}"  # noqa: S608
     digits = digits_of(query)
@@ -226,7 +229,7 @@ async def list_chats(
     seer: Principal | None = None,
 ) -> list[ChatRow]:
     """Read up to *limit* chats of *tenant* that *seer* reads (None: all), by their newest message, from behind *after*."""
-    values = _Values([tenant, seer and seer.id])
+    values = Values([tenant, seer and seer.id])
     newest = _newest(values, wanted or Wanted(), seer, limit, after)
     if newest is None:
         return []
@@ -240,7 +243,7 @@ COUNTED = 1000
 
 async def count_chats(c: asyncpg.Connection, tenant: TenantId, views: Mapping[str, Wanted], seer: Principal) -> dict[str, int]:
     """Count the chats of each of *views* that *seer* reads, up to `COUNTED`."""
-    values = _Values([tenant, seer.id])
+    values = Values([tenant, seer.id])
     counts: list[str] = []
     for wanted in views.values():
         newest = _newest(values, wanted, seer, COUNTED)
@@ -333,7 +336,8 @@ async def message(c: asyncpg.Connection, tenant: TenantId, id: MessageId, seer: 
 
 _CONTACT = """
     select k.id, k.name, k.phone, k.created_at, p.state, p.fields,
-        array(select t.tag from contact_tags t where t.tenant = k.tenant and t.contact = k.id order by t.tag)
+        array(select t.tag from contact_tags t where t.tenant = k.tenant and t.contact = k.id order by t.tag),
+        k.email, k.blocked_at is not null
     from contacts k left join profiles p on p.tenant = k.tenant and p.contact = k.id
 """
 
@@ -348,20 +352,24 @@ async def list_contacts(
     seer: Principal | None = None,
     state: UUID | None = None,
     tag: UUID | None = None,
+    blocked: bool | None = None,
 ) -> list[ContactRow]:
     """Read up to *limit* contacts, newest first, from behind *after*; *query* as in `Wanted`."""
-    values = _Values([tenant])
+    values = Values([tenant])
     matching = ""
     if state is not None:
         matching += f" and p.state = {values.place(state)}"
     if tag is not None:
         matching += f" and exists (select from contact_tags t where t.tenant = $1 and t.tag = {values.place(tag)} and t.contact = k.id)"
+    if blocked is not None:
+        matching += f" and k.blocked_at is {'not ' if blocked else ''}null"
     if query:
         begin = query.lower()
         digits = digits_of(query)
         sought = f"k.sought >= {values.place(begin)} and k.sought < {values.place(begin + _END)}"
         phoned = f" or k.phone >= {values.place(digits)} and k.phone < {values.place(digits + _END)}" if digits else ""
-        matching += f" and ({sought}{phoned})"
+        mailed = f" or k.email >= {values.place(begin)} and k.email < {values.place(begin + _END)}" if "@" in begin else ""
+        matching += f" and ({sought}{phoned}{mailed})"
     if after is not None:
         matching += f" and k.id < {values.place(after)}"
     if seer is not None:
@@ -381,7 +389,7 @@ async def contact(c: asyncpg.Connection, tenant: TenantId, id: ContactId, seer: 
         moved = await c.fetchval("select new from contact_redirects where tenant = $1 and old = $2", tenant, id)
         row = moved and await c.fetchrow(statement, tenant, moved)
     if row and seer is not None:
-        values = _Values([tenant, row["id"]])
+        values = Values([tenant, row["id"]])
         met = f"select {_met(seer, values)} from contacts k where k.tenant = $1 and k.id = $2"  # noqa: S608
         row = row if await c.fetchval(met, *values) else None
     return _contact(row) if row else None
@@ -409,4 +417,14 @@ def _chat(row: Sequence[Any]) -> ChatRow:
 
 
 def _contact(row: Sequence[Any]) -> ContactRow:
-    return ContactRow(id=row[0], name=row[1], phone=row[2], created_at=row[3], state=row[4], fields=row[5] or {}, tags=tuple(row[6]))
+    return ContactRow(
+        id=row[0],
+        name=row[1],
+        phone=row[2],
+        created_at=row[3],
+        state=row[4],
+        fields=row[5] or {},
+        tags=tuple(row[6]),
+        email=row[7],
+        blocked=row[8],
+    )

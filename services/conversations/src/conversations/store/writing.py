@@ -14,9 +14,9 @@ from contracts.ids import MessageId, UserId
 from contracts.views import MessageStatus, Origin
 from contracts.whatsapp import Media, MessageKind, Quoted
 
-from conversations.domain.errors import QuoteInvalid
+from conversations.domain.errors import ContactBlocked, QuoteInvalid
 from conversations.domain.identities import address_of
-from conversations.store import accounts, assignment, messages, moves
+from conversations.store import accounts, assignment, identities, messages, moves
 from conversations.store.chats import Held
 from conversations.store.messages import More, QuotedThen, Row, fields
 from conversations.store.moves import Move
@@ -84,8 +84,11 @@ async def queue(
         origin: What made it, where that is not the author.
         quoted: The message of the same chat that it answers.
 
-    Raises: QuoteInvalid: WhatsApp does not know that one.
+    Raises:
+        QuoteInvalid: WhatsApp does not know that one.
+        ContactBlocked: Somebody has blocked the other side.
     """
+    await refuse_blocked(c, chat)
     quote = None if quoted is None else _quote(chat, quoted)
     row = Row(
         tenant=chat.tenant,
@@ -127,6 +130,12 @@ async def queue(
         wrap(chat.tenant, order, id=ids.derived("send", row.id)),
         *await moves.make(c, [move], at),
     ]
+
+
+async def refuse_blocked(c: asyncpg.Connection, chat: Held) -> None:
+    """Something may be sent into the chat.  Raises: ContactBlocked."""
+    if chat.contact is not None and await identities.blocked(c, [(chat.tenant, chat.contact)]):
+        raise ContactBlocked
 
 
 def _more(more: More | None, quoted: Row | None) -> str | None:
