@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import indent
 
 import auth.api
 import bot.api
@@ -70,12 +71,26 @@ def decisions() -> str:
     return f"# Decisions\n\nWhat binds more than one place in the code, and why it was decided so. Listed by `make generate`.\n\n{lines}\n"
 
 
+def alerts() -> str:
+    """Give Prometheus' operator the rules that the containers' Prometheus reads."""
+    rules = (ROOT / "deploy/observability/alerts.yaml").read_text()
+    head = """# Written from deploy/observability/alerts.yaml by `make generate`; do not edit.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: clarin
+spec:
+"""
+    return head + indent(rules[rules.index("groups:") :], "  ")
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/events.md": reference.render,
     "docs/adr/index.md": decisions,
     "web/openapi.json": api,
     "docs/operate/metrics.md": metrics.reference,
     "deploy/docker/nats.conf": nats,
+    "deploy/k8s/components/monitoring/alerts.yaml": alerts,
     **dashboards.PAGES,
 }
 

@@ -17,7 +17,8 @@ FROM_IMAGE = set(re.findall(r"\b(CLARIN_\w+)=", DOCKERFILE))
 
 
 def test_the_file_is_a_compose_file():
-    compose_spec.PyCompose.from_yaml((ROOT / "docker-compose.yml").read_text())
+    filled_in = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (ROOT / "docker-compose.yml").read_text())
+    compose_spec.PyCompose.from_yaml(filled_in)
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -36,9 +37,24 @@ def test_every_target_is_in_the_dockerfile_and_every_image_has_a_version():
         if "build" in service:
             assert service["build"]["target"] in targets
         else:
-            assert re.fullmatch(r"\S+:\d+\.\d+\.?\d*-\w+", service["image"]), service["image"]
+            assert re.fullmatch(r"\S+:v?\d+\.\d+(\.\d+)?(-\w+)?", service["image"]), service["image"]
     for image in re.findall(r"^ARG \w+_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE):
         assert re.fullmatch(r"\w+:\d+\.\d+\.\d+-[\w-]+", image)
+
+
+def test_a_worker_of_the_loopback_network_is_given_what_a_worker_reads_but_is_never_in_production():
+    given = COMPOSE["services"]["sim-worker"]["environment"]
+    required = {field for field, info in PROCESSES["worker"].model_fields.items() if info.is_required()}
+    assert required <= {name.removeprefix("CLARIN_").lower() for name in {*given, *FROM_IMAGE}}
+    assert given["CLARIN_ENV"] == "development"
+
+
+def test_what_runs_besides_is_asked_for():
+    besides = {name: service["profiles"] for name, service in COMPOSE["services"].items() if "profiles" in service}
+    assert {profile for profiles in besides.values() for profile in profiles} == {"tls", "s3", "monitoring", "sim"}
+    assert not set(besides) & {
+        name for service in COMPOSE["services"].values() if "profiles" not in service for name in service.get("depends_on", {})
+    }
 
 
 def test_every_variable_is_in_the_example_and_no_secret_has_a_value():

@@ -24,8 +24,8 @@ from sim.network import Network
 _GRACE_SECONDS = 1.0
 
 
-async def run(data: Path, control_port: int, info_file: Path) -> None:
-    """Serves until SIGTERM or SIGINT, or until the file can no longer be written.  Loopback only."""
+async def run(data: Path, control_port: int, info_file: Path, host: str = "127.0.0.1") -> None:
+    """Serves until SIGTERM or SIGINT, or until the file can no longer be written.  The network itself is on loopback only."""
     loop = asyncio.get_running_loop()
     network = Network(data)
     stopped: asyncio.Future[None] = loop.create_future()
@@ -35,7 +35,7 @@ async def run(data: Path, control_port: int, info_file: Path) -> None:
     await network.start()
     runner = web.AppRunner(Control(network).application(), access_log=None, shutdown_timeout=_GRACE_SECONDS)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", control_port, backlog=1024)
+    site = web.TCPSite(runner, host, control_port, backlog=1024)
     await site.start()
     port = runner.addresses[0][1]
     info = {
@@ -82,7 +82,10 @@ def main() -> int:
     """The command line; 2 when it refuses to run here."""
     parser = argparse.ArgumentParser(prog="python -m sim", description="A WhatsApp network on loopback: phones, server, media hosts.")
     parser.add_argument("--data", type=Path, required=True, help="folder of phones, keys and messages")
-    parser.add_argument("--control-port", type=int, default=0, help="port of the control API and its page on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--control-port", type=int, default=0, help="port of the control API and its page; 0 takes a free one")
+    parser.add_argument(
+        "--control-host", default="127.0.0.1", help="where the control API listens; another than loopback in a container alone"
+    )
     parser.add_argument("--info-file", type=Path, help="written when ready, removed at the end (default: DATA/info.json)")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -92,5 +95,6 @@ def main() -> int:
     except Refused as refused:
         sys.stderr.write(f"{refused}\n")
         return 2
-    uvloop.run(run(arguments.data, arguments.control_port, arguments.info_file or arguments.data / "info.json"))
+    info_file = arguments.info_file or arguments.data / "info.json"
+    uvloop.run(run(arguments.data, arguments.control_port, info_file, arguments.control_host))
     return 0
