@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from contracts import subjects
-from contracts.commands import MarkRead, SendMessage
+from contracts.commands import ErasePerson, MarkRead, SendMessage
 from contracts.envelope import Envelope
 from contracts.events.auth import AccountChanged, AccountRegistered
 from contracts.ids import DeviceId, TenantId
@@ -14,7 +14,7 @@ from servicekit.bus import Consumer
 from servicekit.db import Database
 
 from device_worker.domain import DeviceMissing
-from device_worker.store import accounts, devices, sends
+from device_worker.store import accounts, devices, erasures, sends
 
 #: The question whose answer is a device as it stands.
 DEVICE = subjects.ask("devices", "device")
@@ -28,13 +28,16 @@ class DeviceQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def orders(db: Database) -> Consumer:
-    """Queue what is to be sent. The shard's owner is woken by the commit; here the order is done."""
+    """Queue what is to be sent, and who is to be erased. The shard's owner is woken by the commit; here the order is done."""
 
     async def handle(envelopes: Sequence[Envelope[Any]]) -> None:
         async with db.transaction({envelope.tenant for envelope in envelopes}) as tx:
-            await sends.insert(tx, envelopes)
+            await sends.insert(tx, [one for one in envelopes if not isinstance(one.data, ErasePerson)])
+            await erasures.add(tx, [one for one in envelopes if isinstance(one.data, ErasePerson)])
 
-    return Consumer(durable="devices-orders", stream=subjects.COMMANDS, bodies=(SendMessage, MarkRead), handle=handle, concurrency=4)
+    return Consumer(
+        durable="devices-orders", stream=subjects.COMMANDS, bodies=(SendMessage, MarkRead, ErasePerson), handle=handle, concurrency=4
+    )
 
 
 def known_accounts(db: Database) -> Consumer:

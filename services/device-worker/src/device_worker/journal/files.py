@@ -21,6 +21,7 @@ _BODY = struct.Struct("<B16s16sQ")  # kind, tenant, device, milliseconds; then t
 _SUFFIX = ".segment"
 _FSYNC_EVERY = 0.02
 _RETRY_EVERY = 0.25
+_WIPE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Segment:
         self.path, self.size, self.written, self.published = path, size, written, published
         self.number = int(path.name.removesuffix(_SUFFIX))
         self._fd = fd
+        self._wiped = 0
 
     @classmethod
     def create(cls, path: Path, size: int) -> Self:
@@ -131,6 +133,14 @@ class Segment:
         """Remember that the bus has everything up to there."""
         self.published = published
         os.pwrite(self._fd, _HEADER.pack(_MAGIC, published), 0)
+
+    def wipe(self) -> int:
+        """Nothing of what the bus has stands in the file any more; tells how many bytes that were. They are never read again."""
+        start, end = max(self._wiped, _HEADER.size), self.published
+        for offset in range(start, end, _WIPE):
+            os.pwrite(self._fd, bytes(min(_WIPE, end - offset)), offset)
+        self._wiped = max(self._wiped, end)
+        return max(0, end - start)
 
     def sync(self) -> None:
         """Make the disk have what the operating system has."""
@@ -278,6 +288,10 @@ class Reader:
             raise ValueError(f"Segment {number} is not the one being read.")
         self._published += offset - self._segment.published
         self._segment.mark(offset)
+
+    def wipe(self) -> int:
+        """What the bus has is overwritten in the file that is being read; tells how many bytes that were."""
+        return self._segment.wipe()
 
     @property
     def depth(self) -> int:

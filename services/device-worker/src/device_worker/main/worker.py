@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import resource
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from servicekit.outbox import Relay
 from servicekit.run import Service
 from servicekit.timers import every
 
-from device_worker import domain, leases
+from device_worker import domain, erasing, leases
 from device_worker.connects import Connects
 from device_worker.domain import Device
 from device_worker.host.remote import Client, Hooks, Host
@@ -31,6 +31,7 @@ from device_worker.sends import Sends
 from device_worker.sessions import Acquaintances, Activity, Attention, Filters, Inbound, Pause, SessionLoad, Sessions, Tools
 from device_worker.sessions.supervisor import POLL_SECONDS
 from device_worker.settings import WorkerSettings
+from device_worker.shards import shard_of
 from device_worker.store import wakes
 from device_worker.vitals import LOSS_WINDOWS, MEASURE_EVERY, Limits, Vitals
 from device_worker.whatsapp import Store, pooled
@@ -41,6 +42,7 @@ log = structlog.get_logger()
 _NEARLY_FULL = 0.8
 _DRAINED = 0.2
 _JOURNAL_LOOK = timedelta(milliseconds=250)
+_JOURNAL_WIPE = timedelta(seconds=5)
 _SENDS_POLL = timedelta(seconds=1)
 _KEEP_ACTIVITY = timedelta(seconds=30)
 
@@ -141,8 +143,8 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     filters = Filters(system, lambda device: sessions.device(device), groups=settings.groups)
     inbound = Inbound(bus, settings.data_dir / "unreadable", acquaintances, filters, history=settings.history_messages)
 
-    async def gained(tokens: Mapping[int, int]) -> None:
-        await sessions.gained(tokens)
+    async def gained(tokens: Mapping[int, int], handed: Collection[int]) -> None:
+        await sessions.gained(tokens, handed)
         sends.gained(tokens)
 
     async def lost(some: Iterable[int]) -> None:
@@ -169,6 +171,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         process.stopping.set()
 
     def on_connected(device: Device) -> None:
+        held.came_up(shard_of(device.id))
         sends.wake(device.id)
         attention.connected(device.id)
 
@@ -188,6 +191,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
             pause=pause,
             connects=connects,
             activity=activity,
+            capacity=settings.sessions_max,
             pairings=asyncio.Semaphore(settings.pairings_max),
             # A child takes a processor until it has loaded the library: more of them at once keep everything else from running.
             loads=asyncio.Semaphore(max(2, len(os.sched_getaffinity(0)))),
@@ -222,6 +226,17 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         elif fill <= _DRAINED:
             hold(domain.JOURNAL_FULL, False)
 
+    async def wipe_journal() -> None:
+        # On the loop, between two batches of the pump: the reader is not for two threads.
+        if (journal := pump.journal) is not None:
+            journal.wipe()
+
+    async def erase() -> None:
+        await erasing.erase(system, store)
+
+    async def tidy() -> None:
+        await asyncio.to_thread(erasing.tidy, settings.data_dir / "unreadable")
+
     await hosting
     process.health.check("database", system.ping)
     process.health.check("bus", bus.ping)
@@ -237,6 +252,9 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     process.background("sessions-poll", every(timedelta(seconds=POLL_SECONDS), sessions.poll, name="sessions-poll"))
     process.background("sends-poll", every(_SENDS_POLL, sends.poll, name="sends-poll"))
     process.background("journal-look", every(_JOURNAL_LOOK, look_at_journal, name="journal-look"))
+    process.background("journal-wipe", every(_JOURNAL_WIPE, wipe_journal, name="journal-wipe"))
+    process.background("erasures", every(erasing.EVERY, erase, name="erasures"))
+    process.background("unreadable", every(timedelta(hours=6), tidy, name="unreadable"))
     app = create_app(title="Clarin device worker", service=process, verifier=None, routers=[])
     process.serve(app, settings.http_host, settings.http_port)
 

@@ -7,11 +7,12 @@ stops, and by its socket when it dies, before whatsmeow's next query fails.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
+from contracts.whatsapp import Address
 
 log = structlog.get_logger()
 
@@ -28,6 +29,21 @@ def pooled(url: str) -> str:
     """
     return f"{url}{'&' if urlsplit(url).query else '?'}binary_parameters=yes"
 
+
+#: The library's tables that know other people, by which column, and whether it holds the address of a cipher's session.
+_OF_PERSONS = (
+    ("whatsmeow_contacts", "their_jid", False),
+    ("whatsmeow_chat_settings", "chat_jid", False),
+    ("whatsmeow_message_secrets", "chat_jid", False),
+    ("whatsmeow_message_secrets", "sender_jid", False),
+    ("whatsmeow_privacy_tokens", "their_jid", False),
+    ("whatsmeow_retry_buffer", "chat_jid", False),
+    ("whatsmeow_sessions", "their_id", True),
+    ("whatsmeow_identity_keys", "their_id", True),
+    ("whatsmeow_sender_keys", "sender_id", True),
+)
+_SERVERS = {"pn": "s.whatsapp.net", "lid": "lid"}
+_FORGET_SECONDS = 10.0
 
 Errors = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -65,6 +81,21 @@ class Store:
     async def forget(self, jid: str) -> None:
         """Delete the device's keys and sessions, when WhatsApp cannot be told.  Raises: StoreAway."""
         await self._ask("delete from whatsmeow_device where jid = $1 returning 1", jid)
+
+    async def forget_person(self, ours: Sequence[str], addresses: Sequence[Address]) -> int:
+        """The numbers *ours* know nothing of who has these addresses; tells how many rows that were.  Raises: StoreAway.
+
+        Their sessions go as well: of whoever writes again, the library cannot read the first message and asks for it once more.
+        """
+        async with self._lock:
+            try:
+                async with asyncio.timeout(_FORGET_SECONDS):
+                    connection = await self._connected()
+                    async with connection.transaction():
+                        return await _forget_person(connection, ours, addresses)
+            except Errors as error:
+                await self._drop()
+                raise StoreAway(type(error).__name__) from error
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Watch until *stopping*."""
@@ -105,15 +136,18 @@ class Store:
         async with self._lock:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    if self._connection is None or self._connection.is_closed():
-                        self._connection = await asyncpg.connect(
-                            self._url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "devices-store-watch"}
-                        )
-                        self._connection.add_termination_listener(self._terminated)
-                    return await self._connection.fetchval(statement, *arguments)
+                    return await (await self._connected()).fetchval(statement, *arguments)
             except Errors as error:
                 await self._drop()
                 raise StoreAway(type(error).__name__) from error
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                self._url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "devices-store-watch"}
+            )
+            self._connection.add_termination_listener(self._terminated)
+        return self._connection
 
     def _terminated(self, _: object) -> None:
         self._gone()
@@ -137,6 +171,31 @@ class Store:
             connection.remove_termination_listener(self._terminated)
             with contextlib.suppress(*Errors):
                 connection.terminate()
+
+
+async def _forget_person(c: asyncpg.Connection, ours: Sequence[str], addresses: Sequence[Address]) -> int:
+    there = {row[0] for row in await c.fetch("select table_name from information_schema.tables where table_name like 'whatsmeow%'")}
+    users = [address.value for address in addresses if address.kind in _SERVERS]
+    jids = [f"{address.value}@{_SERVERS[address.kind]}" for address in addresses if address.kind in _SERVERS]
+    # A LID is written with its agent, a device behind a colon: 5215550001111:12, 104200000000001_1:0.
+    keys = [f"{user}{agent}:%" for user in users for agent in ("", r"\_1")]
+    removed = 0
+    for table, column, like in _OF_PERSONS:
+        if table in there:
+            matches = f"{column} like any($2::text[])" if like else f"{column} = any($2::text[])"
+            tag = await c.execute(f"delete from {table} where our_jid = any($1::text[]) and {matches}", list(ours), keys if like else jids)  # noqa: S608
+            removed += int(tag.rpartition(" ")[2])
+    if "whatsmeow_lid_map" in there:
+        # It is everybody's: what another account's number still talks to stays.
+        tag = await c.execute(
+            """
+            delete from whatsmeow_lid_map m where (m.lid = any($1::text[]) or m.pn = any($1::text[])) and not exists (
+                select from whatsmeow_sessions s where s.their_id like m.pn || ':%' or s.their_id like m.lid || E'\\\\_1:%')
+            """,
+            users,
+        )
+        removed += int(tag.rpartition(" ")[2])
+    return removed
 
 
 async def _either(one: asyncio.Event, other: asyncio.Event, timeout: float) -> None:
