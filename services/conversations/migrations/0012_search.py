@@ -173,7 +173,7 @@ def _looking() -> None:
     op.execute(f"""
         create function search_messages(
             whose uuid, wanted tsquery, since timestamptz, before_at timestamptz, before_id uuid, most integer
-        ) returns table (found uuid, said_at timestamptz) {_LOOKING} as $$
+        ) returns table (hit_id uuid, said_at timestamptz) {_LOOKING} as $$
         declare
             looked integer := 0;
             hits integer := 0;
@@ -197,7 +197,7 @@ def _looking() -> None:
                 before_at := one.at;
                 before_id := one.message;
                 if one.hit then
-                    found := one.message;
+                    hit_id := one.message;
                     said_at := one.at;
                     return next;
                     hits := hits + 1;
@@ -221,7 +221,7 @@ def _looking() -> None:
                        and (w.week = any (array(select generate_series(low, high))))
                      order by w.at + interval '0 s' desc, w.message desc limit most - hits
                 loop
-                    found := one.message;
+                    hit_id := one.message;
                     said_at := one.at;
                     return next;
                     hits := hits + 1;
@@ -238,7 +238,7 @@ def _looking() -> None:
     op.execute(f"""
         create function search_names(
             whose uuid, kind text, terms text[], since timestamptz, before_at timestamptz, before_id uuid, most integer
-        ) returns table (found uuid, named_at timestamptz) {_LOOKING} as $$
+        ) returns table (hit_id uuid, named_at timestamptz) {_LOOKING} as $$
         declare
             patterns text[];
             longest text;
@@ -265,7 +265,7 @@ def _looking() -> None:
                 before_at := one.at;
                 before_id := one.id;
                 if one.hit then
-                    found := one.id;
+                    hit_id := one.id;
                     named_at := one.at;
                     return next;
                     hits := hits + 1;
@@ -286,13 +286,14 @@ def _looking() -> None:
     """)
     op.execute(f"""
         create function search_similar(whose uuid, kind text, said text, since timestamptz, before timestamptz, most integer)
-            returns table (found uuid, named_at timestamptz) {_LOOKING} set pg_trgm.word_similarity_threshold = 0.5 as $$
+            returns table (hit_id uuid, named_at timestamptz) {_LOOKING} as $$
         declare
             asked text := plain(said);
         begin
             if length(asked) < 3 or not coalesce(whose = any (nullif(current_setting('app.tenants', true), '')::uuid[]), false) then
                 return;
             end if;
+            perform set_config('pg_trgm.word_similarity_threshold', '0.5', true);
             return query
             select s.id, s.at from searched_names s
              where s.tenant = whose and s.sort = kind and asked <% s.plain and s.at >= since and s.at < before

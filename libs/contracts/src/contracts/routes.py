@@ -26,6 +26,7 @@ PREFIXES: dict[str, str] = {
     "/api/hours": "conversations",
     "/api/assignment": "conversations",
     "/api/dashboard": "conversations",
+    "/api/search": "conversations",
     "/api/privacy": "conversations",
     "/api/bot": "bot",
     "/api/webhooks": "webhooks",

@@ -15,6 +15,7 @@ from conversations.api import (
     profiles,
     replies,
     scheduled,
+    search,
     settling,
     tags,
 )
@@ -37,6 +38,7 @@ ROUTERS = (
     assignment.router,
     hours.router,
     dashboard.router,
+    search.router,
 )
 
 #: What a body may have where files come in: the largest file and the form around it.

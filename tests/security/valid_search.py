@@ -1,0 +1,5 @@
+"""A valid request for each operation of the search."""
+
+from .valid import plain
+
+plain("searchSearch", query={"q": "hola"})
