@@ -1,21 +1,35 @@
-import i18n from "i18next";
+import i18n, { type ResourceKey } from "i18next";
 import LanguageDetector from "i18next-browser-languagedetector";
 import { initReactI18next } from "react-i18next";
-import en from "./locales/en.json";
-import es from "./locales/es.json";
-import pt from "./locales/pt.json";
 
 export const LANGUAGES = { es: "Español", pt: "Português", en: "English" } as const;
 
-i18n
+/** Only the language that is spoken is loaded: it is a good part of what a first visit waits for. */
+const WORDS: Record<string, () => Promise<{ default: ResourceKey }>> = {
+  es: () => import("./locales/es.json"),
+  pt: () => import("./locales/pt.json"),
+  en: () => import("./locales/en.json"),
+};
+
+/** Settles when there are words to show. */
+export const spoken = i18n
   .use(LanguageDetector)
   .use(initReactI18next)
+  .use({
+    type: "backend",
+    read: (language: string, _: string, done: (error: unknown, words: ResourceKey | boolean) => void) => {
+      (WORDS[language] ?? WORDS.es)?.().then(
+        (words) => done(null, words.default),
+        (error) => done(error, false),
+      );
+    },
+  })
   .init({
-    resources: { es: { translation: es }, en: { translation: en }, pt: { translation: pt } },
     supportedLngs: Object.keys(LANGUAGES),
     nonExplicitSupportedLngs: true,
     load: "languageOnly",
-    fallbackLng: "es",
+    // Every language has every word, so only a language that is none of them falls back.
+    fallbackLng: (language?: string) => (language && language.slice(0, 2) in LANGUAGES ? [] : ["es"]),
     interpolation: { escapeValue: false },
     detection: {
       order: ["localStorage", "navigator"],

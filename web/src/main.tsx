@@ -9,12 +9,11 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { onSignedOut } from "./api/http";
 import { asProblem } from "./api/problem";
-import i18n from "./i18n";
+import i18n, { spoken } from "./i18n";
 import { createAppRouter } from "./router";
+import { ask } from "./session/again";
 import { SESSION } from "./session/session";
 import { theme } from "./theme";
-
-document.documentElement.lang = i18n.language;
 
 const client = new QueryClient({
   defaultOptions: {
@@ -26,11 +25,11 @@ const client = new QueryClient({
   },
 });
 const router = createAppRouter(client);
-onSignedOut(() => {
-  if (!client.getQueryData(SESSION)) return;
-  client.setQueryData(SESSION, null);
-  void router.navigate({ to: "/login" });
-});
+onSignedOut(() => (client.getQueryData(SESSION) ? ask() : Promise.resolve(false)));
+
+await spoken;
+document.documentElement.lang = i18n.language;
+if (import.meta.env.PROD) void navigator.serviceWorker?.register("/sw.js").catch(() => {});
 
 const root = document.getElementById("root");
 if (root) {

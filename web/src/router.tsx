@@ -146,6 +146,54 @@ const webhook = createRoute({
   component: lazyRouteComponent(() => import("./pages/settings/webhooks/WebhookPage"), "WebhookPage"),
 });
 
+const start = createRoute({
+  getParentRoute: () => shell,
+  path: "/start",
+  component: lazyRouteComponent(() => import("./pages/start/StartPage"), "StartPage"),
+});
+
+const ops = createRoute({
+  getParentRoute: () => shell,
+  path: "/ops",
+  component: lazyRouteComponent(() => import("./pages/ops/OpsPage"), "OpsPage"),
+});
+
+const reports = createRoute({
+  getParentRoute: () => shell,
+  path: "/board/reports",
+  component: lazyRouteComponent(() => import("./pages/board/reports/ReportsPage"), "ReportsPage"),
+});
+
+const automations = createRoute({
+  getParentRoute: () => shell,
+  path: "/board/rules",
+  component: lazyRouteComponent(() => import("./pages/board/rules/RulesPage"), "RulesPage"),
+});
+
+const notices = createRoute({
+  getParentRoute: () => settings,
+  path: "/notices",
+  component: lazyRouteComponent(() => import("./pages/settings/notices/NoticesPage"), "NoticesPage"),
+});
+
+const hours = createRoute({
+  getParentRoute: () => settings,
+  path: "/hours",
+  component: lazyRouteComponent(() => import("./pages/settings/hours/HoursPage"), "HoursPage"),
+});
+
+const replies = createRoute({
+  getParentRoute: () => settings,
+  path: "/replies",
+  component: lazyRouteComponent(() => import("./pages/settings/replies/RepliesPage"), "RepliesPage"),
+});
+
+const tags = createRoute({
+  getParentRoute: () => settings,
+  path: "/tags",
+  component: lazyRouteComponent(() => import("./pages/settings/tags/TagsPage"), "TagsPage"),
+});
+
 export const createAppRouter = (client: QueryClient) =>
   createRouter({
     routeTree: root.addChildren([
@@ -160,7 +208,24 @@ export const createAppRouter = (client: QueryClient) =>
         board,
         dashboard,
         devices,
-        settings.addChildren([settingsHome, account, people, bot, keys, webhooks, webhook, activity]),
+        start,
+        ops,
+        reports,
+        automations,
+        settings.addChildren([
+          settingsHome,
+          account,
+          notices,
+          people,
+          hours,
+          replies,
+          tags,
+          bot,
+          keys,
+          webhooks,
+          webhook,
+          activity,
+        ]),
       ]),
     ]),
     context: { client },

@@ -1,13 +1,14 @@
 import { client } from "./generated/client.gen";
 import { Problem } from "./problem";
 
-const csrf = () => document.cookie.match(/(?:^|; )clarin_csrf=([^;]*)/)?.[1] ?? "";
+/** Goes with every request that changes something. */
+export const csrf = () => document.cookie.match(/(?:^|; )clarin_csrf=([^;]*)/)?.[1] ?? "";
 
 let refreshing: Promise<boolean> | undefined;
-let signedOut: () => void = () => {};
+let signedOut: () => Promise<boolean> = () => Promise.resolve(false);
 
-/** Calls *then* once the session cannot be renewed any more. */
-export const onSignedOut = (then: () => void) => {
+/** Calls *then* once the session cannot be renewed any more; a request waits for its answer: whether somebody signed in again. */
+export const onSignedOut = (then: () => Promise<boolean>) => {
   signedOut = then;
 };
 
@@ -20,19 +21,22 @@ async function raw(request: Request): Promise<Response> {
   }
 }
 
-/** Renews the session; the requests that need it meanwhile share one renewal, and so do the tabs of a browser. */
-function refresh(): Promise<boolean> {
+/**
+ * Renews the session; the requests that need it meanwhile share one renewal, and so do the tabs of a browser. False where
+ * the server refuses; a server that cannot be reached is a Problem, and no reason to sign in again.
+ */
+export function refresh(): Promise<boolean> {
   const before = csrf();
   const run = async () => {
     // Another tab may have renewed it while this one waited for its turn.
     if (csrf() !== before) return true;
-    return (await raw(new Request("/api/auth/refresh", { method: "POST" }))).ok;
+    const answer = await raw(new Request("/api/auth/refresh", { method: "POST" }));
+    if (answer.status >= 500 || answer.status === 429) throw await Problem.of(answer);
+    return answer.ok;
   };
-  refreshing ??= (navigator.locks ? navigator.locks.request("clarin.refresh", run) : run())
-    .catch(() => false)
-    .finally(() => {
-      refreshing = undefined;
-    });
+  refreshing ??= (navigator.locks ? navigator.locks.request("clarin.refresh", run) : run()).finally(() => {
+    refreshing = undefined;
+  });
   return refreshing;
 }
 
@@ -42,8 +46,7 @@ async function send(request: Request): Promise<Response> {
   let response = await raw(request);
   const path = new URL(request.url).pathname;
   if (response.status === 401 && !["/api/auth/login", "/api/auth/register"].includes(path)) {
-    if (await refresh()) response = await raw(again);
-    else signedOut();
+    if ((await refresh()) || (await signedOut())) response = await raw(again);
   }
   if (!response.ok) throw await Problem.of(response);
   return response;

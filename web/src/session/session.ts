@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import * as api from "@/api/calls";
 import { asProblem } from "@/api/problem";
 import type { Me } from "@/api/types";
+import { leave } from "./again";
 
 export const SESSION = ["session"] as const;
 
@@ -33,6 +34,7 @@ export function useMayManage() {
 export function useSignOut() {
   const client = useQueryClient();
   return async () => {
+    leave();
     await api.logout().catch(() => {});
     client.clear();
     client.setQueryData(SESSION, null);

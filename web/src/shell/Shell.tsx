@@ -1,39 +1,58 @@
-import { AppShell, Box, Group, Indicator, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
+import { AppShell, Box, Button, Group, Indicator, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import {
-  IconChartBar,
-  IconDeviceMobile,
-  IconDeviceMobileMessage,
-  IconLayoutKanban,
-  IconMessages,
-  IconSettings,
-} from "@tabler/icons-react";
+import { IconCommand, IconDeviceMobileMessage } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import type { Connection } from "@/realtime/socket";
 import { useRealtime } from "@/realtime/useRealtime";
+import { useSession } from "@/session/session";
+import { useAlerts } from "./alerts";
+import { MoreMenu } from "./MoreMenu";
+import { OPS, PLACES } from "./places";
+import { preferencesOf } from "./preferences";
 import classes from "./Shell.module.css";
+import { SignInAgain } from "./SignInAgain";
+import { StartPlace } from "./StartPlace";
+import { useShortcuts } from "./shortcuts";
 import { UserMenu } from "./UserMenu";
+import { useUnreadBadge } from "./unread";
 
-const PLACES = [
-  { to: "/inbox", label: "nav.inbox", Icon: IconMessages },
-  { to: "/board", label: "nav.board", Icon: IconLayoutKanban },
-  { to: "/dashboard", label: "nav.dashboard", Icon: IconChartBar },
-  { to: "/devices", label: "nav.devices", Icon: IconDeviceMobile },
-  { to: "/settings", label: "nav.settings", Icon: IconSettings },
-] as const;
+const Palette = lazy(() => import("./Palette"));
+const CheatSheet = lazy(() => import("./CheatSheet"));
 
 /** A rail on a laptop, a bar at the bottom on a phone; both lead to the same places. */
 export function Shell() {
   const { t } = useTranslation();
   const phone = useMediaQuery("(max-width: 48em)", false, { getInitialValueInEffect: false });
+  const session = useSession();
+  preferencesOf(session?.user.id ?? "");
   const connection = useRealtime();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const reading = phone && path.startsWith("/inbox/");
+  const [palette, setPalette] = useState(false);
+  const [used, setUsed] = useState(false);
+  if (palette && !used) setUsed(true);
+  const [sheet, setSheet] = useState(false);
+  const navigate = useNavigate();
+  useAlerts();
+  useUnreadBadge();
+  useShortcuts([
+    { id: "palette", keys: "mod+k", label: "shortcut.palette", group: "shortcuts.app", run: () => setPalette(true) },
+    { id: "help", keys: "?", label: "shortcut.help", group: "shortcuts.app", run: () => setSheet(true) },
+    ...PLACES.map(({ to, keys, key }) => ({
+      id: `go ${to}`,
+      keys,
+      label: key,
+      group: "shortcuts.go",
+      run: () => void navigate({ to }),
+    })),
+  ]);
 
-  const places = PLACES.map(({ to, label, Icon }) => (
+  const places = [...PLACES, ...(session?.installation ? [OPS] : [])];
+  const place = ({ to, label, Icon }: (typeof places)[number]) => (
     <Tooltip key={to} label={t(label)} position="right" disabled={phone}>
       <UnstyledButton
         component={Link}
@@ -46,7 +65,7 @@ export function Shell() {
         <span className={classes.label}>{t(label)}</span>
       </UnstyledButton>
     </Tooltip>
-  ));
+  );
 
   return (
     <>
@@ -62,32 +81,41 @@ export function Shell() {
           <AppShell.Navbar className={classes.rail} aria-label={t("nav.main")}>
             <img src="/icon.svg" alt="Clarin" width={36} height={36} />
             <Stack gap={6} flex={1} align="center">
-              {places}
+              <StartPlace active={path === "/start"} />
+              {places.map(place)}
             </Stack>
             <Network />
+            <Tooltip label={`${t("shortcut.palette")} (Ctrl K)`} position="right">
+              <UnstyledButton
+                className={classes.place}
+                aria-label={t("shortcut.palette")}
+                onClick={() => setPalette(true)}
+              >
+                <IconCommand size={20} stroke={1.7} aria-hidden />
+              </UnstyledButton>
+            </Tooltip>
             <Live connection={connection} />
-            <UserMenu />
+            <UserMenu onHelp={() => setSheet(true)} />
           </AppShell.Navbar>
         )}
         <AppShell.Main className={classes.main} id="content" tabIndex={-1}>
-          {(connection === "offline" || connection === "outdated") && (
-            <Box className={classes.offline} role="status">
-              {t(`connection.${connection}`)}
-            </Box>
-          )}
+          <Away connection={connection} />
           <Outlet />
         </AppShell.Main>
         {phone && !reading && (
           <AppShell.Footer component="nav" aria-label={t("nav.main")}>
-            <Group h="100%" grow gap={0} px="xs">
-              {places}
-              <Group justify="center">
-                <UserMenu />
-              </Group>
+            <Group h="100%" grow gap={0} px={4} wrap="nowrap" preventGrowOverflow={false}>
+              {PLACES.filter(({ bar }) => bar).map(place)}
+              <MoreMenu path={path} onSearch={() => setPalette(true)} />
             </Group>
           </AppShell.Footer>
         )}
       </AppShell>
+      <Suspense>
+        {used && <Palette opened={palette} onClose={() => setPalette(false)} onHelp={() => setSheet(true)} />}
+        {sheet && <CheatSheet onClose={() => setSheet(false)} />}
+      </Suspense>
+      <SignInAgain />
     </>
   );
 }
@@ -107,12 +135,53 @@ function Network() {
   );
 }
 
+/** Says that nothing comes in, and for a moment that all that was missed is there again. */
+function Away({ connection }: { connection: Connection }) {
+  const { t } = useTranslation();
+  const [was, setWas] = useState(false);
+  const [back, setBack] = useState(false);
+  const away = connection === "offline" || connection === "outdated";
+  useEffect(() => {
+    if (away) {
+      setWas(true);
+      setBack(false);
+    } else if (was && connection === "live") {
+      setWas(false);
+      setBack(true);
+    }
+  }, [away, was, connection]);
+  useEffect(() => {
+    if (!back) return;
+    const over = setTimeout(() => setBack(false), 4_000);
+    return () => clearTimeout(over);
+  }, [back]);
+  return (
+    <div role="status">
+      {away && (
+        <Group className={classes.offline} justify="center" gap="sm">
+          {t(`connection.${connection}`)}
+          <Button
+            size="compact-xs"
+            variant="default"
+            onClick={() =>
+              connection === "outdated" ? window.location.reload() : window.dispatchEvent(new Event("online"))
+            }
+          >
+            {t(connection === "outdated" ? "connection.reload" : "connection.now")}
+          </Button>
+        </Group>
+      )}
+      {back && <Box className={classes.back}>{t("connection.back")}</Box>}
+    </div>
+  );
+}
+
 function Live({ connection }: { connection: Connection }) {
   const { t } = useTranslation();
   const color = { live: "teal", connecting: "yellow", offline: "red", outdated: "red" }[connection];
   return (
     <Tooltip label={t(`connection.${connection}`)} position="right">
-      <Box p={6} role="status" aria-label={t(`connection.${connection}`)}>
+      <Box p={6} role="img" aria-label={t(`connection.${connection}`)}>
         <Indicator color={color} size={10} position="middle-center" processing={connection === "connecting"}>
           <Text w={12} h={12} />
         </Indicator>

@@ -1,14 +1,15 @@
-import { Avatar, Menu, SegmentedControl, Text, UnstyledButton, useMantineColorScheme } from "@mantine/core";
-import { IconLogout } from "@tabler/icons-react";
+import { Avatar, Menu, Text, UnstyledButton } from "@mantine/core";
+import { IconBell, IconKeyboard, IconLogout, IconUserCircle } from "@tabler/icons-react";
+import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { LANGUAGES } from "@/i18n";
 import { useSession, useSignOut } from "@/session/session";
+import { ThemeChoice } from "./choices";
 
-export function UserMenu() {
+export function UserMenu({ onHelp }: { onHelp: () => void }) {
   const { t, i18n } = useTranslation();
   const session = useSession();
   const signOut = useSignOut();
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
   if (!session) return null;
   return (
     <Menu position="right-end" width={260} withArrow>
@@ -27,6 +28,16 @@ export function UserMenu() {
           </Text>
         </Menu.Label>
         <Menu.Divider />
+        <Menu.Item component={Link} to="/settings/account" leftSection={<IconUserCircle size={16} />}>
+          {t("settings.account")}
+        </Menu.Item>
+        <Menu.Item component={Link} to="/settings/notices" leftSection={<IconBell size={16} />}>
+          {t("settings.notices")}
+        </Menu.Item>
+        <Menu.Item leftSection={<IconKeyboard size={16} />} onClick={onHelp}>
+          {t("shortcuts.title")}
+        </Menu.Item>
+        <Menu.Divider />
         <Menu.Label>{t("nav.language")}</Menu.Label>
         {Object.entries(LANGUAGES).map(([code, name]) => (
           <Menu.Item
@@ -41,18 +52,7 @@ export function UserMenu() {
         ))}
         <Menu.Divider />
         <Menu.Label>{t("nav.theme")}</Menu.Label>
-        <SegmentedControl
-          fullWidth
-          size="xs"
-          aria-label={t("nav.theme")}
-          value={colorScheme}
-          onChange={(value) => setColorScheme(value as typeof colorScheme)}
-          data={[
-            { value: "light", label: t("nav.light") },
-            { value: "dark", label: t("nav.dark") },
-            { value: "auto", label: t("nav.auto") },
-          ]}
-        />
+        <ThemeChoice />
         <Menu.Divider />
         <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void signOut()}>
           {t("nav.logout")}

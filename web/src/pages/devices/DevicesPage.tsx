@@ -1,29 +1,15 @@
-import {
-  Button,
-  Center,
-  Group,
-  Modal,
-  ScrollArea,
-  SimpleGrid,
-  Skeleton,
-  Stack,
-  Text,
-  TextInput,
-  ThemeIcon,
-  Title,
-} from "@mantine/core";
+import { Button, Center, Group, ScrollArea, SimpleGrid, Skeleton, Stack, Text, ThemeIcon, Title } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconDeviceMobilePlus, IconPlus } from "@tabler/icons-react";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
-import type { Device, Page } from "@/api/types";
-import { KEYS, withDevice } from "@/realtime/apply";
+import { KEYS } from "@/realtime/apply";
 import { useMayManage } from "@/session/session";
 import { Failure } from "@/shell/Failure";
-import { useShowProblem } from "@/shell/problems";
 import { DeviceCard } from "./DeviceCard";
+import { NewDevice } from "./NewDevice";
 import { NumberDrawer } from "./NumberDrawer";
 import { PairDialog } from "./PairDialog";
 
@@ -106,55 +92,5 @@ export function DevicesPage() {
       {detailed && <NumberDrawer device={detailed} mayManage={mayManage} onClose={() => setShown(undefined)} />}
       {device && <PairDialog device={device} onClose={() => setPairing(undefined)} />}
     </ScrollArea>
-  );
-}
-
-function NewDevice({
-  opened,
-  onClose,
-  onCreated,
-}: {
-  opened: boolean;
-  onClose: () => void;
-  onCreated: (id: string) => void;
-}) {
-  const { t } = useTranslation();
-  const client = useQueryClient();
-  const showProblem = useShowProblem();
-  const [name, setName] = useState("");
-  const create = useMutation({
-    mutationFn: () => api.createDevice(name.trim()),
-    onSuccess: (device) => {
-      client.setQueryData<Page<Device>>(KEYS.devices, (page) => withDevice(page, device));
-      setName("");
-      onClose();
-      onCreated(device.id);
-    },
-    onError: showProblem,
-  });
-  return (
-    <Modal opened={opened} onClose={onClose} title={t("devices.add")} centered>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (name.trim()) create.mutate();
-        }}
-      >
-        <Stack>
-          <TextInput
-            label={t("devices.name")}
-            placeholder={t("devices.namePlaceholder")}
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            maxLength={100}
-            required
-            data-autofocus
-          />
-          <Button type="submit" loading={create.isPending} disabled={!name.trim()}>
-            {t("devices.create")}
-          </Button>
-        </Stack>
-      </form>
-    </Modal>
   );
 }

@@ -1,23 +1,16 @@
-import { Box, ScrollArea, Stack, Tabs, Text, Title } from "@mantine/core";
-import { IconHistory, IconKey, IconRobot, IconUserCircle, IconUsers, IconWebhook } from "@tabler/icons-react";
+import { ScrollArea, Stack, Tabs, Text, Title } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { useMayManage } from "@/session/session";
-
-/** The parts of the settings, in their order; `managers`: for owners and admins alone. */
-export const PARTS = [
-  { path: "/settings/account", label: "settings.account", Icon: IconUserCircle, managers: false },
-  { path: "/settings/people", label: "settings.people", Icon: IconUsers, managers: false },
-  { path: "/settings/bot", label: "settings.bot", Icon: IconRobot, managers: true },
-  { path: "/settings/keys", label: "settings.keys", Icon: IconKey, managers: true },
-  { path: "/settings/webhooks", label: "settings.webhooks", Icon: IconWebhook, managers: true },
-  { path: "/settings/activity", label: "settings.activity", Icon: IconHistory, managers: true },
-] as const;
+import { PARTS } from "./places";
+import classes from "./SettingsPage.module.css";
 
 export function SettingsPage() {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const mayManage = useMayManage();
+  const phone = useMediaQuery("(max-width: 62em)", false, { getInitialValueInEffect: false });
   const path = useRouterState({ select: (state) => state.location.pathname });
   return (
     <ScrollArea h="100%" type="auto">
@@ -30,27 +23,32 @@ export function SettingsPage() {
             {t("settings.subtitle")}
           </Text>
         </div>
-        <Tabs
-          value={PARTS.find((part) => path.startsWith(part.path))?.path ?? null}
-          onChange={(to) => to && void navigate({ to })}
-          keepMounted={false}
-        >
-          <Box style={{ overflowX: "auto" }}>
-            <Tabs.List style={{ flexWrap: "nowrap" }}>
+        <div className={classes.parts}>
+          <Tabs
+            value={PARTS.find((part) => path.startsWith(part.path))?.path ?? null}
+            onChange={(to) => to && void navigate({ to })}
+            keepMounted={false}
+            orientation={phone ? "horizontal" : "vertical"}
+            variant={phone ? "default" : "pills"}
+            className={classes.tabs}
+          >
+            <Tabs.List className={classes.list} aria-label={t("settings.title")}>
               {PARTS.filter((part) => mayManage || !part.managers).map(({ path: to, label, Icon }) => (
                 <Tabs.Tab
                   key={to}
                   value={to}
+                  className={classes.tab}
                   leftSection={<Icon size={18} stroke={1.7} aria-hidden />}
-                  style={{ flex: "none" }}
                 >
                   {t(label)}
                 </Tabs.Tab>
               ))}
             </Tabs.List>
-          </Box>
-        </Tabs>
-        <Outlet />
+          </Tabs>
+          <div className={classes.part}>
+            <Outlet />
+          </div>
+        </div>
       </Stack>
     </ScrollArea>
   );

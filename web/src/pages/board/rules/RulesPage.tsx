@@ -1,0 +1,198 @@
+import { Anchor, Badge, Button, Card, Group, Modal, ScrollArea, Stack, Switch, Text, Title } from "@mantine/core";
+import { IconArrowLeft, IconPlus } from "@tabler/icons-react";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import * as api from "@/api/automations";
+import { Confirm, Loaded, useMoment } from "@/pages/settings/parts";
+import { useMayManage } from "@/session/session";
+import { useShowProblem } from "@/shell/problems";
+import { RuleDialog } from "./RuleDialog";
+import { useSaid } from "./said";
+
+/** What happens by itself: when a customer writes, a chat is tagged, or a lead comes into a stage. */
+export function RulesPage() {
+  const { t } = useTranslation();
+  const mayManage = useMayManage();
+  const rules = useQuery({ queryKey: ["automations"], queryFn: api.rules });
+  const [editing, edit] = useState<api.Rule | "new">();
+  return (
+    <ScrollArea h="100%" type="auto">
+      <Stack p={{ base: "md", sm: "xl" }} gap="lg" maw={900} mx="auto">
+        <Group justify="space-between" align="flex-end">
+          <div>
+            <Anchor component={Link} to="/board" size="sm">
+              <Group gap={4} component="span">
+                <IconArrowLeft size={14} aria-hidden />
+                {t("board.title")}
+              </Group>
+            </Anchor>
+            <Title order={1} size="h2">
+              {t("rules.title")}
+            </Title>
+            <Text c="dimmed" size="sm">
+              {t("rules.subtitle")}
+            </Text>
+          </div>
+          {mayManage && (
+            <Button leftSection={<IconPlus size={18} />} onClick={() => edit("new")}>
+              {t("rules.add")}
+            </Button>
+          )}
+        </Group>
+        <Loaded query={rules}>
+          {(items) =>
+            items.length === 0 ? (
+              <Text size="sm" c="dimmed">
+                {t("rules.empty")}
+              </Text>
+            ) : (
+              <Stack gap="sm">
+                {items.map((rule) => (
+                  <Rule key={rule.id} rule={rule} mayManage={mayManage} onEdit={() => edit(rule)} />
+                ))}
+              </Stack>
+            )
+          }
+        </Loaded>
+      </Stack>
+      {editing && <RuleDialog rule={editing === "new" ? undefined : editing} onClose={() => edit(undefined)} />}
+    </ScrollArea>
+  );
+}
+
+function Rule({ rule, mayManage, onEdit }: { rule: api.Rule; mayManage: boolean; onEdit: () => void }) {
+  const { t } = useTranslation();
+  const client = useQueryClient();
+  const showProblem = useShowProblem();
+  const said = useSaid();
+  const [looking, look] = useState(false);
+  const [removing, remove] = useState(false);
+  const act = useMutation({
+    mutationFn: (work: () => Promise<unknown>) => work(),
+    onError: showProblem,
+    onSettled: () => client.invalidateQueries({ queryKey: ["automations"] }),
+  });
+  const { id, ...draft } = rule;
+  return (
+    <Card withBorder padding="md" component="article" aria-label={rule.name}>
+      <Stack gap="xs">
+        <Group justify="space-between" wrap="nowrap">
+          <Text fw={600} truncate>
+            {rule.name}
+          </Text>
+          <Switch
+            label={t(rule.enabled ? "rules.on" : "rules.off")}
+            checked={rule.enabled}
+            disabled={!mayManage || act.isPending}
+            onChange={(event) => {
+              const enabled = event.currentTarget.checked;
+              act.mutate(() => api.replace(id, { ...draft, enabled }));
+            }}
+          />
+        </Group>
+        <Text size="sm">
+          <b>{t("rules.when")}</b> {said.trigger(rule.trigger)}
+        </Text>
+        <Stack component="ol" gap={2} m={0} pl={20}>
+          {rule.actions.map((action, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: the order is what tells them apart
+            <Text key={index} component="li" size="sm" style={{ overflowWrap: "anywhere" }}>
+              {said.action(action)}
+            </Text>
+          ))}
+        </Stack>
+        <Group gap="xs">
+          {mayManage && (
+            <Button size="xs" variant="light" onClick={onEdit} aria-label={`${t("people.edit")}: ${rule.name}`}>
+              {t("people.edit")}
+            </Button>
+          )}
+          <Button
+            size="xs"
+            variant="default"
+            onClick={() => look(true)}
+            aria-label={`${t("rules.runs")}: ${rule.name}`}
+          >
+            {t("rules.runs")}
+          </Button>
+          {mayManage && (
+            <Button
+              size="xs"
+              variant="subtle"
+              color="red"
+              onClick={() => remove(true)}
+              aria-label={`${t("teams.delete")}: ${rule.name}`}
+            >
+              {t("teams.delete")}
+            </Button>
+          )}
+        </Group>
+      </Stack>
+      {looking && <Runs rule={rule} onClose={() => look(false)} />}
+      {removing && (
+        <Confirm
+          title={t("rules.deleteTitle", { name: rule.name })}
+          text={t("rules.deleteText")}
+          action={t("teams.delete")}
+          loading={act.isPending}
+          onConfirm={() => act.mutate(() => api.remove(id), { onSuccess: () => remove(false) })}
+          onClose={() => remove(false)}
+        />
+      )}
+    </Card>
+  );
+}
+
+const COLOR: Record<string, string> = { done: "teal", failed: "red", loop: "orange" };
+
+function Runs({ rule, onClose }: { rule: api.Rule; onClose: () => void }) {
+  const { t } = useTranslation();
+  const moment = useMoment();
+  const runs = useQuery({
+    queryKey: ["automations", rule.id, "runs"],
+    queryFn: () => api.runs(rule.id),
+    refetchInterval: 10_000,
+  });
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      title={t("rules.runsOf", { name: rule.name })}
+      size="lg"
+      closeButtonProps={{ "aria-label": t("common.close") }}
+    >
+      <Loaded query={runs}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Text size="sm" c="dimmed">
+              {t("rules.noRuns")}
+            </Text>
+          ) : (
+            <Stack gap="xs">
+              {items.map((run) => (
+                <Group key={run.id} justify="space-between" wrap="nowrap">
+                  <div>
+                    <Text size="sm">{moment(run.at)}</Text>
+                    <Text size="xs" c="dimmed">
+                      {run.steps
+                        .map(
+                          ({ do: what, done }) =>
+                            `${done ? "✓" : "✗"} ${t(`rules.do.${what}`, { defaultValue: what })}`,
+                        )
+                        .join(" · ")}
+                    </Text>
+                  </div>
+                  <Badge color={COLOR[run.outcome] ?? "gray"} variant="light" style={{ textTransform: "none" }}>
+                    {t(`rules.outcome.${run.outcome}`, { defaultValue: run.outcome })}
+                  </Badge>
+                </Group>
+              ))}
+            </Stack>
+          )
+        }
+      </Loaded>
+    </Modal>
+  );
+}

@@ -1,0 +1,82 @@
+import { Group, Kbd, Modal, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import { Fragment } from "react";
+import { useTranslation } from "react-i18next";
+import classes from "./Shell.module.css";
+import { type Shortcut, useEveryShortcut } from "./shortcuts";
+
+const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
+const NAMES: Record<string, string> = {
+  mod: MAC ? "⌘" : "Ctrl",
+  alt: MAC ? "⌥" : "Alt",
+  shift: "⇧",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  Enter: "↵",
+  Escape: "Esc",
+};
+
+/** Every key that works on the page behind it. */
+export default function CheatSheet({ onClose }: { onClose: () => void }) {
+  const { t } = useTranslation();
+  const groups = new Map<string, Shortcut[]>();
+  const every = useEveryShortcut();
+  for (const one of every) groups.set(one.group, [...(groups.get(one.group) ?? []), one]);
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      title={t("shortcuts.title")}
+      size="xl"
+      centered
+      closeButtonProps={{ "aria-label": t("common.close") }}
+    >
+      <Stack>
+        <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="xl">
+          {[...groups].map(([group, shortcuts]) => (
+            <section key={group} aria-label={t(group)}>
+              <Title order={3} size="h6" mb="xs">
+                {t(group)}
+              </Title>
+              <Stack gap={6}>
+                {shortcuts.map(({ id, keys, label }) => (
+                  <Group key={id} justify="space-between" wrap="nowrap">
+                    <Text size="sm">{t(label)}</Text>
+                    <Pressed keys={keys} />
+                  </Group>
+                ))}
+              </Stack>
+            </section>
+          ))}
+        </SimpleGrid>
+        <Text size="xs" c="dimmed">
+          <Link to="/settings/notices" onClick={onClose}>
+            {t("shortcuts.settings")}
+          </Link>
+        </Text>
+      </Stack>
+    </Modal>
+  );
+}
+
+function Pressed({ keys }: { keys: string }) {
+  const { t } = useTranslation();
+  return (
+    <Group gap={4} wrap="nowrap">
+      {keys.split(" ").map((one, index) => (
+        <Fragment key={one}>
+          {index > 0 && (
+            <Text size="xs" c="dimmed">
+              {t("shortcuts.then")}
+            </Text>
+          )}
+          {one.split("+").map((key) => (
+            <Kbd key={key} className={classes.key ?? ""}>
+              {NAMES[key] ?? key.toUpperCase()}
+            </Kbd>
+          ))}
+        </Fragment>
+      ))}
+    </Group>
+  );
+}

@@ -1,0 +1,113 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate, useRouterState } from "@tanstack/react-router";
+import i18n from "i18next";
+import { useEffect } from "react";
+import * as api from "@/api/calls";
+import type { Chat, Message, Page } from "@/api/types";
+import { findChat, KEYS, type Pages } from "@/realtime/apply";
+import { onFrame } from "@/realtime/frames";
+import { useSession } from "@/session/session";
+import { phoneText } from "./phone";
+import { preferences } from "./preferences";
+import { chime } from "./sound";
+
+/** What is older was missed, not new: a browser that comes back does not ring for all of it. */
+const NEWS_MS = 2 * 60_000;
+/** So long a tab holds what it has told, so that no other tells it too. */
+const TOLD_MS = 30_000;
+
+const looking = (chat: string) => `clarin.looking.${chat}`;
+
+/** Whether a message is to be told of: not one's own, not a bot's or a program's, and not an old one. */
+export const worthTelling = (message: Pick<Message, "from_me" | "kind" | "at">, now: number) =>
+  !message.from_me &&
+  !["reaction", "edit", "delete", "note"].includes(message.kind) &&
+  now - Date.parse(message.at) < NEWS_MS;
+
+/** Whose chats are told of, by what is set. */
+export const concerns = (chat: Pick<Chat, "assignee_id">, which: "all" | "mine" | "off", me: string) =>
+  which === "all" || (which === "mine" && (chat.assignee_id === me || chat.assignee_id === null));
+
+/** Tells of what comes in, once over all tabs of the browser, and never of a chat that somebody has before his eyes. */
+export function useAlerts() {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const me = useSession()?.user.id ?? "";
+  const chat = useRouterState({ select: (state) => state.location.pathname.match(/^\/inbox\/([^/]+)/)?.[1] });
+
+  useEffect(() => {
+    if (!chat || !navigator.locks) return;
+    let away: (() => void) | undefined;
+    const look = () => {
+      const here = document.visibilityState === "visible" && document.hasFocus();
+      if (here === (away !== undefined)) return;
+      if (!here) {
+        away?.();
+        away = undefined;
+        return;
+      }
+      void navigator.locks.request(
+        looking(chat),
+        { mode: "shared" },
+        () =>
+          new Promise<void>((leave) => {
+            away = leave;
+          }),
+      );
+    };
+    look();
+    document.addEventListener("visibilitychange", look);
+    window.addEventListener("focus", look);
+    window.addEventListener("blur", look);
+    return () => {
+      document.removeEventListener("visibilitychange", look);
+      window.removeEventListener("focus", look);
+      window.removeEventListener("blur", look);
+      away?.();
+    };
+  }, [chat]);
+
+  useEffect(() => {
+    const known = (id: string) => {
+      for (const [, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats })) {
+        const found = findChat(pages, id);
+        if (found) return found;
+      }
+      return client.getQueryData<Chat>(KEYS.chat(id));
+    };
+    const tell = async (message: Message) => {
+      const { notify, sound } = preferences();
+      if ((notify === "off" && !sound) || !worthTelling(message, Date.now())) return;
+      const held = (await navigator.locks?.query())?.held ?? [];
+      if (held.some((lock) => lock.name === looking(message.chat_id))) return;
+      const about = known(message.chat_id) ?? (await api.chat(message.chat_id).catch(() => undefined));
+      if (!about || !concerns(about, notify === "off" ? "mine" : notify, me)) return;
+      if (sound) chime();
+      if (notify === "off" || !("Notification" in window) || Notification.permission !== "granted") return;
+      const who = about.name ?? (about.contact?.phone ? phoneText(about.contact.phone) : i18n.t("inbox.unknown"));
+      const devices = client.getQueryData<Page<{ id: string; name: string }>>(KEYS.devices)?.items ?? [];
+      const via = devices.length > 1 ? devices.find(({ id }) => id === about.device_id)?.name : undefined;
+      const notice = new Notification(via ? `${who} · ${via}` : who, {
+        body: message.text?.slice(0, 140) || i18n.t("notices.file"),
+        icon: "/icon-192.png",
+        tag: message.chat_id,
+      });
+      notice.onclick = () => {
+        window.focus();
+        void navigate({ to: "/inbox/$chatId", params: { chatId: message.chat_id } });
+        notice.close();
+      };
+    };
+    return onFrame((frame) => {
+      if (frame.event !== "new_message") return;
+      const message = frame.data as Message;
+      if (!navigator.locks) return void tell(message);
+      // The first tab to hear of it tells; the others find it taken.
+      void navigator.locks.request(`clarin.told.${message.id}`, { ifAvailable: true }, async (mine) => {
+        if (!mine) return;
+        await tell(message);
+        await new Promise((over) => setTimeout(over, TOLD_MS));
+      });
+    });
+  }, [client, navigate, me]);
+}
