@@ -354,3 +354,18 @@ def test_a_gap_in_the_stream_is_told_to_everybody_and_the_chain_goes_on():
 def test_a_frame_of_any_size_is_what_the_protocol_says(size):
     message = on_wire(b'"%b"' % (b"x" * size))
     assert read(message) == "x" * size
+
+
+def test_what_is_erased_is_not_told_to_who_resumes_and_the_ring_keeps_its_bounds():
+    ring = Ring(0, events=5, size=1000)
+    for seq in range(1, 7):
+        ring.add(a_happened(seq, TENANTS[seq % 2]))
+    assert ring.erase(TENANTS[0], lambda one: one.seq == 4) == 1
+    assert ring.erase(TENANTS[0], lambda one: one.seq == 4) == 0
+    assert [one.seq for one in ring.after(TENANTS[0], 0)] == [2, 6]
+    assert [one.seq for one in ring.after(TENANTS[1], 0)] == [3, 5]
+    assert ring.floor == 1
+    ring.add(a_happened(7, TENANTS[1]))
+    ring.add(a_happened(8, TENANTS[0]))
+    assert (len(ring), ring.floor) == (5, 2)
+    assert [one.seq for one in ring.after(TENANTS[0], 0)] == [6, 8]

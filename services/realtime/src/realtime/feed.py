@@ -21,7 +21,7 @@ from realtime.frames import About, Happened, View, allowed
 from realtime.hub import Hub, Ring
 
 #: What the whole account shares: everybody is told.
-_SHARED = frozenset({"tag_changed", "pipeline_changed", "pipeline_deleted"})
+_SHARED = frozenset({"contact_erased", "tag_changed", "pipeline_changed", "pipeline_deleted"})
 
 
 def _about(service: str, frame: str) -> About:
@@ -40,6 +40,8 @@ FRAMES: dict[str, tuple[str, About]] = {
 _EPHEMERAL_FRAMES = {(body.service, body.what): body.frame for body in EPHEMERALS if body.frame}
 
 _TYPING = Typing.frame
+
+_CONTACT_ERASED = "contact_erased"
 
 #: Told as well to who could see the chat until then.
 _ASSIGNED = "chat_assigned"
@@ -73,6 +75,15 @@ class _Moved(msgspec.Struct, frozen=True):
     previous_team_id: str | None = None
 
 
+class _Erased(msgspec.Struct, frozen=True):
+    """By what somebody was named who is erased."""
+
+    id: str
+    merged: tuple[str, ...] = ()
+    chat_ids: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()
+
+
 class _Told(msgspec.Struct, frozen=True):
     """As much of an envelope as a socket needs; its data stays as it is."""
 
@@ -81,6 +92,7 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 _told = msgspec.json.Decoder(_Told)
+_erased = msgspec.json.Decoder(_Erased)
 _shouted = msgspec.json.Decoder(_Shouted)
 _moved = msgspec.json.Decoder(_Moved)
 
@@ -228,6 +240,8 @@ class Feed:
             self.chats.forget()
         happened = read(fact.sequence, fact.subject, fact.payload)
         if happened is not None:
+            if happened.frame == _CONTACT_ERASED:
+                self._erase(happened)
             if self.hub.publish(happened) and not self._flushing:
                 self._flushing = True
                 asyncio.get_running_loop().call_soon(self._flush)
@@ -235,6 +249,12 @@ class Feed:
                 self.chats.note(happened.tenant, happened.data, happened.audience)
             if self.ready.is_set():
                 self._observe(time.time() - fact.at.timestamp())
+
+    def _erase(self, happened: Happened) -> None:
+        """Whoever resumes is not told again what was about somebody who is erased."""
+        fact = _erased.decode(happened.data)
+        needles = [f'"{id}"'.encode() for id in (fact.id, *fact.merged, *fact.chat_ids, *fact.message_ids)]
+        self.hub.ring.erase(happened.tenant, lambda one: one.frame != _CONTACT_ERASED and any(needle in one.data for needle in needles))
 
     def _flush(self) -> None:
         self._flushing = False

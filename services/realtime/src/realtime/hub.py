@@ -71,6 +71,17 @@ class Ring:
         found.reverse()
         return found
 
+    def erase(self, tenant: TenantId, speaks: Callable[[Happened], bool]) -> int:
+        """Those of the tenant's events that *speaks* is true of are here no more; the others stay where they are. Tells how many."""
+        gone = {happened.seq for happened in self._tenants.get(tenant, ()) if speaks(happened)}
+        if gone:
+            self._held -= sum(len(happened.data) for happened in self._tenants[tenant] if happened.seq in gone)
+            self._all = deque(happened for happened in self._all if happened.seq not in gone)
+            mine = deque(happened for happened in self._tenants.pop(tenant) if happened.seq not in gone)
+            if mine:
+                self._tenants[tenant] = mine
+        return len(gone)
+
     def clear(self, floor: int) -> None:
         """Forget everything; what follows comes after *floor*."""
         self._all.clear()
