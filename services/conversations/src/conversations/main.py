@@ -12,9 +12,10 @@ from servicekit.outbox import Relay
 from servicekit.run import Service, service
 
 from conversations import api, timers
-from conversations.consumers import accounts, answers, figures, media, orders, people, typing, whatsapp
+from conversations.consumers import accounts, answers, erasures, figures, media, orders, people, typing, whatsapp
 from conversations.files import Files
 from conversations.settings import ConversationsSettings
+from conversations.store import released
 
 SCHEMA = "conversations"
 
@@ -43,7 +44,12 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
     process.background("attending", timers.attending(db, bus, presence))
     process.background("wake", timers.wake(db, system))
     process.background("scheduled", timers.send_scheduled(db, system, expiry=settings.send_expiry))
+    process.background("imports", timers.importing(db, system, settings.objects, most=settings.import_rows))
     process.background("sweep", timers.sweep(system, pending_receipts=settings.pending_receipts))
+    process.background(erasures.DURABLE, bus.consumer(erasures.consumer(db)))
+    process.background("erasures", timers.erase(db, system, bus))
+    process.background("retention", timers.keep(db, system))
+    process.background("released", timers.delete_released(db, system, settings.objects))
     process.serve(
         create_app(
             title="Clarin conversations",
@@ -52,7 +58,7 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
             routers=api.ROUTERS,
             cursor_secret=settings.cursor_secret,
             body_limits=api.BODY_LIMITS,
-            state={"db": db, "bus": bus, "settings": settings, "files": Files(settings.objects)},
+            state={"db": db, "bus": bus, "settings": settings, "files": Files(settings.objects, hold=released.holder(db))},
         ),
         settings.http_host,
         settings.http_port,

@@ -7,11 +7,15 @@ from conversations.api import (
     chats,
     contacts,
     dashboard,
+    exports,
     hours,
+    imports,
+    joining,
     kinds,
     media,
     messages,
     notes,
+    privacy,
     profiles,
     replies,
     scheduled,
@@ -29,7 +33,10 @@ ROUTERS = (
     kinds.router,
     media.router,
     settling.router,
+    imports.router,
+    exports.router,
     contacts.router,
+    joining.router,
     profiles.notes,
     profiles.states,
     profiles.fields,
@@ -39,7 +46,9 @@ ROUTERS = (
     hours.router,
     dashboard.router,
     search.router,
+    privacy.of_contacts,
+    privacy.router,
 )
 
 #: What a body may have where files come in: the largest file and the form around it.
-BODY_LIMITS = dict.fromkeys(("/api/media", "/api/messages/send/media"), LARGEST + (2 << 20))
+BODY_LIMITS = dict.fromkeys(("/api/media", "/api/messages/send/media", "/api/contacts/imports"), LARGEST + (2 << 20))
