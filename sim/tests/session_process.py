@@ -74,6 +74,7 @@ def main(store, jid):
     on(events.UndecryptableMessageEv, "undecryptable", lambda e: {"id": e.Info.ID})
     on(events.ReceiptEv, "receipt", lambda e: {"ids": list(e.MessageIDs), "type": int(e.Type)})
     on(events.ChatPresenceEv, "typing", lambda e: {"state": int(e.State), "media": int(e.Media)})
+    on(events.GroupInfoEv, "group", lambda e: {"group": f"{e.JID.User}@{e.JID.Server}", "subject": e.Name.Name})
     on(events.PresenceEv, "presence", lambda e: {"unavailable": e.Unavailable})
     on(
         events.HistorySyncEv,
@@ -116,7 +117,11 @@ def main(store, jid):
     def upload(data):
         return client.upload(base64.b64decode(data), MediaType.MediaImage).url
 
-    todo = {f.__name__: f for f in (send, send_document, download, read, typing, subscribe, code, known, upload)}
+    def group(to):
+        found = client.get_group_info(jid_of(to))
+        return {"subject": found.GroupName.Name, "members": sorted(p.PhoneNumber.User for p in found.Participants)}
+
+    todo = {f.__name__: f for f in (group, send, send_document, download, read, typing, subscribe, code, known, upload)}
     todo["logout"] = client.logout
 
     def connect():

@@ -125,6 +125,49 @@ async def test_files_go_both_ways_whole(api, shop, ana):
     assert "broken" not in got["media"]
 
 
+async def test_a_group_reads_what_any_of_its_phones_and_sessions_writes(api, shop, ana, sessions):
+    beto, stranger = await api.phone(str(next(_customers)), "Beto"), await api.phone(str(next(_customers)), "Nadie")
+    second = await sessions.link(beto)
+    group = (await api.post("/groups", subject="Vecinos", members=[ana, beto, SHOP]))["id"]
+    for text in ("hola a todos", "¿quién viene?"):  # with the key, and without
+        id = await api.write(ana, group, text)
+        for session in (shop, second):
+            told = await session.wait_for("message", id=id, text=text)  # the key comes as a message of its own before
+            assert (told["text"], told["chat"], told["alt"], told["name"]) == (text, group, f"{ana}@s.whatsapp.net", "Ana")
+    assert {tick["from"] for tick in await api.wait_for(ana, "receipts", 4)} == {SHOP, beto}
+    assert await shop.do("group", group) == {"subject": "Vecinos", "members": sorted([ana, beto, SHOP])}
+
+    for number, text in enumerate(("yo voy", "y yo")):
+        answer = await shop.do("send", group, text)
+        got = (await api.wait_for(ana, "inbox", number + 1))[number]
+        assert (got["id"], got["text"], got["from"], got["to"]) == (answer, text, SHOP, group)
+        await second.wait_for("message", id=answer, text=text, chat=group)
+        await shop.wait_for("receipt", ids=[answer], type=1)
+    await api.post(f"/phones/{ana}/receipts", id=answer, type="read")
+    await shop.wait_for("receipt", ids=[answer], type=4)
+
+    await api.post(f"/phones/{SHOP}/typed", to=group, text="desde mi teléfono")
+    await shop.wait_for("message", text="desde mi teléfono", chat=group, from_me=True)
+    await api.ask("PATCH", f"/groups/{group}", {"subject": "Vecinas"})
+    await shop.wait_for("group", group=group, subject="Vecinas")
+    with pytest.raises(Refusal, match="not-a-member"):
+        await api.write(stranger, group, "¿me leen?")
+    with pytest.raises(Refusal, match="no-group"):
+        await api.write(ana, "1@g.us", "¿hay alguien?")
+
+
+async def test_what_a_session_of_a_group_cannot_open_is_encrypted_again_and_so_is_what_a_phone_cannot(api, shop, ana):
+    group = (await api.post("/groups", subject="Vecinos", members=[ana, SHOP]))["id"]
+    await api.post(f"/phones/{ana}/corrupt")
+    id = await api.write(ana, group, "rota")
+    await shop.wait_for("undecryptable", id=id)
+    await shop.wait_for("message", id=id, text="rota")
+    await api.post(f"/phones/{ana}/corrupt", direction="received")
+    answer = await shop.do("send", group, "también rota")
+    (got,) = await api.wait_for(ana, "inbox", 1)
+    assert (got["id"], got["text"], got["to"]) == (answer, "también rota", group)
+
+
 async def test_typing_and_presence_are_seen_on_the_other_side(api, shop, ana):
     id = await api.write(ana, SHOP, "hola")
     await shop.wait_for("message", id=id)

@@ -18,8 +18,10 @@ from aiohttp import BodyPartReader, web
 
 from sim import content
 from sim.directory import Companion, Phone, clean
+from sim.groupcontrol import GroupControl, group_of, within
 from sim.media import MediaBroken
 from sim.network import Network
+from sim.nodes import GROUP
 from sim.orders import Ban, Batch, Change, Code, Corrupt, Kinds, NewPhone, Prekeys, Release, Scan, State, Tick, Typing, Write
 from sim.problems import Problem, answer_problems
 
@@ -80,6 +82,7 @@ class Control:
         route.add_post(phone + "/hold", self.hold_phone)
         route.add_post(phone + "/release", self.release_phone)
         route.add_post("/messages", self.batch)
+        GroupControl(self).add_to(route)
         session = "/sessions/{number}"
         route.add_post(session + "/drop", self._on_sessions(self.network.drop))
         route.add_post(session + "/replace", self._on_sessions(self.network.replace))
@@ -186,7 +189,7 @@ class Control:
     async def write(self, request: web.Request) -> web.Response:
         """POST /phones/{number}/messages, and /typed for what an owner types on the own phone: the same thing."""
         phone, body = self.asked(request), await read(request, Write)
-        id = self.traffic.write(phone, self.recipient(body.to), content.text(body.text), address=body.address)
+        id = self.traffic.write(phone, within(self, phone, body.to), content.text(body.text), address=body.address)
         return await self.reply({"id": id}, 201)
 
     async def batch(self, request: web.Request) -> web.Response:
@@ -215,7 +218,7 @@ class Control:
         kind = fields.get("kind", "document")
         if data is None or "to" not in fields or kind not in content.MEDIA_KINDS:
             raise Problem(422, "bad-body", f"to, kind ({', '.join(content.MEDIA_KINDS)}) and file are needed.")
-        to = self.recipient(fields["to"])
+        to = within(self, phone, fields["to"])
         mime = fields.get("mime") or mime or mimetypes.guess_type(name)[0] or "application/octet-stream"
         uploaded = self.network.hosts.upload(data, kind)
         message = content.media(
@@ -230,7 +233,7 @@ class Control:
     async def kinds(self, request: web.Request) -> web.Response:
         """POST /phones/{number}/kinds: a place, a card, a poll, an answer, something unknown, or what is done to another message."""
         phone, body = self.asked(request), await read(request, Kinds)
-        to = self.recipient(body.to)
+        to = within(self, phone, body.to)
         chat, about = str(to.jid()), None
         if body.about:
             about = content.key_of(body.about, chat, from_me=self.traffic.mailbox.sent(phone, body.about) is not None)
@@ -299,7 +302,11 @@ class Control:
         origin = self.traffic.mailbox.origin(phone, body.id)
         if origin is None:
             raise Problem(404, "no-message", "This phone has not got a message with this id.")
-        self.traffic.receipt(phone, self.phone(origin[0]), body.id, body.type, origin[1])
+        if origin[1] == GROUP:
+            group = group_of(self, self.traffic.mailbox.where(phone, body.id))
+            self.traffic.groups.receipt(phone, self.phone(origin[0]), body.id, body.type, group)
+        else:
+            self.traffic.receipt(phone, self.phone(origin[0]), body.id, body.type, origin[1])
         return await self.reply({"id": body.id, "type": body.type}, 201)
 
     async def typing(self, request: web.Request) -> web.Response:

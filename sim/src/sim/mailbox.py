@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,11 @@ from sim.database import Database
 from sim.directory import Phone
 
 _RANK = {"": 0, "delivered": 1, "read": 2, "played": 3}
+
+
+def new_id() -> str:
+    """A message id as phones make them."""
+    return "3A" + os.urandom(9).hex().upper()
 
 
 class Sent(Struct):
@@ -111,6 +117,11 @@ class Mailbox:
         rows = self._db.read("select sender, server from inbox where number=? and id=? and sender<>?", phone.number, id, phone.number)
         return rows[0] if rows else None
 
+    def where(self, phone: Phone, id: str) -> str:
+        """Whom a message of the inbox was written to: the phone, or a group."""
+        rows = self._db.read("select recipient from inbox where number=? and id=? and sender<>?", phone.number, id, phone.number)
+        return str(rows[0][0]) if rows else ""
+
     def tick(self, phone: Phone, *, id: str, sender: str, device: int, type: str) -> bool:
         """The phone saw this tick; False when it had seen it from that device before."""
         seen = "select 1 from receipts where number=? and id=? and sender=? and device=? and type=?"
@@ -142,10 +153,12 @@ class Mailbox:
         return [dict(zip(("n", "id", "from", "device", "type", "at"), row, strict=True)) for row in rows]
 
     def chats(self, phone: Phone) -> list[str]:
-        """The numbers this phone has a chat with, the latest first."""
+        """The numbers this phone has a chat with, the latest first; groups are none."""
         rows = self._db.read(
-            "select other from (select case sender when number then recipient else sender end other, at from inbox where number=?1"
-            " union all select recipient, at from sent where number=?1 and category='') group by other order by max(at) desc",
+            "select other from (select case sender when number then recipient else sender end other, at from inbox"
+            " where number=?1 and server<>'g.us'"
+            " union all select recipient, at from sent where number=?1 and category='' and server<>'g.us')"
+            " group by other order by max(at) desc",
             phone.number,
         )
         return [other for (other,) in rows]
@@ -153,7 +166,8 @@ class Mailbox:
     def chat(self, phone: Phone, other: str, limit: int) -> list[dict[str, Any]]:
         """The last messages with *other*, oldest first; what the phone wrote has `from_me` and the best tick as its `status`."""
         rows = self._db.read(
-            "select * from (select id, sender=number, media, at, n, 0 own from inbox where number=?1 and (sender=?2 or recipient=?2)"
+            "select * from (select id, sender=number, media, at, n, 0 own from inbox"
+            " where number=?1 and (sender=?2 and server<>'g.us' or recipient=?2)"
             " union all select id, 1, media, at, n, 1 own from sent where number=?1 and recipient=?2 and category='')"
             " order by at desc, own desc, n desc limit ?3",
             *(phone.number, other, limit),

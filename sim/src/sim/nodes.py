@@ -7,6 +7,7 @@ from typing import Self, TypeAlias
 
 PN = "s.whatsapp.net"
 LID = "lid"
+GROUP = "g.us"
 
 
 class BadStanza(Exception):

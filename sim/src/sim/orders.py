@@ -20,6 +20,19 @@ class NewPhone(Struct, forbid_unknown_fields=True):
     name: Name = ""
 
 
+class NewGroup(Struct, forbid_unknown_fields=True):
+    """A group that is to be; the first of its members makes it."""
+
+    subject: Annotated[str, Meta(min_length=1, max_length=100)]
+    members: Annotated[list[str], Meta(min_length=1, max_length=1024)]
+
+
+class Rename(Struct, forbid_unknown_fields=True):
+    """How a group is called from now on."""
+
+    subject: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
 class Change(Struct, forbid_unknown_fields=True):
     """What is to change of a phone; what is left out stays."""
 

@@ -87,7 +87,8 @@ class Queries:
         if xmlns == "w:profile:picture" and kind == "get":
             return error(query, 404, "item-not-found")
         if xmlns == "w:g2":
-            return result(query, [Node("groups")]) if first.tag == "participating" else error(query, 404, "item-not-found")
+            found = self._traffic.groups.answer(companion, query.jid("to"), first.tag)
+            return error(query, 404, "item-not-found") if found is None else result(query, found)
         return result(query)
 
     def _encrypt(self, companion: Companion, query: Node, first: Node) -> Node:

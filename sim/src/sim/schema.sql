@@ -47,3 +47,10 @@ create table if not exists receipts (
     at text not null, primary key (number, n)
 ) without rowid;
 create index if not exists receipts_of on receipts (number, id);
+
+create table if not exists groups (id text primary key, what blob not null) without rowid;
+
+-- A phone's own key of a group (no address), and those that other devices gave it.
+create table if not exists group_keys (
+    number text not null, grp text not null, address text not null, key blob not null, primary key (number, grp, address)
+) without rowid;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import time
 from typing import Any
 
@@ -15,9 +14,10 @@ from sim.database import Database
 from sim.delivery import Counts, Delivery
 from sim.directory import Companion, Directory, Phone
 from sim.feed import Feed
-from sim.mailbox import Mailbox, Sent
+from sim.groups import Group, Groups
+from sim.mailbox import Mailbox, Sent, new_id
 from sim.media import Hosts, MediaBroken
-from sim.nodes import JID, LID, PN, BadStanza, Node
+from sim.nodes import GROUP, JID, LID, PN, BadStanza, Node
 from sim.proto import DecodeError
 from sim.ratchet import Bundle, Undecryptable
 from sim.wire import numbers_and_bytes
@@ -27,22 +27,20 @@ _TICKS = {"": "delivered", "inactive": "delivered", "read": "read", "played": "p
 _NO_ACKNOWLEDGEMENT = ("read", "read-self", "played", "played-self")
 
 
-def new_id() -> str:
-    """A message id as phones make them."""
-    return "3A" + os.urandom(9).hex().upper()
-
-
 class Traffic:
     """Moves messages, receipts and typing between phones and sessions."""
 
     def __init__(self, db: Database, directory: Directory, delivery: Delivery, feed: Feed, hosts: Hosts, counts: Counts) -> None:
         self._db, self._directory, self._delivery, self._feed, self._hosts, self._counts = db, directory, delivery, feed, hosts, counts
         self.mailbox = Mailbox(db)
+        self.groups = Groups(db, directory, delivery, counts, self)
 
     # -- a phone writes
 
-    def write(self, sender: Phone, recipient: Phone, message: Any, *, address: str | None = None, category: str = "") -> str:
-        """*message* is on its way to the recipient's phone and sessions, and to the writer's own sessions.  Its id."""
+    def write(self, sender: Phone, recipient: Phone | Group, message: Any, *, address: str | None = None, category: str = "") -> str:
+        """*message* is on its way to the recipient's phone and sessions (all of a group's), and to the writer's own.  Its id."""
+        if isinstance(recipient, Group):
+            return self.groups.write(sender, recipient, message)
         server = LID if (address or sender.address) == "lid" else PN
         shown = content.show(message)
         sent = Sent(sender.number, new_id(), recipient.number, category, server, shown, message.SerializeToString())
@@ -57,8 +55,8 @@ class Traffic:
             )
             if not recipient.companions:
                 self._tick_phone(sender, sent.id, recipient)
-            self._tell(recipient, "inbox")
-        self._tell(sender, "sent")
+            self.tell(recipient, "inbox")
+        self.tell(sender, "sent")
         return sent.id
 
     def tell_session(self, companion: Companion, message: Any) -> str:
@@ -81,6 +79,9 @@ class Traffic:
                 self._to_session(self._directory.phones[sender], companion, sent)
 
     def _to_session(self, sender: Phone, companion: Companion, sent: Sent, *, count: int = 0, corrupt: bool = False) -> None:
+        if sent.server == GROUP:
+            self.groups.to_session(sender, companion, sent, count=count)
+            return
         if not companion.signed:
             number, device = companion.phone.number, companion.device
             self._db.write("insert into waiting (number, device, sender, id) values (?, ?, ?, ?)", number, device, sender.number, sent.id)
@@ -117,6 +118,9 @@ class Traffic:
     async def from_session(self, connection: Connection, sender: Companion, node: Node) -> None:
         """One message of a session reaches every device it is encrypted for; the session hears that it was taken, once that is stored."""
         to, id = node.jid("to"), node.text("id")
+        if to.server == GROUP:
+            await self.groups.from_session(connection, sender, node)
+            return
         chat = self._directory.find(to)
         error = None if chat or to.server not in (PN, LID) else 404
         ack = Node("ack", {"class": "message", "id": id, "from": to, "t": int(time.time()), "error": error})
@@ -178,7 +182,7 @@ class Traffic:
         except (Undecryptable, DecodeError, ValueError):
             # Among them a number that was used before: whatsmeow answers a retry beside its sends, and then two messages can be encrypted
             # under one number.  The phone has not seen this id, so it asks.
-            self._ask_again(phone, sender, id, to)
+            self.ask_again(phone, sender, id, to)
             return False
         phone.tries.pop(f"{sender.address}/{id}", None)
         own = phone is sender.phone
@@ -191,7 +195,7 @@ class Traffic:
         if shown.kind == "protocol":
             return False
         if shown.file:
-            await self._check(shown)
+            await self.check(shown)
             # Another copy may have come in while the file was read.
             if self.mailbox.has(phone, sender.phone.number, id):
                 return False
@@ -205,7 +209,7 @@ class Traffic:
             shown=shown,
         )
         phone.typing.pop(sender.phone.number, None)
-        self._tell(phone, "inbox")
+        self.tell(phone, "inbox")
         return True
 
     def _answer(self, phone: Phone, sender: Companion, id: str, server: str) -> None:
@@ -216,7 +220,7 @@ class Traffic:
         if phone.auto_receipts == "read":
             self.receipt(phone, sender.phone, id, "read", server)
 
-    async def _check(self, shown: Shown) -> None:
+    async def check(self, shown: Shown) -> None:
         """The file was downloaded and decrypted, off the loop; its true size and hash are in *shown*, or why there are none."""
         file = shown.file
         if file is None:
@@ -233,7 +237,7 @@ class Traffic:
 
     # -- again
 
-    def _ask_again(self, phone: Phone, sender: Companion, id: str, to: JID) -> None:
+    def ask_again(self, phone: Phone, sender: Companion, id: str, to: JID) -> None:
         """The session gets a retry receipt with the phone's keys, as a phone sends one for what it cannot open."""
         self._counts.undecryptable += 1
         key = f"{sender.address}/{id}"
@@ -246,6 +250,8 @@ class Traffic:
         now = int(time.time())
         own = phone is sender.phone
         attrs: dict[str, Any] = {"from": phone.jid(server), "id": id, "type": "retry", "t": now, "recipient": to if own else None}
+        if to.server == GROUP:
+            attrs |= {"from": to, "participant": phone.jid(LID), "recipient": None}
         children = [
             Node("retry", {"count": tries, "id": id, "t": now, "v": 1}),
             Node("registration", {}, bundle.registration.to_bytes(4, "big")),
@@ -281,7 +287,7 @@ class Traffic:
 
     def receipt(self, phone: Phone, to: Phone, id: str, type: str, server: str) -> None:
         """The phone's tick for a message of *to* is on its way to all sessions of that number, once."""
-        if not self._tick(to, id, phone, 0, type):
+        if not self.tick(to, id, phone, 0, type):
             return
         attrs: dict[str, Any] = {"id": id, "t": int(time.time()), "from": phone.jid(server), "type": None if type == "delivered" else type}
         attrs["sender_pn" if server == LID else "sender_lid"] = phone.jid(PN if server == LID else LID)
@@ -295,13 +301,16 @@ class Traffic:
             self._delivery.asked_again(companion, id)
         elif type not in _NO_ACKNOWLEDGEMENT:
             self._delivery.acknowledge(companion, "message", id)
-        phone = self._directory.find(to)
-        if phone and type == "retry" and not to.device:
+        author = node.jid("participant") if to.server == GROUP else to
+        phone = self._directory.find(author)
+        listed = node.find("list")
+        ids = dict.fromkeys([id, *(item.text("id") for item in (listed.children if listed else ()))])
+        if phone and type == "retry" and not author.device:
             self._answer_retry(companion, phone, node)
+        elif to.server == GROUP:
+            self.groups.receipt_from_session(companion, to, node, ids, _TICKS.get(type))
         elif phone and (type == "retry" or phone is not companion.phone):
-            listed = node.find("list")
-            ids = [id, *(item.text("id") for item in (listed.children if listed else ()))]
-            self._pass_receipt(companion, phone, to, node, dict.fromkeys(ids), type)
+            self._pass_receipt(companion, phone, to, node, ids, type)
         ack = Node("ack", {"class": "receipt", "id": id, "from": to, "type": type or None})
         self._db.then(lambda: connection.send(ack))
 
@@ -313,20 +322,20 @@ class Traffic:
         tick = _TICKS.get(type)
         if tick:
             for id in ids:
-                self._tick(phone, id, companion.phone, companion.device, tick)
+                self.tick(phone, id, companion.phone, companion.device, tick)
 
     def _tick_phone(self, sender: Phone, id: str, recipient: Phone) -> None:
         """A phone without sessions answers another phone by itself."""
         if recipient.auto_receipts != "none":
-            self._tick(sender, id, recipient, 0, "delivered")
+            self.tick(sender, id, recipient, 0, "delivered")
         if recipient.auto_receipts == "read":
-            self._tick(sender, id, recipient, 0, "read")
+            self.tick(sender, id, recipient, 0, "read")
 
-    def _tick(self, phone: Phone, id: str, by: Phone, device: int, type: str) -> bool:
+    def tick(self, phone: Phone, id: str, by: Phone, device: int, type: str) -> bool:
         """The phone saw the tick; False when it had seen it before."""
         new = self.mailbox.tick(phone, id=id, sender=by.number, device=device, type=type)
         if new:
-            self._tell(phone, "receipts")
+            self.tell(phone, "receipts")
         return new
 
     def typing(self, phone: Phone, to: Phone, state: str) -> None:
@@ -353,7 +362,8 @@ class Traffic:
             if companion.connection and phone.number in companion.connection.subscriptions:
                 companion.connection.send(presence_of(phone))
 
-    def _tell(self, phone: Phone, what: str) -> None:
+    def tell(self, phone: Phone, what: str) -> None:
+        """Whoever watches the phone hears that there is more, once it is stored."""
         self._db.then(lambda: self._feed.tell(phone.number, what))
 
 
