@@ -15,7 +15,7 @@ from contracts import envelope as envelopes
 from contracts import subjects
 from contracts.envelope import Envelope
 
-from servicekit import metrics
+from servicekit import metrics, tracing
 from servicekit.bus import Bus, BusRefused
 from servicekit.bus.connection import ROOM
 from servicekit.bus.failures import is_away, where
@@ -50,7 +50,7 @@ async def add(tx: Tx, *some: Envelope[Any]) -> None:
     """The envelopes will be published, in this order, if *tx* commits.  Raises: TooLargeForTheBus."""
     if not some:
         return
-    payloads = [envelopes.encode(one) for one in some]
+    payloads = [envelopes.encode(tracing.current(one)) for one in some]
     for one, payload in zip(some, payloads, strict=True):
         if len(payload) > LARGEST:
             raise TooLargeForTheBus(f"{one.type} {one.id} has {len(payload)} bytes.")

@@ -30,7 +30,7 @@ import uvicorn
 import uvloop
 from prometheus_client import REGISTRY
 
-from servicekit import logging
+from servicekit import logging, tracing
 from servicekit.bus.errors import WrongPassword
 from servicekit.health import Health
 from servicekit.settings import Settings, WithHttp, load
@@ -196,7 +196,7 @@ def service(name: str, settings: type[S], start: Callable[[S, Service], Awaitabl
     """
     loaded = load(settings, name)
     logging.configure(name, loaded.log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with tracing.exporting(name, loaded.otlp_endpoint), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(_run(name, loaded, start))
     raise SystemExit(code)
 

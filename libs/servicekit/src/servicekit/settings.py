@@ -50,6 +50,9 @@ class Settings(BaseSettings):
 
     env: Literal["development", "production"] = Field("development", description="development or production")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    otlp_endpoint: Annotated[str, _scheme("http", "https")] | None = Field(
+        None, description="the http:// or https:// address of a collector of traces that speaks OTLP; left out, there are no traces"
+    )
 
 
 class WithHttp(Settings):

@@ -18,6 +18,7 @@ from contracts.ids import TenantId
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
+from servicekit import tracing
 from servicekit.bus.connection import Connection, time
 from servicekit.bus.consumer import Consumer, Consumption
 from servicekit.bus.errors import BusAway, BusRefused
@@ -91,11 +92,14 @@ class Bus:
             BusAway: Not all acks came in time; some may have been stored, so publish all again.
             BusRefused: This service may not publish that.
         """
-        await self._publisher.publish([Item(subjects.of(one), str(one.id), envelopes.encode(one)) for one in some], timeout=timeout)
+        encoded = [(subjects.of(one), one.id, envelopes.encode(tracing.current(one))) for one in some]
+        await self.publish_raw(encoded, timeout=timeout)
 
     async def publish_raw(self, items: Sequence[tuple[str, UUID, bytes]], *, timeout: float = 30.0) -> None:
         """Publish encoded envelopes, each with its subject and id.  Raises: BusAway, BusRefused."""
-        await self._publisher.publish([Item(subject, str(id), payload) for subject, id, payload in items], timeout=timeout)
+        await self._publisher.publish(
+            [Item(subject, str(id), payload, tracing.headers(payload)) for subject, id, payload in items], timeout=timeout
+        )
 
     async def publish_items(self, items: Sequence[Item], *, timeout: float = 30.0) -> None:
         """Publish anything into a stream.  Raises: BusAway, BusRefused."""

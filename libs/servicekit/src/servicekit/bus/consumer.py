@@ -31,7 +31,7 @@ from contracts.envelope import Body, Envelope
 from contracts.errors import Gone, NotFound, Problem, Unavailable
 from nats.aio.msg import Msg
 
-from servicekit import db, metrics
+from servicekit import db, metrics, tracing
 from servicekit.bus import dlq
 from servicekit.bus.connection import Connection, status
 from servicekit.bus.errors import BusAway
@@ -237,8 +237,9 @@ class Consumption:
         async def attempt() -> Exception | None:
             nonlocal busy
             try:
-                with metrics.HANDLING.labels(self._consumer.durable).time():
-                    await self._consumer.handle([held.envelope for held in batch])
+                some = [held.envelope for held in batch]
+                with tracing.handling(self._consumer.durable, some), metrics.HANDLING.labels(self._consumer.durable).time():
+                    await self._consumer.handle(some)
             except Exception as problem:
                 if db.is_busy(problem) and (busy := busy + 1) > BUSY_TRIES:
                     return problem  # always too slow, or always the same deadlock: no outage

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from servicekit import tracing
 from servicekit.db import DatabaseAway, is_away
 from servicekit.http.problems import render
 from servicekit.logging import describe
@@ -31,6 +32,7 @@ REQUESTS = Histogram(
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_UNTRACED = ("/health/", "/metrics")
 _DRAIN = 8 * 1024 * 1024
 
 
@@ -52,7 +54,17 @@ class Edge:
         if not _TRACE.fullmatch(trace):
             trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
         clear_contextvars()
-        bind_contextvars(request_id=request_id, trace=trace)
+        bind_contextvars(request_id=request_id)
+        if not tracing.is_on() or scope["path"].startswith(_UNTRACED):
+            bind_contextvars(trace=trace)
+            await self._answer(request_id, scope, receive, send)
+            return
+        with tracing.span(scope["method"], parent=headers.get("traceparent"), kind="server") as span:
+            status = await self._answer(request_id, scope, receive, send)
+            route = getattr(scope.get("route"), "path", "none")
+            span.tell(f"{scope['method']} {route}", http__route=route, http__response__status_code=status)
+
+    async def _answer(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> int:
         status = 0
         began = time.perf_counter()
 
@@ -77,6 +89,7 @@ class Edge:
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if scope["method"] in _METHODS else "other"
             REQUESTS.labels(method, route, str(status or 499)).observe(time.perf_counter() - began)
+        return status
 
 
 def _named(error: Exception, scope: Scope) -> Problem:
