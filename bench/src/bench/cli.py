@@ -8,7 +8,23 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from bench import board, bot, failover, fanout, faults, figures, gateway, inbound, inject, media, realtime, sessions, soak, webhooks
+from bench import (
+    board,
+    bot,
+    failover,
+    fanout,
+    faults,
+    figures,
+    gateway,
+    inbound,
+    inject,
+    media,
+    realtime,
+    rolling,
+    sessions,
+    soak,
+    webhooks,
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -129,6 +145,21 @@ def soak_(
     _run(soak.run(minutes=minutes, sessions=count, workers=workers, rate=rate, recycle_minutes=recycle, folder=folder), as_json)
 
 
+@app.command("rolling")
+def rolling_(
+    count: Annotated[int, typer.Option("--sessions", min=5, max=2000, help="Connected numbers.")] = 50,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="Messages a second, both directions together.")] = 20,
+    reads: Annotated[float, typer.Option(min=1, max=1000, help="Other requests a second.")] = 50,
+    at_once: Annotated[int, typer.Option(min=1, max=16, help="Services restarted at a time; never two of one kind.")] = 1,
+    folder: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Restart every process of a large installation under load: nothing may fail, be lost or come twice."""
+    result = _run(rolling.run(sessions=count, rate=rate, reads=reads, at_once=at_once, folder=folder), as_json)
+    if result["failed_requests"] or result["sends_refused"]:
+        raise typer.Exit(1)
+
+
 @app.command("fanout")
 def fanout_(
     sockets: Annotated[str, typer.Option(help="How many sockets, by comma.")] = "1000,5000",
@@ -170,9 +201,10 @@ def realtime_(
 
 def _run(
     work: Coroutine[Any, Any, dict[str, Any]], as_json: bool, *, loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-) -> None:
+) -> dict[str, Any]:
     with asyncio.Runner(loop_factory=loop) as runner:
         result = runner.run(work)
     figures.show(result, as_json=as_json)
     if result.get("lost") or result.get("doubled") or result["done"] < result["asked"]:
         raise typer.Exit(1)
+    return result

@@ -15,10 +15,10 @@ from bench.fleet import link
 
 
 @asynccontextmanager
-async def installation(*, workers: int = 1, folder: Path | None = None) -> AsyncIterator[System]:
+async def installation(*, workers: int = 1, topology: str = "small", folder: Path | None = None) -> AsyncIterator[System]:
     """An installation runs; it is stopped at the end, and its folder removed, if that was not given."""
     with _folder(folder) as path:
-        system = await asyncio.to_thread(start, path, "--workers", str(workers))
+        system = await asyncio.to_thread(start, path, "--workers", str(workers), "--topology", topology)
         try:
             yield system
         finally:

@@ -34,10 +34,14 @@ class Heard:
     Attributes:
         texts: When a customer's message was shown first.
         states: When a device was said to stand where: (time, device, state).
+        resumed: How often a socket that came back got all that it had missed.
+        resynced: How often it was told to fetch everything anew.
     """
 
     texts: dict[str, float] = field(default_factory=dict)
     states: list[tuple[float, str, str]] = field(default_factory=list)
+    resumed: int = 0
+    resynced: int = 0
 
     def back(self, device: str, since: float) -> float | None:
         """Tell when *device* was connected next, after *since*."""
@@ -62,11 +66,14 @@ async def _listen(client: Client, heard: Heard) -> None:
     while True:
         try:
             async with client.socket(since=since) as socket:
+                heard.resumed += bool(socket.resumed)
                 while True:
                     frame = await socket.next(3600)
                     at, _ = socket.frames.pop()
                     since = (socket.epoch, socket.seq)
-                    if frame["event"] in _SHOWN and not frame["data"]["from_me"]:
+                    if frame["event"] == "resync":
+                        heard.resynced += 1
+                    elif frame["event"] in _SHOWN and not frame["data"]["from_me"]:
                         heard.texts.setdefault(str(frame["data"]["text"]), at)
                     elif frame["event"] == "device_status":
                         heard.states.append((at, frame["data"]["id"], frame["data"]["state"]))

@@ -181,13 +181,14 @@ class Socket:
         self.frames: list[tuple[float, dict[str, Any]]] = []
         self.epoch = ""
         self.seq = 0
+        self.resumed = False
 
     async def hello(self) -> None:
         """The first frame came."""
         frame = await self.next()
         if frame["event"] != "hello":
             raise RuntimeError(f"The first frame is {frame['event']}.")
-        self.epoch, self.seq = frame["epoch"], frame["seq"]
+        self.epoch, self.seq, self.resumed = frame["epoch"], frame["seq"], bool(frame["data"]["resumed"])
 
     async def next(self, within: float = 30.0) -> dict[str, Any]:
         """The next frame.  Raises: TimeoutError; ConnectionError when the socket is closed."""
