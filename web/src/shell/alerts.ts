@@ -7,26 +7,15 @@ import type { Chat, Message, Page } from "@/api/types";
 import { findChat, KEYS, type Pages } from "@/realtime/apply";
 import { onFrame } from "@/realtime/frames";
 import { useSession } from "@/session/session";
+import { concerns, worthTelling } from "./concerns";
 import { phoneText } from "./phone";
 import { preferences } from "./preferences";
 import { chime } from "./sound";
 
-/** What is older was missed, not new: a browser that comes back does not ring for all of it. */
-const NEWS_MS = 2 * 60_000;
 /** So long a tab holds what it has told, so that no other tells it too. */
 const TOLD_MS = 30_000;
 
 const looking = (chat: string) => `clarin.looking.${chat}`;
-
-/** Whether a message is to be told of: not one's own, not a bot's or a program's, and not an old one. */
-export const worthTelling = (message: Pick<Message, "from_me" | "kind" | "at">, now: number) =>
-  !message.from_me &&
-  !["reaction", "edit", "delete", "note"].includes(message.kind) &&
-  now - Date.parse(message.at) < NEWS_MS;
-
-/** Whose chats are told of, by what is set. */
-export const concerns = (chat: Pick<Chat, "assignee_id">, which: "all" | "mine" | "off", me: string) =>
-  which === "all" || (which === "mine" && (chat.assignee_id === me || chat.assignee_id === null));
 
 /** Tells of what comes in, once over all tabs of the browser, and never of a chat that somebody has before his eyes. */
 export function useAlerts() {
@@ -87,18 +76,29 @@ export function useAlerts() {
       const who = about.name ?? (about.contact?.phone ? phoneText(about.contact.phone) : i18n.t("inbox.unknown"));
       const devices = client.getQueryData<Page<{ id: string; name: string }>>(KEYS.devices)?.items ?? [];
       const via = devices.length > 1 ? devices.find(({ id }) => id === about.device_id)?.name : undefined;
-      const notice = new Notification(via ? `${who} · ${via}` : who, {
+      const told = {
         body: message.text?.slice(0, 140) || i18n.t("notices.file"),
         icon: "/icon-192.png",
         tag: message.chat_id,
-      });
+        data: { path: `/inbox/${message.chat_id}` },
+      };
+      const title = via ? `${who} · ${via}` : who;
+      // A phone shows only what the service worker tells.
+      const worker = await navigator.serviceWorker?.getRegistration();
+      if (worker) return worker.showNotification(title, told);
+      const notice = new Notification(title, told);
       notice.onclick = () => {
         window.focus();
-        void navigate({ to: "/inbox/$chatId", params: { chatId: message.chat_id } });
+        void navigate({ to: told.data.path });
         notice.close();
       };
     };
-    return onFrame((frame) => {
+    const chosen = (event: MessageEvent) => {
+      const path = (event.data as { open?: string } | null)?.open;
+      if (path) void navigate({ to: path });
+    };
+    navigator.serviceWorker?.addEventListener("message", chosen);
+    const forget = onFrame((frame) => {
       if (frame.event !== "new_message") return;
       const message = frame.data as Message;
       if (!navigator.locks) return void tell(message);
@@ -109,5 +109,9 @@ export function useAlerts() {
         await new Promise((over) => setTimeout(over, TOLD_MS));
       });
     });
+    return () => {
+      forget();
+      navigator.serviceWorker?.removeEventListener("message", chosen);
+    };
   }, [client, navigate, me]);
 }

@@ -2,8 +2,9 @@ import { DragDropContext, type DropResult } from "@hello-pangea/dnd";
 import { ActionIcon, Button, Group, Select, Skeleton, Text, Title, Tooltip } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
-import { IconPlus, IconSettings } from "@tabler/icons-react";
+import { IconBolt, IconChartDots, IconPlus, IconSettings } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useCallback, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { BoardFilter } from "@/api/board";
@@ -79,6 +80,22 @@ export function BoardPage() {
             )}
           </Group>
           <Group gap="xs" wrap="nowrap">
+            <Tooltip label={t("board.reports")}>
+              <ActionIcon
+                component={Link}
+                to="/board/reports"
+                variant="default"
+                size="lg"
+                aria-label={t("board.reports")}
+              >
+                <IconChartDots size={18} />
+              </ActionIcon>
+            </Tooltip>
+            <Tooltip label={t("board.rules")}>
+              <ActionIcon component={Link} to="/board/rules" variant="default" size="lg" aria-label={t("board.rules")}>
+                <IconBolt size={18} />
+              </ActionIcon>
+            </Tooltip>
             {mayManage && (
               <Tooltip label={t("board.stages")}>
                 <ActionIcon

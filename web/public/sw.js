@@ -1,0 +1,44 @@
+// Where there is no network when the panel is opened, a page that says so and tries again stands in for it. Nothing else
+// is ever kept: what is on the screen comes from the server, or not at all.
+const KEPT = "clarin-2";
+const FILES = ["/offline.html", "/offline.js", "/offline.css", "/icon.svg"];
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(
+    caches
+      .open(KEPT)
+      .then((cache) => cache.addAll(FILES.map((path) => new Request(path, { cache: "reload" }))))
+      .then(() => self.skipWaiting()),
+  );
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(
+    caches
+      .keys()
+      .then((names) => Promise.all(names.filter((name) => name !== KEPT).map((name) => caches.delete(name))))
+      .then(() => self.clients.claim()),
+  );
+});
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const path = new URL(request.url).pathname;
+  if (request.mode === "navigate" && !path.startsWith("/api/")) {
+    event.respondWith(fetch(request).catch(() => caches.match("/offline.html")));
+  } else if (FILES.includes(path)) {
+    event.respondWith(fetch(request).catch(() => caches.match(path)));
+  }
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const path = event.notification.data?.path ?? "/inbox";
+  event.waitUntil(
+    self.clients.matchAll({ type: "window" }).then(async ([open]) => {
+      if (!open) return self.clients.openWindow(path);
+      await open.focus();
+      open.postMessage({ open: path });
+    }),
+  );
+});
