@@ -134,8 +134,8 @@ async def run(*, sessions: int, workers: int, rate: float, folder: Path | None =
 def unattended(system: System) -> Iterator[ExitStack]:
     """Nobody starts dead processes again, until the block or the stack that it gives is closed: who would do it stands still."""
     with ExitStack() as gate:
-        system.process.send_signal(signal.SIGSTOP)
-        gate.callback(system.process.send_signal, signal.SIGCONT)
+        system.signal(signal.SIGSTOP)
+        gate.callback(system.signal, signal.SIGCONT)
         yield gate
 
 

@@ -26,10 +26,10 @@ _numbers = itertools.count(1)
 
 @dataclass(slots=True)
 class System:
-    """One running installation."""
+    """One running installation; without a *process* somebody else started it, and it cannot be killed from here."""
 
     folder: Path
-    process: Popen[bytes]
+    process: Popen[bytes] | None
     ready: dict[str, object]
 
     @property
@@ -53,6 +53,11 @@ class System:
     def kill(self, name: str) -> None:
         """End *name* as a power cut would."""
         os.kill(self.pid(name), signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send *number* to what keeps the processes alive."""
+        assert self.process is not None, "somebody else started this installation"  # noqa: S101
+        self.process.send_signal(number)
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[Client]:
@@ -94,8 +99,10 @@ def start(folder: Path, *options: str) -> System:
 
 
 def stop(system: System) -> None:
-    """End an installation as an operator does, in time."""
-    system.process.send_signal(signal.SIGTERM)
+    """End an installation as an operator does, in time; one that somebody else started goes on."""
+    if system.process is None:
+        return
+    system.signal(signal.SIGTERM)
     system.process.wait(STOP_SECONDS)
 
 
