@@ -15,6 +15,7 @@ from contracts.commands import MarkRead, SendMessage
 from contracts.ids import DeviceId
 from contracts.whatsapp import Address
 from prometheus_client import Counter, Gauge
+from servicekit import tracing
 from servicekit.bus import BusAway
 from servicekit.db import Database, Tx, is_away, is_busy
 from servicekit.objects import ObjectMissing, ObjectsAway
@@ -25,7 +26,7 @@ from device_worker.domain.reasons import PACED
 from device_worker.host.remote import Client, HostLost
 from device_worker.leases import Leases
 from device_worker.media import Uploads
-from device_worker.sessions import Sessions
+from device_worker.sessions import Sessions, inbound
 from device_worker.shards import shard_of
 from device_worker.store import fences, meters, peers
 from device_worker.store import sends as queue
@@ -199,7 +200,12 @@ class Sends:
                     return
                 case Send():
                     self._typed.pop(device, None)
-                    await self._record(step, fence, await self._send(step))
+                    with tracing.span("whatsapp send", parent=step.trace, kind="client") as span:
+                        result = await self._send(step)
+                        span.tell(clarin__outcome=result.outcome or "again", clarin__reason=result.reason or "")
+                        await self._record(step, fence, result)
+                        if result.wa_id is not None:
+                            inbound.sent(device, result.wa_id, span.trace)
                 case Typing():
                     await self._type(device, step)
                 case Held():

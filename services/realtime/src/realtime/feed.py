@@ -14,6 +14,7 @@ from contracts.envelope import REGISTRY, Audience
 from contracts.ephemeral import EVERY as EPHEMERALS
 from contracts.ephemeral import Typing
 from contracts.ids import DeviceId, TenantId, UserId
+from servicekit import tracing
 from servicekit.bus import Bus, BusAway, Fact, Ordered
 
 from realtime.chats import Chats
@@ -89,6 +90,7 @@ class _Told(msgspec.Struct, frozen=True):
 
     data: msgspec.Raw
     audience: Audience = Audience()
+    trace: str | None = None
 
 
 _told = msgspec.json.Decoder(_Told)
@@ -113,7 +115,7 @@ def read(sequence: int, subject: str, payload: bytes) -> Happened | None:
         told = _told.decode(payload)
         data = bytes(told.data)
         former = _former(data, told.audience) if frame == _ASSIGNED else None
-        return Happened(sequence, TenantId(UUID(tenant)), told.audience, frame, data, about, former)
+        return Happened(sequence, TenantId(UUID(tenant)), told.audience, frame, data, about, former, told.trace)
     except (msgspec.DecodeError, ValueError):
         log.error("event cannot be read", subject=subject, sequence=sequence)
         return None
@@ -248,7 +250,9 @@ class Feed:
             if happened.about is About.CHAT:
                 self.chats.note(happened.tenant, happened.data, happened.audience)
             if self.ready.is_set():
-                self._observe(time.time() - fact.at.timestamp())
+                took = time.time() - fact.at.timestamp()
+                self._observe(took)
+                tracing.record(f"frame {happened.frame}", parent=happened.trace, took=took)
 
     def _erase(self, happened: Happened) -> None:
         """Whoever resumes is not told again what was about somebody who is erased."""

@@ -70,6 +70,7 @@ class Happened:
 
     Attributes:
         former: Who could see it until it happened, and is told that it is gone.
+        trace: What it was done for, where traces are collected.
     """
 
     seq: int
@@ -79,6 +80,7 @@ class Happened:
     data: bytes
     about: About = About.CHAT
     former: Audience | None = None
+    trace: str | None = None
 
 
 def may_see(view: View, happened: Happened) -> bool:

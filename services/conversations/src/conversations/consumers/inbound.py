@@ -15,6 +15,7 @@ from contracts.events.devices import MessageObserved
 from contracts.ids import ChatId, ContactId, MessageId, TenantId
 from contracts.views import MessageStatus
 from contracts.whatsapp import Address
+from servicekit import tracing
 
 from conversations.consumers.acts import act_of
 from conversations.consumers.batch import Batch
@@ -51,6 +52,7 @@ class Inbound:
     fetches: list[Envelope[Any]] = field(default_factory=list)
     growth: dict[tuple[TenantId, ChatId], Growth] = field(default_factory=dict)
     _threads: list[Thread] = field(default_factory=list)
+    _traces: dict[tuple[TenantId, UUID, str | None], str | None] = field(default_factory=dict)
 
     def threads(self, contacts: Mapping[Alias, ContactId]) -> dict[Thread, tuple[Address, datetime]]:
         """Name the thread of each message, with the address to write to and a time."""
@@ -195,11 +197,13 @@ class Inbound:
 
     def tell(self, audiences: Mapping[ChatId, Audience]) -> list[Envelope[Any]]:
         """Say what came, except what is old, and which placeholders have their content."""
+        self._traces = {(e.tenant, e.data.device, e.data.wa_id): tracing.of(e) for e in self.batch.observed}
         told: list[Envelope[Any]] = [
             wrap(
                 row.tenant,
                 MessageReceived(**fields(row), history=row.history, group=row.contact is None),  # type: ignore[arg-type]
                 audience=audiences[row.chat],
+                trace=self._traces.get((row.tenant, row.device, row.wa_id)),
             )
             for row in self.new
             if not row.history

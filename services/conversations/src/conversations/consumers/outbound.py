@@ -11,6 +11,7 @@ from contracts.envelope import Audience, Envelope, wrap
 from contracts.events.conversations import ChatRead, MessageAdvanced, MessageConfirmed
 from contracts.ids import ChatId, ContactId, MessageId, TenantId
 from contracts.views import MessageStatus
+from servicekit import tracing
 
 from conversations.consumers import metrics
 from conversations.consumers.batch import Batch
@@ -50,6 +51,8 @@ class Outbound:
     _confirmed: dict[MessageId, None] = field(default_factory=dict)
     _moved_at: dict[MessageId, datetime] = field(default_factory=dict)
     _changed: list[Ours] = field(default_factory=list)
+    _traces: dict[MessageId, str | None] = field(default_factory=dict)
+    _ticked: dict[WaName, str | None] = field(default_factory=dict)
     _read: dict[Key, datetime] = field(default_factory=dict)
     _grown: dict[Key, int] = field(default_factory=dict)
 
@@ -58,6 +61,7 @@ class Outbound:
         self.ids = {(e.tenant, e.data.message) for e in batch.sent} | {(e.tenant, e.data.message) for e in batch.unsent}
         self.names = {(e.tenant, e.data.device, e.data.wa_id) for e in batch.sent}
         self.names |= {(e.tenant, e.data.device, wa_id) for e in batch.receipts if not e.data.own for wa_id in e.data.wa_ids}
+        self._ticked = {(e.tenant, e.data.device, wa_id): tracing.of(e) for e in batch.receipts for wa_id in e.data.wa_ids}
         self.own_names = {(e.tenant, e.data.device, wa_id) for e in batch.receipts if e.data.own for wa_id in e.data.wa_ids}
 
     @property
@@ -128,6 +132,7 @@ class Outbound:
 
     def _take_sent(self) -> None:
         for e in self.batch.sent:
+            self._traces[e.data.message] = tracing.of(e)
             message = self._state.get(e.data.message)
             if message is None or message.tenant != e.tenant:
                 metrics.IGNORED.labels("unknown-message").inc()
@@ -152,6 +157,7 @@ class Outbound:
 
     def _take_unsent(self) -> None:
         for e in self.batch.unsent:
+            self._traces[e.data.message] = tracing.of(e)
             message = self._state.get(e.data.message)
             if message is None or message.tenant != e.tenant:
                 metrics.IGNORED.labels("unknown-message").inc()
@@ -163,6 +169,7 @@ class Outbound:
         """The messages that *tick* names have come this far; False when it names none."""
         named = [id for id in self._by_name.get(tick.name, ()) if id in self._state]
         for id in named:
+            self._traces[id] = self._ticked.get(tick.name) or self._traces.get(id)
             self._state[id] = self._state[id].received(tick.status)
             self._moved(id, tick.at)
         return bool(named)
@@ -262,6 +269,7 @@ class Outbound:
                         message.tenant,
                         MessageConfirmed(**fields(row), replaces=copy and ids.public(ids.MESSAGE, copy)),  # type: ignore[arg-type]
                         audience=audience,
+                        trace=self._traces.get(message.id),
                     )
                 )
                 if RANK[message.status] <= RANK[MessageStatus.SENT]:
@@ -279,6 +287,7 @@ class Outbound:
                             reason=message.reason,
                         ),
                         audience=audience,
+                        trace=self._traces.get(message.id),
                     )
                 )
         return told

@@ -1,15 +1,20 @@
 """From raw events to facts on the bus."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import structlog
 from contracts.envelope import Envelope
+from contracts.events.devices import ReceiptObserved
 from contracts.ids import DeviceId, TenantId
 from prometheus_client import Counter
+from servicekit import tracing
 from servicekit.bus import Bus
 
 from device_worker import convert
@@ -27,6 +32,30 @@ OBSERVED = Counter("clarin_devices_observed_events", "Raw events that were publi
 ODD = Counter("clarin_devices_odd_events", "Raw events that could not be read, and are kept aside.")
 
 
+#: Below which trace a receipt stands, by what it is for; kept only while traces are collected.
+_sent: OrderedDict[tuple[UUID, str], str] = OrderedDict()
+_SENT_KNOWN = 20_000
+
+
+def sent(device: UUID, wa_id: str, trace: str | None) -> None:
+    """Whatever WhatsApp says of this message from now on belongs to *trace*."""
+    if trace is not None:
+        _sent[device, wa_id] = trace
+        if len(_sent) > _SENT_KNOWN:
+            _sent.popitem(last=False)
+
+
+def _traced(record: Record, facts: list[Envelope[Any]], spans: list[tracing.Span]) -> list[Envelope[Any]]:
+    """Give the facts of *record* a trace: of the message that a receipt is for, or one that begins here."""
+    if not facts or not tracing.is_on():
+        return facts
+    told = facts[0].data
+    known = _sent.get((record.device, told.wa_ids[0])) if isinstance(told, ReceiptObserved) and told.wa_ids else None
+    span = tracing.begin(f"whatsapp {record.kind}", parent=known, kind="server", at=record.at / 1000, clarin__device=str(record.device))
+    spans.append(span)
+    return [msgspec.structs.replace(fact, trace=span.trace) for fact in facts]
+
+
 class Inbound:
     """Publishes journal records. What cannot be read is kept in a file and does not hold up the rest."""
 
@@ -37,15 +66,19 @@ class Inbound:
     async def publish(self, records: Sequence[Record]) -> None:
         """All facts in *records* are in the stream, in order.  Raises: BusAway."""
         facts: list[Envelope[Any]] = []
+        spans: list[tracing.Span] = []
         await self._filters.know({(record.tenant, record.device) for record in records})
         for record in records:
             # A history sync may hold thousands of messages: not on the loop, which has leases to renew.
             if len(record.raw) > _LARGE:
-                facts += await asyncio.to_thread(self._read, record)
+                read = await asyncio.to_thread(self._read, record)
             else:
-                facts += self._read(record)
+                read = self._read(record)
+            facts += _traced(record, read, spans)
         for start in range(0, len(facts), _AT_ONCE):
             await self._bus.publish(*facts[start : start + _AT_ONCE])
+        for span in spans:
+            span.end()
         self._acquaintances.note(facts)
 
     def _read(self, record: Record) -> list[Envelope[Any]]:

@@ -20,7 +20,7 @@ from contracts.envelope import Audience, Envelope, wrap
 from contracts.events.devices import MessageSent, MessageUnsent
 from contracts.ids import DeviceId, MessageId, TenantId
 from contracts.whatsapp import Address
-from servicekit import outbox
+from servicekit import outbox, tracing
 from servicekit.db import Tx, raw
 
 from device_worker.domain.governor import Addressee, Meter, Number
@@ -36,7 +36,7 @@ _DONE_LIVES = timedelta(days=8)
 _TOLD_AT_ONCE = 500
 
 #: What `tell_unsent` needs of each row.
-ROW = "tenant, id, device, kind, payload, attempts, expires_at, peer"
+ROW = "tenant, id, device, kind, payload, attempts, expires_at, peer, trace"
 _OF_SENDS = ", ".join(f"sends.{column}" for column in ROW.split(", "))
 
 _message = msgspec.json.Decoder(SendMessage)
@@ -47,7 +47,12 @@ Outcome = Literal["sent", "failed", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One row that this worker has in hand. *peer*: the digest of whom it goes to; None for a read mark."""
+    """One row that this worker has in hand.
+
+    Attributes:
+        peer: The digest of whom it goes to; None for a read mark.
+        trace: Of whoever ordered it, where traces are collected.
+    """
 
     tenant: TenantId
     id: UUID
@@ -56,6 +61,7 @@ class Send:
     attempts: int
     expires_at: datetime
     peer: bytes | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +113,15 @@ async def insert(tx: Tx, orders: Sequence[Envelope[Any]]) -> None:
                 msgspec.json.encode(body),
                 body.expires_at if message else order.occurred_at + READ_LIVES,
                 peers.digest(body.device, body.to) if message else None,
+                tracing.of(order),
             )
         )
     if rows:
         await connection.execute(
-            "insert into sends (tenant, id, device, shard, kind, status, payload, expires_at, peer) "
-            "select tenant, id, device, shard, kind, 'queued', payload, expires_at, peer from unnest("
-            "$1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::bytea[], $7::timestamptz[], $8::bytea[]) "
-            "with ordinality as new (tenant, id, device, shard, kind, payload, expires_at, peer, place) order by place "
+            "insert into sends (tenant, id, device, shard, kind, status, payload, expires_at, peer, trace) "
+            "select tenant, id, device, shard, kind, 'queued', payload, expires_at, peer, trace from unnest("
+            "$1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::bytea[], $7::timestamptz[], $8::bytea[], $9::text[]) "
+            "with ordinality as new (tenant, id, device, shard, kind, payload, expires_at, peer, trace, place) order by place "
             "on conflict do nothing",
             *map(list, zip(*rows, strict=True)),
         )
@@ -143,7 +150,7 @@ async def first(tx: Tx, shard: int, fence: int, device: DeviceId) -> First | Non
     row = await (await raw(tx)).fetchrow(
         # One round trip, since a customer waits for it: the shard's row is locked, so no newer owner can come between.
         "with mine as (select 1 from shards where shard = $1 and fence = $2 for share), "
-        "first as (select tenant, id, device, kind, payload, attempts, expires_at, not_before, peer from sends "
+        "first as (select tenant, id, device, kind, payload, attempts, expires_at, not_before, peer, trace from sends "
         "where shard = $1 and device = $3 and status = 'queued' and (held_until is null or held_until <= now()) order by seq limit 1 "
         "for update) "
         "select (select count(*) from mine) as mine, first.*, devices.id as known_device, "
@@ -402,4 +409,5 @@ def _send(row: Mapping[str, Any]) -> Send:
         attempts=row["attempts"],
         expires_at=row["expires_at"],
         peer=row["peer"],
+        trace=row["trace"],
     )
