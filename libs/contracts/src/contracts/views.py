@@ -207,6 +207,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         chat_id: ``cht_…``
         device_id: ``dev_…``: the number that it came to or goes out from.
         contact_id: ``cnt_…``: the chat's other side; None in a group.
+        sender_id: ``cnt_…``: in a group, who of its members wrote it; None elsewhere and for one of ours.
         author_id: ``usr_…`` or, of an API key, ``key_…``: who wrote it here; None for a customer's and for one typed on the phone.
         origin: What made a message of ours; None for a customer's.
         at: When WhatsApp (or, while queued, Clarin) says it was sent, UTC.
@@ -244,3 +245,4 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     disappearing: bool = False
     view_once: bool = False
     unsupported: str | None = None
+    sender_id: str | None = None

@@ -146,6 +146,21 @@ class MessageObserved(Body, frozen=True, kw_only=True):
         return ids.derived("message", self.device, self.chat, self.sender or "", self.wa_id, self.from_me, phase)
 
 
+@event("devices.group.observed", 1)
+class GroupObserved(Body, frozen=True, kw_only=True):
+    """WhatsApp told a session what a group is called.
+
+    Attributes:
+        members: How many there are.
+    """
+
+    device: DeviceId
+    chat: Address
+    subject: str
+    members: int
+    at: datetime
+
+
 @event("devices.receipt.observed", 1)
 class ReceiptObserved(Body, frozen=True, kw_only=True):
     """The other side's phone has (or has shown, or has played) messages of ours.

@@ -7,7 +7,7 @@ from contracts.envelope import Body
 from contracts.events import devices
 from contracts.examples.things import ACTOR, AT, CUSTOMER, DEVICE, DEVICE_ID, LID, MESSAGE, TENANT
 from contracts.media import object_key
-from contracts.whatsapp import Media, MediaSource, Quoted
+from contracts.whatsapp import Address, Media, MediaSource, Quoted
 
 BODIES: tuple[Body, ...] = (
     devices.DeviceChanged(
@@ -36,6 +36,7 @@ BODIES: tuple[Body, ...] = (
         quoted=Quoted(wa_id="3EB0AAAA", sender=CUSTOMER),
         media=Media(mime="image/jpeg", size=70_000, width=640, height=480),
     ),
+    devices.GroupObserved(device=DEVICE, chat=Address("group", "120363000000000001"), subject="Vecinos", members=12, at=AT),
     devices.ReceiptObserved(device=DEVICE, chat=CUSTOMER, chat_alt=LID, wa_ids=["3EB0B1"], status="read", at=AT),
     devices.MessageSent(message=MESSAGE, device=DEVICE, chat=CUSTOMER, chat_alt=LID, wa_id="3EB0B1", at=AT),
     devices.MessageUnsent(message=MESSAGE, device=DEVICE, outcome="failed", reason="not-on-whatsapp", at=AT),

@@ -7,7 +7,15 @@ from typing import Any, Self
 
 from contracts import ids
 from contracts.envelope import Envelope
-from contracts.events.devices import DeviceChanged, DeviceDeleted, MessageObserved, MessageSent, MessageUnsent, ReceiptObserved
+from contracts.events.devices import (
+    DeviceChanged,
+    DeviceDeleted,
+    GroupObserved,
+    MessageObserved,
+    MessageSent,
+    MessageUnsent,
+    ReceiptObserved,
+)
 from contracts.ids import DeviceId, TenantId
 from contracts.whatsapp import Address
 
@@ -30,6 +38,7 @@ class Batch:
 
     tenants: set[TenantId] = field(default_factory=set)
     observed: list[Envelope[MessageObserved]] = field(default_factory=list)
+    groups: list[Envelope[GroupObserved]] = field(default_factory=list)
     receipts: list[Envelope[ReceiptObserved]] = field(default_factory=list)
     sent: list[Envelope[MessageSent]] = field(default_factory=list)
     unsent: list[Envelope[MessageUnsent]] = field(default_factory=list)
@@ -59,9 +68,13 @@ class Batch:
             return
         self.observed = [one for one in self.observed if not _is_erased(erased, one.data.at, _persons(one))]
         self.receipts = [one for one in self.receipts if not _is_erased(erased, one.data.at, _persons(one))]
-        self.people = {
-            _group(one.tenant, one.data.chat, one.data.chat_alt): None for one in self.observed if one.data.chat.kind in PERSONAL
-        }
+        self.people = {}
+        for one in self.observed:
+            fact = one.data
+            if fact.chat.kind in PERSONAL:
+                self.people[_group(one.tenant, fact.chat, fact.chat_alt)] = None
+            elif not fact.from_me and fact.sender is not None and fact.sender.kind in PERSONAL:
+                self.people[_group(one.tenant, fact.sender, fact.sender_alt)] = None
 
     def _add(self, envelope: Envelope[Any]) -> None:
         self.tenants.add(envelope.tenant)
@@ -74,6 +87,11 @@ class Batch:
                 self.observed.append(envelope)
                 if fact.chat.kind in PERSONAL:
                     self.people[_group(envelope.tenant, fact.chat, fact.chat_alt)] = None
+                elif not fact.from_me and fact.sender is not None and fact.sender.kind in PERSONAL:
+                    self.people[_group(envelope.tenant, fact.sender, fact.sender_alt)] = None
+            case GroupObserved() as fact:
+                _check(fact.at, "-", fact.chat)
+                self.groups.append(envelope)
             case ReceiptObserved() as fact:
                 for wa_id in fact.wa_ids or ("-",):
                     _check(fact.at, wa_id, fact.chat, fact.chat_alt)

@@ -53,11 +53,13 @@ class Inbound:
     growth: dict[tuple[TenantId, ChatId], Growth] = field(default_factory=dict)
     _threads: list[Thread] = field(default_factory=list)
     _traces: dict[tuple[TenantId, UUID, str | None], str | None] = field(default_factory=dict)
+    _contacts: Mapping[Alias, ContactId] = field(default_factory=dict)
 
     def threads(self, contacts: Mapping[Alias, ContactId]) -> dict[Thread, tuple[Address, datetime]]:
         """Name the thread of each message, with the address to write to and a time."""
         wanted: dict[Thread, tuple[Address, datetime]] = {}
         self._threads = []
+        self._contacts = contacts
         for envelope in self.batch.observed:
             fact = envelope.data
             thread = thread_of(envelope.tenant, fact.device, fact.chat, contacts)
@@ -84,6 +86,7 @@ class Inbound:
                     self.acts.append(act)
                 continue
             row = _row(envelope, threads[thread], thread.contact)
+            row.sender = self._author(envelope)
             if not row.from_me and thread.contact is not None and (thread.tenant, thread.contact) in blocked:
                 row.history, row.unseen = True, False
             present = rows.get(row.name)
@@ -109,6 +112,13 @@ class Inbound:
         for row in self.new:
             growth = self.growth.setdefault((row.tenant, row.chat), Growth())
             growth.add(row.at, row.id, unseen=row.unseen, shown=row.kind not in NOTES, address=addresses[row.id], asks=_asks(row))
+
+    def _author(self, envelope: Envelope[MessageObserved]) -> ContactId | None:
+        """Give who of its members wrote a message of a group."""
+        fact = envelope.data
+        if fact.from_me or fact.chat.kind in PERSONAL or fact.sender is None:
+            return None
+        return self._contacts.get(alias(envelope.tenant, fact.sender))
 
     async def _expect_files(self, c: asyncpg.Connection) -> None:
         """Every file has its row, and is fetched: at once, or of an old message when somebody wants it."""
@@ -137,10 +147,10 @@ class Inbound:
                 row.quoted = known.get((*quoted, row.chat))
 
     def push_names(self) -> list[tuple[TenantId, ContactId, str, datetime]]:
-        """Give the newest name that each person of a one-to-one chat gave himself."""
+        """Give the newest name that each person gave himself."""
         newest: dict[tuple[TenantId, ContactId], tuple[datetime, str]] = {}
         for envelope, thread in zip(self.batch.observed, self._threads, strict=True):
-            fact, contact = envelope.data, thread.contact
+            fact, contact = envelope.data, thread.contact or self._author(envelope)
             name = (clean(fact.push_name) or "").strip()
             if contact is None or fact.from_me or not name:
                 continue
@@ -159,7 +169,10 @@ class Inbound:
         changed -= created | {(tenant, survivor) for tenant, survivor, _ in merged}
         shown = await identities.contacts(c, created | changed | {(tenant, survivor) for tenant, survivor, _ in merged})
         # Where it was heard of here: who does not see that number hears nothing of the contact.
-        heard = {(thread.tenant, thread.contact): Audience(device=thread.device) for thread in self._threads}
+        heard = {
+            (thread.tenant, thread.contact or self._author(envelope)): Audience(device=thread.device)
+            for envelope, thread in zip(self.batch.observed, self._threads, strict=True)
+        }
         told: list[Envelope[Any]] = []
         for tenant, contact in sorted(created):
             name, phone = shown[tenant, contact]

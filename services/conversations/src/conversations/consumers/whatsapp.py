@@ -11,7 +11,15 @@ from typing import Any
 
 from contracts import subjects
 from contracts.envelope import Envelope
-from contracts.events.devices import DeviceChanged, DeviceDeleted, MessageObserved, MessageSent, MessageUnsent, ReceiptObserved
+from contracts.events.devices import (
+    DeviceChanged,
+    DeviceDeleted,
+    GroupObserved,
+    MessageObserved,
+    MessageSent,
+    MessageUnsent,
+    ReceiptObserved,
+)
 from servicekit import outbox
 from servicekit.bus import Consumer
 from servicekit.db import Database, Tx, raw
@@ -24,9 +32,10 @@ from conversations.consumers.inbound import Inbound
 from conversations.consumers.outbound import Outbound
 from conversations.store import chats, devices, erasing, identities, messages, moves
 from conversations.store.chats import Thread
+from conversations.store.moves import Move
 
 DURABLE = "conversations-whatsapp"
-BODIES = (MessageObserved, ReceiptObserved, MessageSent, MessageUnsent, DeviceChanged, DeviceDeleted)
+BODIES = (MessageObserved, GroupObserved, ReceiptObserved, MessageSent, MessageUnsent, DeviceChanged, DeviceDeleted)
 
 
 def consumer(db: Database, *, batch: int, concurrency: int = 1) -> Consumer:
@@ -62,7 +71,8 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
 
     inbound, outbound, acts = Inbound(batch), Outbound(batch), Acts(batch)
     opened = await chats.open(c, inbound.threads(people.contacts))
-    known = await chats.find(c, [thread for thread in outbound.threads(people.contacts) if thread not in opened])
+    groups = [Thread(e.tenant, e.data.device, None, e.data.chat.value) for e in batch.groups]
+    known = await chats.find(c, [thread for thread in (*outbound.threads(people.contacts), *groups) if thread not in opened])
     threads: dict[Thread, Any] = {**known, **opened}
     touched = {(thread.tenant, chat) for thread, chat in threads.items()}
     touched |= await messages.chats_of(c, outbound.ids, outbound.names, from_me=True)
@@ -81,6 +91,8 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
     renamed = await identities.remember_push_names(c, inbound.push_names())
 
     made = inbound.moves(held)
+    named = await chats.name_groups(c, [(e.tenant, e.data) for e in batch.groups])
+    made += [Move(held=held[chat], after=held[chat].standing, touched=True) for chat in sorted(named - {move.held.id for move in made})]
     audiences = {chat: one.audience for chat, one in held.items()} | {move.held.id: move.audience for move in made}
 
     told = [

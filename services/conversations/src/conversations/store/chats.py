@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 from contracts import ids
 from contracts.envelope import Audience
+from contracts.events.devices import GroupObserved
 from contracts.ids import ChatId, ContactId, DeviceId, TenantId
 from contracts.whatsapp import Address
 
@@ -91,6 +92,31 @@ async def find(c: asyncpg.Connection, threads: Collection[Thread]) -> dict[Threa
         )
         found |= {Thread(row[0], row[1], None, row[2]): row[3] for row in rows}
     return found
+
+
+async def name_groups(c: asyncpg.Connection, groups: Collection[tuple[TenantId, GroupObserved]]) -> set[ChatId]:
+    """The chats of these groups (held by the caller) bear their newest names; returns those that bore another one."""
+    newest = {(tenant, fact.device, fact.chat.value): fact for tenant, fact in sorted(groups, key=lambda one: one[1].at)}
+    if not newest:
+        return set()
+    rows = await c.fetch(
+        """
+        with news as (
+            select h.tenant, h.id, u.name, u.at, h.name is distinct from u.name as other
+              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) as u (tenant, device, value, name, at)
+              join chats h on (h.tenant, h.device, h.group_address) = (u.tenant, u.device, u.value)
+             where h.name_at is null or h.name_at < u.at
+        )
+        update chats h set name = n.name, name_at = n.at from news n where h.tenant = n.tenant and h.id = n.id
+        returning h.id, n.other
+        """,
+        [tenant for tenant, _, _ in newest],
+        [device for _, device, _ in newest],
+        [value for _, _, value in newest],
+        [fact.subject.replace("\0", "")[:200] for fact in newest.values()],
+        [fact.at for fact in newest.values()],
+    )
+    return {row[0] for row in rows if row[1]}
 
 
 async def places(c: asyncpg.Connection, tenant: TenantId, some: Collection[ChatId]) -> dict[ChatId, tuple[DeviceId, Address]]:

@@ -74,6 +74,7 @@ class Row:
 
     Attributes:
         origin: What made a message of ours; None in a customer's, and in one that is older than this column.
+        sender: In a group, the contact that *participant* is an address of.
     """
 
     tenant: TenantId
@@ -104,6 +105,7 @@ class Row:
     reactions: str | None = None
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
+    sender: ContactId | None = None
 
     @property
     def name(self) -> tuple[UUID, UUID, str | None, UUID, str, bool]:
@@ -138,9 +140,13 @@ COLUMNS = """
     m.author, m.by_key, m.origin, m.resend_of, m.media::text, m.quoted, m.guessed, m.unseen, m.history, m.ephemeral,
     m.more::text, m.reactions::text, m.edited_at, m.deleted_at
 """
+_FIELDS = [name.strip().partition(".")[2].removesuffix("::text") for name in COLUMNS.split(",")] + ["sender"]
+# Who a member of a group is, his address says: contacts are merged, and then it is another's.
+COLUMNS += """, case when m.participant <> '' then (
+    select a.contact from contact_aliases a
+     where a.tenant = m.tenant and a.kind = split_part(m.participant, ':', 1) and a.value = split_part(m.participant, ':', 2)) end
+"""
 """Of `messages m` joined with `chats h`; each is named as a field of `Row`."""
-
-_FIELDS = [name.strip().partition(".")[2].removesuffix("::text") for name in COLUMNS.split(",")]
 
 
 def row_of(record: Sequence[Any], start: int = 0) -> Row:
@@ -179,6 +185,7 @@ def fields(row: Row) -> dict[str, object]:
         "deleted_at": row.deleted_at,
         "disappearing": row.ephemeral and not more.view_once,
         "view_once": more.view_once,
+        "sender_id": row.sender and ids.public(ids.CONTACT, row.sender),
         "unsupported": more.raw.what if more.raw is not None and row.kind == "unsupported" else None,
     }
 
