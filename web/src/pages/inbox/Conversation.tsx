@@ -1,59 +1,96 @@
-import { ActionIcon, Avatar, Box, Button, Center, Group, Loader, Text, Title } from "@mantine/core";
-import { useMediaQuery } from "@mantine/hooks";
-import { IconArrowDown, IconArrowLeft } from "@tabler/icons-react";
-import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { ActionIcon, Avatar, Button, Group, Modal, Text, Title, Tooltip } from "@mantine/core";
+import { IconArrowLeft, IconInfoCircle } from "@tabler/icons-react";
+import { type InfiniteData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
-import type { Chat } from "@/api/types";
+import * as inbox from "@/api/inbox";
+import type { Chat, Message, Page } from "@/api/types";
 import { ChatLead } from "@/pages/board/ChatLead";
 import { Around } from "@/realtime/Around";
-import { findChat, KEYS, type Pages, withChat } from "@/realtime/apply";
+import { KEYS, knownChat, type Pages, showChat, withMessage } from "@/realtime/apply";
+import { useSession } from "@/session/session";
 import { Failure } from "@/shell/Failure";
 import { phoneText } from "@/shell/phone";
-import { Bubble } from "./Bubble";
-import { Composer } from "./Composer";
+import { useShowProblem } from "@/shell/problems";
+import { useShortcuts } from "@/shell/shortcuts";
+import type { MessageActs } from "./Bubble";
+import { ChatBar } from "./ChatBar";
+import { Composer, type ComposerHandle } from "./Composer";
 import classes from "./Conversation.module.css";
+import type { Company } from "./company";
+import { asMessage, outbox, usePending, withPending } from "./compose/outbox";
+import { type ListHandle, MessageList, MessagesToCome } from "./MessageList";
+import { NewChat } from "./NewChat";
 import { useChatName } from "./names";
-import { sameDay, useDay } from "./time";
 
-/** One chat: its messages as they come, and the box to answer. */
-export function Conversation({ chatId }: { chatId: string }) {
+const Viewer = lazy(() => import("./kinds/Viewer"));
+
+/** Pages that are looked through for a message that is answered, or was found. */
+const FAR = 60;
+
+type Props = {
+  chatId: string;
+  company: Company;
+  phone: boolean;
+  /** A message to be shown, such as one that was found. */
+  at: string | undefined;
+  details: { shown: boolean; toggle: () => void };
+};
+
+/** One chat: its messages as they come, where it stands, and the box to answer. */
+export function Conversation({ chatId, company, phone, at, details }: Props) {
   const { t } = useTranslation();
   const client = useQueryClient();
-  const dayOf = useDay();
+  const showProblem = useShowProblem();
   const nameOf = useChatName();
-  const phone = useMediaQuery("(max-width: 48em)", false, { getInitialValueInEffect: false });
+  const me = useSession()?.user.id;
   const chat = useQuery({ queryKey: KEYS.chat(chatId), queryFn: () => api.chat(chatId) });
-  const devices = useQuery({ queryKey: KEYS.devices, queryFn: api.devices });
   const messages = useInfiniteQuery({
     queryKey: KEYS.messages(chatId),
     queryFn: ({ pageParam }) => api.messages(chatId, pageParam),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
   });
-  const items = (messages.data?.pages.flatMap((page) => page.items) ?? []).toReversed();
-  const newest = items.at(-1);
-  const device = devices.data?.items.find((item) => item.id === chat.data?.device_id);
+  const device = company.device.get(chat.data?.device_id ?? "");
+  const pending = usePending(chatId);
+  const items = useMemo(() => {
+    const told = (messages.data?.pages.flatMap((page) => page.items) ?? []).toReversed();
+    return withPending(
+      told,
+      pending.map((one) => asMessage(one, device?.id ?? "", me)),
+    );
+  }, [messages.data, pending, device?.id, me]);
   const name = nameOf(chat.data);
+
+  const list = useRef<ListHandle>(null);
+  const composer = useRef<ComposerHandle>(null);
+  const [viewed, setViewed] = useState<string>();
+  const [leaving, setLeaving] = useState<Message>();
+  const [writeTo, setWriteTo] = useState<string>();
+  const [dragged, setDragged] = useState(false);
+
+  // Read once, before the chat is said to be read: where the new begins.
+  const [unread, setUnread] = useState<number>();
+  const known = knownChat(client, chatId);
+  const ready = !!messages.data && !!(chat.data ?? known);
+  useEffect(() => {
+    if (ready) setUnread((before) => before ?? Math.max(known?.unread ?? 0, chat.data?.unread ?? 0));
+  }, [ready, known?.unread, chat.data?.unread]);
 
   // Whoever looks at the newest message has read the chat: here, in the list and on the customer's phone.
   const lastInbound = items.findLast((item) => !item.from_me)?.id;
   useEffect(() => {
-    if (!lastInbound) return;
+    if (!lastInbound || unread === undefined) return;
     const read = () => {
       if (document.visibilityState !== "visible") return;
-      const listed = client
-        .getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats })
-        .map(([, pages]) => findChat(pages, chatId));
-      if (listed.some(Boolean) && !listed.some((item) => item?.unread)) return;
+      const now = knownChat(client, chatId);
+      if (now && !now.unread) return;
       void api.markRead(chatId).then(
         () => {
-          for (const [key, pages] of client.getQueriesData<Pages<Chat>>({ queryKey: KEYS.chats })) {
-            const item = findChat(pages, chatId);
-            if (item) client.setQueryData(key, withChat(pages, { ...item, unread: 0 }));
-          }
+          const then = knownChat(client, chatId);
+          if (then) showChat(client, { ...then, unread: 0 }, me);
         },
         () => {},
       );
@@ -61,44 +98,112 @@ export function Conversation({ chatId }: { chatId: string }) {
     read();
     document.addEventListener("visibilitychange", read);
     return () => document.removeEventListener("visibilitychange", read);
-  }, [lastInbound, chatId, client]);
+  }, [lastInbound, unread, chatId, client, me]);
 
-  const scroller = useRef<HTMLDivElement>(null);
-  const atEnd = useRef(true);
-  const height = useRef(0);
-  const [below, setBelow] = useState(false);
-  const toEnd = () => {
-    scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
-    setBelow(false);
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = messages;
+  const jump = async (id: string) => {
+    if (list.current?.show(id)) return;
+    for (let page = 0; page < FAR; page++) {
+      const { data, hasNextPage: more } = await fetchNextPage({ cancelRefetch: false });
+      const here = (data as InfiniteData<Page<Message>> | undefined)?.pages
+        .at(-1)
+        ?.items.some((item) => item.id === id);
+      if (here || !more) break;
+    }
+    requestAnimationFrame(() => requestAnimationFrame(() => list.current?.show(id)));
   };
-  // New messages keep the end in sight for whoever is there; older ones, put on top, do not move what is being read.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the effect is about these two
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (!element) return;
-    if (atEnd.current || newest?.from_me) toEnd();
-    else setBelow(true);
-  }, [newest?.id]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: when older messages came
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (element && !atEnd.current && height.current) element.scrollTop += element.scrollHeight - height.current;
-    height.current = element?.scrollHeight ?? 0;
-  }, [messages.data?.pages.length]);
+  const jumping = useRef(jump);
+  jumping.current = jump;
+  const loaded = unread !== undefined;
+  useEffect(() => {
+    if (at && loaded) void jumping.current(at);
+  }, [at, loaded]);
 
-  const scrolled = () => {
-    const element = scroller.current;
-    if (!element) return;
-    atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 60;
-    height.current = element.scrollHeight;
-    if (atEnd.current) setBelow(false);
-    if (element.scrollTop < 200 && messages.hasNextPage && !messages.isFetchingNextPage) void messages.fetchNextPage();
-  };
+  const acts = useMemo<MessageActs>(() => {
+    const put = (message: Message) =>
+      client.setQueryData<Pages<Message>>(KEYS.messages(chatId), (pages) => withMessage(pages, message));
+    const say = async (message: Message, shown: Message | undefined, call: () => Promise<unknown>) => {
+      if (shown) put(shown);
+      try {
+        await call();
+      } catch (error) {
+        if (shown) put(message);
+        showProblem(error);
+      }
+    };
+    return {
+      reply: (message) => composer.current?.reply(message),
+      edit: (message) => composer.current?.edit(message),
+      takeBack: setLeaving,
+      react: (message, emoji) => {
+        const others = (message.reactions ?? []).filter((one) => !one.from_me);
+        const mine = { emoji, from_me: true, at: new Date().toISOString(), sender_name: null };
+        void say(message, { ...message, reactions: emoji ? [...others, mine] : others }, () =>
+          inbox.react(message.id, emoji),
+        );
+      },
+      resend: (message) => void say(message, undefined, async () => put(await inbox.resend(message.id))),
+      settle: (message, outcome) =>
+        void say(message, undefined, async () => put({ ...message, ...(await inbox.settle(message.id, outcome)) })),
+      again: (message) => outbox.again(message.id.slice("pending-".length)),
+      discard: (message) => outbox.discard(message.id.slice("pending-".length)),
+      view: (message) => setViewed(message.id),
+      jump: (id) => void jumping.current(id),
+      write: setWriteTo,
+    };
+  }, [client, chatId, showProblem]);
 
-  if (chat.isError) return <Failure error={chat.error} reset={() => void chat.refetch()} />;
+  useShortcuts([
+    {
+      id: "inbox.reply",
+      keys: "r",
+      label: "inboxKeys.reply",
+      group: "inboxKeys.inbox",
+      run: () => composer.current?.focus(false),
+    },
+    {
+      id: "inbox.note",
+      keys: "n",
+      label: "inboxKeys.note",
+      group: "inboxKeys.inbox",
+      run: () => composer.current?.focus(true),
+    },
+    { id: "inbox.details", keys: "i", label: "inboxKeys.details", group: "inboxKeys.inbox", run: details.toggle },
+    {
+      id: "inbox.end",
+      keys: "shift+g",
+      label: "inboxKeys.end",
+      group: "inboxKeys.inbox",
+      run: () => list.current?.toEnd(),
+    },
+  ]);
+
+  if (chat.isError && !chat.data) return <Failure error={chat.error} reset={() => void chat.refetch()} />;
+  const shown: Chat | undefined = chat.data ?? known;
+  const pictures = items.filter(
+    (item) => (item.kind === "image" || item.kind === "video") && item.media?.state === "ready" && !item.deleted_at,
+  );
   return (
-    <section className={classes.page} aria-label={t("inbox.conversation", { name })}>
-      <Group className={classes.head} wrap="nowrap" component="header">
+    <section
+      className={classes.page}
+      aria-label={t("inbox.conversation", { name })}
+      style={{ position: "relative" }}
+      onDragOver={(event) => {
+        if (!event.dataTransfer.types.includes("Files")) return;
+        event.preventDefault();
+        setDragged(true);
+      }}
+      onDragLeave={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget as Node | null)) setDragged(false);
+      }}
+      onDrop={(event) => {
+        if (!event.dataTransfer.files.length) return;
+        event.preventDefault();
+        setDragged(false);
+        composer.current?.take([...event.dataTransfer.files]);
+      }}
+    >
+      <header className={classes.head}>
         {phone && (
           <ActionIcon
             component={Link}
@@ -111,16 +216,16 @@ export function Conversation({ chatId }: { chatId: string }) {
             <IconArrowLeft size={20} />
           </ActionIcon>
         )}
-        {chat.data && (
+        {shown && (
           <>
             <Avatar name={name} color="initials" radius="xl" />
-            <div style={{ minWidth: 0 }}>
-              <Title order={2} size="md" lineClamp={1} dir="auto">
+            <div className={classes.who}>
+              <Title order={2} size="md" lineClamp={1} dir="auto" title={name}>
                 {name}
               </Title>
               <Text size="xs" c="dimmed" truncate>
                 {[
-                  chat.data.contact?.phone && phoneText(chat.data.contact.phone),
+                  shown.group ? t("inbox.group") : shown.contact?.phone && phoneText(shown.contact.phone),
                   device && t("inbox.via", { device: device.name }),
                 ]
                   .filter(Boolean)
@@ -128,66 +233,79 @@ export function Conversation({ chatId }: { chatId: string }) {
               </Text>
               <Around chatId={chatId} />
             </div>
-            <div style={{ marginLeft: "auto" }}>
-              <ChatLead chatId={chatId} name={name} />
-            </div>
+            {!phone && <ChatLead chatId={chatId} name={name} />}
+            <ChatBar chat={shown} company={company} compact={phone} />
+            <Tooltip label={`${t("details.toggle")} (I)`}>
+              <ActionIcon
+                variant={details.shown ? "light" : "subtle"}
+                color={details.shown ? undefined : "gray"}
+                size="lg"
+                aria-label={t("details.toggle")}
+                aria-pressed={details.shown}
+                onClick={details.toggle}
+              >
+                <IconInfoCircle size={20} />
+              </ActionIcon>
+            </Tooltip>
           </>
         )}
-      </Group>
-      <Box className={classes.body}>
-        <div ref={scroller} className={classes.scroller} onScroll={scrolled}>
-          {messages.isError ? (
-            <Failure error={messages.error} reset={() => void messages.refetch()} />
-          ) : messages.isPending ? (
-            <Center h="100%">
-              <Loader size="sm" aria-label={t("common.loading")} />
-            </Center>
-          ) : (
-            <div className={classes.messages} role="log" aria-live="polite" aria-relevant="additions">
-              <Text ta="center" size="xs" c="dimmed" py="xs">
-                {messages.hasNextPage ? (
-                  <Button
-                    variant="subtle"
-                    size="compact-xs"
-                    loading={messages.isFetchingNextPage}
-                    onClick={() => void messages.fetchNextPage()}
-                  >
-                    {t("inbox.older")}
-                  </Button>
-                ) : (
-                  t("inbox.beginning")
-                )}
-              </Text>
-              {items.map((message, index) => {
-                const before = items[index - 1];
-                const newDay = !before || !sameDay(before.at, message.at);
-                return (
-                  <div key={message.id}>
-                    {newDay && (
-                      <div className={classes.day}>
-                        <span>{dayOf(message.at)}</span>
-                      </div>
-                    )}
-                    <Bubble message={message} follows={!newDay && before?.from_me === message.from_me} />
-                  </div>
-                );
-              })}
-            </div>
-          )}
-        </div>
-        {below && (
-          <Button
-            className={classes.below}
-            size="xs"
-            radius="xl"
-            leftSection={<IconArrowDown size={14} />}
-            onClick={toEnd}
-          >
-            {t("inbox.newMessages")}
+      </header>
+      {messages.isError && !messages.data ? (
+        <Failure error={messages.error} reset={() => void messages.refetch()} />
+      ) : !shown || unread === undefined ? (
+        <MessagesToCome />
+      ) : (
+        <MessageList
+          chat={shown}
+          messages={items}
+          unread={unread}
+          older={{ has: hasNextPage, loading: isFetchingNextPage, more: () => void fetchNextPage() }}
+          company={company}
+          me={me}
+          name={name}
+          acts={acts}
+          handle={list}
+        />
+      )}
+      {shown && (
+        <Composer
+          key={chatId}
+          chat={shown}
+          device={device}
+          company={company}
+          me={me ?? ""}
+          handle={composer}
+          items={items}
+        />
+      )}
+      {dragged && <div className={classes.drop}>{t("compose.drop")}</div>}
+      {viewed && (
+        <Suspense fallback={null}>
+          <Viewer items={pictures} at={viewed} onClose={() => setViewed(undefined)} />
+        </Suspense>
+      )}
+      <Modal opened={!!leaving} onClose={() => setLeaving(undefined)} title={t("inbox.takeBack")} centered>
+        <Text size="sm" mb="md">
+          {t("inbox.takeBackHint")}
+        </Text>
+        <Group justify="flex-end">
+          <Button variant="default" onClick={() => setLeaving(undefined)}>
+            {t("common.cancel")}
           </Button>
-        )}
-      </Box>
-      <Composer chatId={chatId} device={device} />
+          <Button
+            color="red"
+            data-autofocus
+            onClick={() => {
+              const message = leaving;
+              setLeaving(undefined);
+              if (message) inbox.takeBack(message.id).catch(showProblem);
+            }}
+          >
+            {t("inbox.takeBack")}
+          </Button>
+        </Group>
+      </Modal>
+      <NewChat opened={!!writeTo} onClose={() => setWriteTo(undefined)} devices={company.devices} to={writeTo} />
     </section>
   );
 }

@@ -1,27 +1,93 @@
-import { Center, Stack, Text } from "@mantine/core";
+import { Center, Drawer, Skeleton, Stack, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconMessages } from "@tabler/icons-react";
-import { useParams } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import { useParams, useRouterState } from "@tanstack/react-router";
+import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
+import * as inbox from "@/api/inbox";
+import { KEYS } from "@/realtime/apply";
+import { useSession } from "@/session/session";
 import { ChatList } from "./ChatList";
-import { Conversation } from "./Conversation";
+import { useCompany } from "./company";
+import { useOutbox } from "./compose/useOutbox";
 import classes from "./InboxPage.module.css";
+import { FilterPane } from "./list/FilterPane";
+import { type Chosen, remember, remembered } from "./list/filters";
 
-/** Chats beside the conversation on a laptop; one after the other on a phone. */
+const Conversation = lazy(() => import("./Conversation").then((page) => ({ default: page.Conversation })));
+const Details = lazy(() => import("./details/Details").then((page) => ({ default: page.Details })));
+
+const DETAILS = "clarin.inbox.details";
+
+/** Filters, chats, the conversation and whom it is with: side by side on a laptop, one after the other on a phone. */
 export function InboxPage() {
   const { t } = useTranslation();
   const { chatId } = useParams({ strict: false });
-  const phone = useMediaQuery("(max-width: 48em)", false, { getInitialValueInEffect: false });
+  const at = useRouterState({ select: (state) => state.location.hash }) || undefined;
+  const phone = useMediaQuery("(max-width: 48em)", false, { getInitialValueInEffect: false }) ?? false;
+  const roomy = useMediaQuery("(min-width: 75em)", true, { getInitialValueInEffect: false }) ?? true;
+  const wide = useMediaQuery("(min-width: 100em)", false, { getInitialValueInEffect: false }) ?? false;
+  const me = useSession()?.user.id;
+  const company = useCompany();
+  const counts = useQuery({ queryKey: KEYS.counts, queryFn: inbox.counts });
+  const [chosen, setChosen] = useState(remembered);
+  const [beside, setBeside] = useState(() => localStorage.getItem(DETAILS) !== "no");
+  const [over, setOver] = useState(false);
+  useOutbox(me);
+  const choose = (next: Chosen) => {
+    setChosen(next);
+    remember(next);
+  };
+  const toggle = () => {
+    if (!roomy) return setOver(!over);
+    localStorage.setItem(DETAILS, beside ? "no" : "yes");
+    setBeside(!beside);
+  };
+  const shown = !!chatId && (roomy ? beside : over);
 
   return (
-    <div className={classes.page}>
+    <div
+      className={classes.page}
+      data-phone={phone || undefined}
+      data-wide={wide || undefined}
+      data-details={(roomy && shown) || undefined}
+    >
+      {wide && (
+        <nav className={classes.filters} aria-label={t("filter.title")}>
+          <FilterPane chosen={chosen} choose={choose} company={company} counts={counts.data} />
+        </nav>
+      )}
       {!(phone && chatId) && (
         <section className={classes.list} aria-label={t("inbox.list")}>
-          <ChatList selected={chatId} />
+          <ChatList
+            selected={chatId}
+            chosen={chosen}
+            choose={choose}
+            company={company}
+            counts={counts.data}
+            me={me ?? ""}
+            wide={wide}
+          />
         </section>
       )}
       {chatId ? (
-        <Conversation key={chatId} chatId={chatId} />
+        <Suspense
+          fallback={
+            <Stack p="md">
+              <Skeleton h={44} />
+            </Stack>
+          }
+        >
+          <Conversation
+            key={chatId}
+            chatId={chatId}
+            company={company}
+            phone={phone}
+            at={at}
+            details={{ shown, toggle }}
+          />
+        </Suspense>
       ) : (
         !phone && (
           <Center className={classes.nothing}>
@@ -34,6 +100,27 @@ export function InboxPage() {
             </Stack>
           </Center>
         )
+      )}
+      {chatId && roomy && beside && (
+        <aside className={classes.details} aria-label={t("details.title")}>
+          <Suspense fallback={null}>
+            <Details key={chatId} chatId={chatId} company={company} />
+          </Suspense>
+        </aside>
+      )}
+      {chatId && !roomy && (
+        <Drawer
+          opened={over}
+          onClose={() => setOver(false)}
+          position="right"
+          size={phone ? "100%" : 360}
+          title={t("details.title")}
+          padding="sm"
+        >
+          <Suspense fallback={null}>
+            <Details key={chatId} chatId={chatId} company={company} />
+          </Suspense>
+        </Drawer>
       )}
     </div>
   );

@@ -1,7 +1,7 @@
 import { Button, Modal, Select, Stack, Textarea, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import { asProblem } from "@/api/problem";
@@ -10,13 +10,24 @@ import { KEYS } from "@/realtime/apply";
 import { useProblemText } from "@/shell/problems";
 
 /** Writes first to somebody who has not written yet. */
-export function NewChat({ opened, onClose, devices }: { opened: boolean; onClose: () => void; devices: Device[] }) {
+export function NewChat({
+  opened,
+  onClose,
+  devices,
+  to: given = "",
+}: {
+  opened: boolean;
+  onClose: () => void;
+  devices: Device[];
+  to?: string | undefined;
+}) {
   const { t } = useTranslation();
   const text = useProblemText();
   const navigate = useNavigate();
   const client = useQueryClient();
   const [device, setDevice] = useState<string | null>(null);
-  const [to, setTo] = useState("");
+  const [to, setTo] = useState(given);
+  useEffect(() => setTo(given), [given]);
   const [body, setBody] = useState("");
   const key = useRef(crypto.randomUUID());
   const from = device ?? devices.find((item) => item.state === "connected")?.id ?? devices[0]?.id ?? null;

@@ -1,0 +1,258 @@
+import { ActionIcon, Box, Button, Indicator, Loader, Skeleton, Stack, Text, VisuallyHidden } from "@mantine/core";
+import { IconArrowDown } from "@tabler/icons-react";
+import { skipToken, useQuery } from "@tanstack/react-query";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { type RefObject, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { Chat, Message } from "@/api/types";
+import { type Happened, KEYS } from "@/realtime/apply";
+import { Bubble, type MessageActs } from "./Bubble";
+import classes from "./Conversation.module.css";
+import type { Company } from "./company";
+import { useInOneLine } from "./kinds/useKind";
+import { useDay, useTime } from "./time";
+import { estimated, laidOut, oldestUnread } from "./timeline";
+
+/** Near enough to the end to follow it. */
+const END = 90;
+
+export type ListHandle = { show: (id: string) => boolean; toEnd: () => void };
+
+type Props = {
+  chat: Chat;
+  /** From the oldest to the newest. */
+  messages: Message[];
+  unread: number;
+  older: { has: boolean; loading: boolean; more: () => void };
+  company: Company;
+  me: string | undefined;
+  name: string;
+  acts: MessageActs;
+  handle: RefObject<ListHandle | null>;
+};
+
+/** The messages of a chat, however many: only those near the eye are in the page, and what is read stays where it is. */
+export function MessageList({ chat, messages, unread, older, company, me, name, acts, handle }: Props) {
+  const { t } = useTranslation();
+  const dayOf = useDay();
+  const inOneLine = useInOneLine();
+  const { data: happened } = useQuery<Happened[]>({ queryKey: KEYS.happened(chat.id), queryFn: skipToken });
+  const [firstNew, setFirstNew] = useState(() => oldestUnread(messages, unread));
+  const [marked, setMarked] = useState<string>();
+  const [seen, setSeen] = useState(messages.at(-1)?.id);
+  const [atEnd, setAtEnd] = useState(true);
+  const lines = useMemo(() => laidOut(messages, happened ?? [], firstNew), [messages, happened, firstNew]);
+  const people = useMemo(() => company.users.map((user) => user.name), [company.users]);
+
+  const scroller = useRef<HTMLDivElement>(null);
+  const rows = useVirtualizer({
+    count: lines.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => estimated(lines[index]),
+    getItemKey: (index) => lines[index]?.key ?? index,
+    overscan: 8,
+    anchorTo: "end",
+    followOnAppend: true,
+    scrollEndThreshold: END,
+    paddingStart: 44,
+    paddingEnd: 14,
+  });
+
+  // The end at first, or the first of what nobody has seen.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the conversation opens
+  useLayoutEffect(() => {
+    const at = lines.findIndex((line) => line.kind === "new");
+    if (at > 0 && lines.length - at > 8) rows.scrollToIndex(at, { align: "start" });
+    else rows.scrollToEnd();
+  }, []);
+
+  // Whoever writes wants to see what he wrote, and knows what was above.
+  const newest = messages.at(-1);
+  const mine = newest?.from_me ? newest.id : undefined;
+  const last = useRef(newest?.id);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the effect is about the newest message
+  useEffect(() => {
+    if (last.current === newest?.id) return;
+    last.current = newest?.id;
+    if (mine?.startsWith("pending-")) {
+      rows.scrollToEnd();
+      setFirstNew(undefined);
+    } else if (newest && !newest.from_me && document.visibilityState === "hidden") {
+      setFirstNew((known) => known ?? newest.id);
+    }
+  }, [newest?.id]);
+
+  const { has, loading, more } = older;
+  const first = rows.getVirtualItems()[0]?.index ?? 0;
+  useEffect(() => {
+    if (has && !loading && lines.length && first < 12) more();
+  }, [has, loading, more, first, lines.length]);
+
+  const watch = () => {
+    const end = rows.isAtEnd(END);
+    setAtEnd(end);
+    if (end) setSeen(messages.at(-1)?.id);
+  };
+  const unseen = useMemo(() => {
+    if (atEnd) return 0;
+    const from = messages.findIndex((message) => message.id === seen);
+    return messages.slice(from + 1).filter((message) => !message.from_me).length;
+  }, [atEnd, messages, seen]);
+  useEffect(() => {
+    if (atEnd) setSeen(messages.at(-1)?.id);
+  }, [atEnd, messages]);
+
+  useImperativeHandle(
+    handle,
+    () => ({
+      show: (id) => {
+        const index = lines.findIndex((line) => line.key === id);
+        if (index < 0) return false;
+        rows.scrollToIndex(index, { align: "center" });
+        setMarked(id);
+        return true;
+      },
+      toEnd: () => rows.scrollToEnd(),
+    }),
+    [lines, rows],
+  );
+  useEffect(() => {
+    if (!marked) return;
+    const timer = setTimeout(() => setMarked(undefined), 2_500);
+    return () => clearTimeout(timer);
+  }, [marked]);
+
+  const whoWrote = (message: Message): string | undefined => {
+    if (!message.from_me) return chat.group ? (message.sender_name ?? t("inbox.customer")) : undefined;
+    if (message.kind === "note") return company.user.get(message.author_id ?? "")?.name ?? t("inbox.somebody");
+    if (message.author_id === me && message.origin !== "schedule") return undefined;
+    if (message.origin === "bot") return t("inbox.bot");
+    if (message.origin === "automation") return t("inbox.automation");
+    if (message.origin === "phone") return t("inbox.fromPhone");
+    if (message.origin === "key") return t("inbox.program");
+    return company.user.get(message.author_id ?? "")?.name;
+  };
+
+  const heard = newest && !newest.from_me ? newest : undefined;
+  return (
+    <Box className={classes.body}>
+      <VisuallyHidden role="status" aria-live="polite">
+        {heard && heard.id !== seen ? `${heard.sender_name ?? name}: ${inOneLine(heard)}` : ""}
+      </VisuallyHidden>
+      <div
+        ref={scroller}
+        className={classes.scroller}
+        onScroll={watch}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be reached by keyboard
+        tabIndex={0}
+        role="log"
+        aria-live="off"
+        aria-label={t("inbox.messages")}
+      >
+        <div className={classes.beginning}>
+          {older.has ? (
+            older.loading ? (
+              <Loader size="xs" aria-label={t("common.loading")} />
+            ) : (
+              <Button variant="subtle" size="compact-xs" onClick={more}>
+                {t("inbox.older")}
+              </Button>
+            )
+          ) : (
+            <Text size="xs" c="dimmed">
+              {t("inbox.beginning")}
+            </Text>
+          )}
+        </div>
+        <div className={classes.lines} style={{ height: rows.getTotalSize() }}>
+          {rows.getVirtualItems().map((row) => {
+            const line = lines[row.index];
+            if (!line) return null;
+            return (
+              <div
+                key={row.key}
+                data-index={row.index}
+                ref={rows.measureElement}
+                className={classes.messageLine}
+                style={{ transform: `translateY(${row.start}px)` }}
+              >
+                {line.kind === "day" ? (
+                  <div className={classes.day}>
+                    <span>{dayOf(line.at)}</span>
+                  </div>
+                ) : line.kind === "new" ? (
+                  <div className={classes.new}>
+                    <span>{t("inbox.newMessages")}</span>
+                  </div>
+                ) : line.kind === "happened" ? (
+                  <Happening happened={line.happened} company={company} />
+                ) : (
+                  <Bubble
+                    message={line.message}
+                    follows={line.follows}
+                    marked={line.message.id === marked}
+                    who={whoWrote(line.message)}
+                    people={people}
+                    acts={acts}
+                  />
+                )}
+              </div>
+            );
+          })}
+        </div>
+      </div>
+      {!atEnd && (
+        <Indicator
+          className={classes.below}
+          label={unseen > 99 ? "99+" : unseen}
+          disabled={!unseen}
+          size={18}
+          offset={4}
+        >
+          <ActionIcon
+            variant="default"
+            radius="xl"
+            size={40}
+            aria-label={unseen ? t("inbox.toNew", { count: unseen }) : t("inbox.toEnd")}
+            onClick={() => rows.scrollToEnd({ behavior: "auto" })}
+          >
+            <IconArrowDown size={20} />
+          </ActionIcon>
+        </Indicator>
+      )}
+    </Box>
+  );
+}
+
+/** What happened to the chat, said between its messages. */
+function Happening({ happened, company }: { happened: Happened; company: Company }) {
+  const { t, i18n } = useTranslation();
+  const time = useTime();
+  const who =
+    company.user.get(happened.who ?? "")?.name ?? company.team.get(happened.who ?? "")?.name ?? t("inbox.somebody");
+  const until = happened.until
+    ? new Date(happened.until).toLocaleString(i18n.language, { dateStyle: "medium", timeStyle: "short" })
+    : "";
+  return (
+    <div className={classes.day} data-testid="happened">
+      <span>
+        {t(`happened.${happened.kind}` as "happened.assigned", { who, until })}
+        {happened.by ? ` (${t(`happened.by.${happened.by}` as "happened.by.auto")})` : ""} · {time(happened.at)}
+      </span>
+    </div>
+  );
+}
+
+/** What a conversation looks like before it is here. */
+export function MessagesToCome() {
+  const { t } = useTranslation();
+  return (
+    <Box className={classes.body}>
+      <Stack p="md" gap="sm" justify="flex-end" h="100%" maw={860} mx="auto" aria-busy aria-label={t("common.loading")}>
+        {[46, 62, 30, 54, 38].map((width, index) => (
+          <Skeleton key={width} h={index % 3 ? 44 : 64} w={`${width}%`} radius={10} ml={index % 2 ? "auto" : 0} />
+        ))}
+      </Stack>
+    </Box>
+  );
+}

@@ -1,0 +1,30 @@
+import {
+  IconChartBar,
+  IconFile,
+  IconLock,
+  IconMapPin,
+  IconMicrophone,
+  IconMusic,
+  IconNote,
+  IconPhoto,
+  IconQuestionMark,
+  IconSticker,
+  IconUser,
+  IconVideo,
+} from "@tabler/icons-react";
+
+const ICONS: Record<string, typeof IconPhoto> = {
+  image: IconPhoto,
+  video: IconVideo,
+  audio: IconMusic,
+  voice: IconMicrophone,
+  document: IconFile,
+  sticker: IconSticker,
+  location: IconMapPin,
+  contact: IconUser,
+  poll: IconChartBar,
+  undecryptable: IconLock,
+  note: IconNote,
+};
+
+export const iconOf = (kind: string) => ICONS[kind] ?? IconQuestionMark;

@@ -1,0 +1,89 @@
+import type { Message } from "@/api/types";
+import type { Happened } from "@/realtime/apply";
+import { sameDay } from "./time";
+
+/** One line of a conversation, from the oldest to the newest. */
+export type Line =
+  | { key: string; kind: "day"; at: string }
+  | { key: string; kind: "new" }
+  | { key: string; kind: "happened"; happened: Happened }
+  | { key: string; kind: "message"; message: Message; follows: boolean };
+
+/** Who said it, as far as two bubbles in a row are one turn. */
+const voice = (message: Message) =>
+  `${message.kind === "note"} ${message.from_me} ${message.from_me ? (message.author_id ?? message.origin) : message.sender_name}`;
+
+/**
+ * Lays a conversation out: days, messages, what happened between them, and the line above what is new.
+ * `firstNew` is the oldest message that nobody had seen; what happened before the oldest fetched message is left out.
+ */
+export function laidOut(messages: Message[], happened: Happened[], firstNew: string | undefined): Line[] {
+  const oldest = messages[0]?.at ?? "";
+  const story = happened.filter((one) => one.at >= oldest).sort((a, b) => (a.at < b.at ? -1 : 1));
+  const lines: Line[] = [];
+  const replaced = new Set(messages.map((one) => one.resend_of).filter(Boolean));
+  let last: string | undefined;
+  let next = 0;
+  let turn: string | undefined;
+  const day = (at: string) => {
+    if (last && sameDay(last, at)) return;
+    lines.push({ key: `day ${new Date(at).toDateString()}`, kind: "day", at });
+    turn = undefined;
+    last = at;
+  };
+  const tell = (until: string) => {
+    for (let one = story[next]; one && one.at < until; one = story[++next]) {
+      day(one.at);
+      lines.push({ key: `happened ${one.key}`, kind: "happened", happened: one });
+      turn = undefined;
+    }
+  };
+  for (const message of messages) {
+    // What failed and was sent again is shown once, where it was sent again.
+    if (replaced.has(message.id)) continue;
+    tell(message.at);
+    day(message.at);
+    if (message.id === firstNew) {
+      lines.push({ key: "new", kind: "new" });
+      turn = undefined;
+    }
+    const now = voice(message);
+    lines.push({ key: message.id, kind: "message", message, follows: now === turn });
+    turn = now;
+  }
+  tell("\uffff");
+  return lines;
+}
+
+/** The oldest of the last *unread* messages of the other side. */
+export function oldestUnread(messages: Message[], unread: number): string | undefined {
+  if (!unread) return undefined;
+  let left = unread;
+  let found: string | undefined;
+  for (const message of messages.toReversed()) {
+    if (message.from_me) continue;
+    found = message.id;
+    if (!--left) break;
+  }
+  return found;
+}
+
+/** How large a line is before anybody has measured it. */
+export function estimated(line: Line | undefined): number {
+  if (line?.kind !== "message") return 40;
+  const { message } = line;
+  const text = Math.ceil((message.text?.length ?? 0) / 55) * 21;
+  switch (message.kind) {
+    case "image":
+    case "video":
+      return 260 + text;
+    case "sticker":
+      return 170;
+    case "voice":
+    case "audio":
+    case "document":
+      return 84 + text;
+    default:
+      return 42 + Math.max(21, Math.min(text, 4000)) + (message.quoted ? 52 : 0);
+  }
+}
