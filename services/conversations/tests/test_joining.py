@@ -154,3 +154,15 @@ async def test_a_first_message_of_somebody_blocked_opens_no_chat_in_the_work(cli
     [chat] = (await get(client, boss, "/api/chats"))["items"]
     assert (chat["status"], chat["unread"]) == ("closed", 0)
     assert await world.told(MessageReceived) == []
+
+
+async def test_contacts_are_listed_by_name_to_the_end_and_those_without_one_come_last(client, boss):
+    for number, name in enumerate(("bea", "Ana", None, "Ana", "Zoe", None)):
+        await post(client, boss, "/api/contacts", {"phone": f"+551191234567{number}"} | ({"name": name} if name else {}), f"c{number}")
+    found, cursor = [], ""
+    while cursor is not None:
+        page = await get(client, boss, f"/api/contacts?order=name&limit=2{cursor and f'&cursor={cursor}'}")
+        found += page["items"]
+        cursor = page["next_cursor"]
+    assert [one["name"] for one in found] == ["Ana", "Ana", "bea", "Zoe", None, None]
+    assert len({one["id"] for one in found}) == 6

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from contracts import ids
-from contracts.edge import PublicChatId, PublicDeviceId, PublicTagId, PublicTeamId
+from contracts.edge import PublicChatId, PublicContactId, PublicDeviceId, PublicTagId, PublicTeamId
 from contracts.ids import ChatId, UserId
 from contracts.principal import Principal, Scope
 from contracts.views import ChatStatus, Message
@@ -92,6 +92,7 @@ async def list_chats(
     limit: Limit = 50,
     cursor: Cursor = None,
     device_id: Annotated[PublicDeviceId | None, Query(description="Of this number alone.")] = None,
+    contact_id: Annotated[PublicContactId | None, Query(description="With this contact, one on each number.")] = None,
     status: Annotated[ChatStatus | None, Query(description="With this status alone.")] = None,
     assignee: Whose = None,
     team_id: Annotated[PublicTeamId | None, Query(description="In the queue of this team.")] = None,
@@ -103,6 +104,7 @@ async def list_chats(
     """List the chats, the one with the newest message first."""
     wanted = Wanted(
         device=device_id,
+        contact=contact_id,
         status=status,
         assignee=caller.id if assignee == "me" else assignee,
         team=team_id,

@@ -1,7 +1,7 @@
 """Contacts: who wrote, was written to, or was entered."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -65,11 +65,12 @@ async def list_contacts(
     state_id: PublicContactStateId | None = None,
     tag_id: PublicTagId | None = None,
     blocked: Annotated[bool | None, Query(description="Only those whom somebody has blocked, or has not.")] = None,
+    order: Annotated[Literal["newest", "name"], Query(description="By name: who has none comes last.")] = "newest",
 ) -> Json:
-    """List the contacts, the newest first."""
+    """List the contacts, the newest first, or by their names."""
     query = (q or "").replace("\0", "").strip()
-    name = f"contacts?q={query}&state={state_id}&tag={tag_id}&blocked={blocked}"
-    after = cursors.decode(caller.tenant, name, cursor, tuple[UUID])[0] if cursor else None
+    name = f"contacts?q={query}&state={state_id}&tag={tag_id}&blocked={blocked}&order={order}"
+    after = cursors.decode(caller.tenant, name, cursor, tuple[str | None, UUID]) if cursor else None
     async with db.transaction(caller.tenant) as tx:
         some = await reading.list_contacts(
             await raw(tx),
@@ -81,9 +82,11 @@ async def list_contacts(
             state=state_id,
             tag=tag_id,
             blocked=blocked,
+            order=order,
         )
     more = len(some) > limit
-    following = cursors.encode(caller.tenant, name, (UUID(int=some[limit - 1].id.int),)) if more else None
+    last = some[limit - 1] if more else None
+    following = last and cursors.encode(caller.tenant, name, (last.sought if order == "name" else None, UUID(int=last.id.int)))
     return Json({"items": [shapes.contact(row) for row in some[:limit]], "next_cursor": following})
 
 

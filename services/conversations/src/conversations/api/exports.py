@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from contracts.edge import PublicContactStateId, PublicTagId
-from contracts.ids import ContactId
 from contracts.principal import Principal
 from fastapi import APIRouter, Query
 from servicekit import sheets
@@ -101,7 +100,7 @@ async def export_contacts(
 
 
 async def _pages(db: Db, caller: Principal, wanted: _Wanted) -> AsyncIterator[list[ContactRow]]:
-    after: UUID | None = None
+    after: tuple[str | None, UUID] | None = None
     while True:
         async with db.transaction(caller.tenant) as tx:
             some = await reading.list_contacts(
@@ -118,7 +117,7 @@ async def _pages(db: Db, caller: Principal, wanted: _Wanted) -> AsyncIterator[li
         yield some
         if len(some) < PAGE:
             return
-        after = UUID(int=ContactId(some[-1].id).int)
+        after = None, UUID(int=some[-1].id.int)
 
 
 async def _csv(pages: AsyncIterator[list[ContactRow]], words: _Words) -> AsyncIterator[str]:

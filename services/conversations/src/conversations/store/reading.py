@@ -65,6 +65,7 @@ class ContactRow:
     fields: Mapping[str, Any] = field(default_factory=dict)
     email: str | None = None
     blocked: bool = False
+    sought: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ class Wanted:
     """
 
     device: DeviceId | None = None
+    contact: ContactId | None = None
     status: ChatStatus | None = None
     assignee: UserId | Literal["none"] | None = None
     team: UUID | None = None
@@ -155,6 +157,8 @@ def _newest(values: Values, wanted: Wanted, seer: Principal | None, limit: int, 
         common.append(f"h.id in (select g.chat from chat_tags g where g.tenant = $1 and g.tag = {values.place(wanted.tag)})")  # noqa: S608
     if wanted.pinned:
         common.append("h.id in (select r.chat from chat_marks r where r.tenant = $1 and r.agent = $2 and r.pinned_at is not null)")
+    if wanted.contact is not None:
+        common.append(f"h.contact = {values.place(wanted.contact)}")
     if wanted.query:
         common.append(_called(wanted.query, values))
 
@@ -337,7 +341,7 @@ async def message(c: asyncpg.Connection, tenant: TenantId, id: MessageId, seer: 
 _CONTACT = """
     select k.id, k.name, k.phone, k.created_at, p.state, p.fields,
         array(select t.tag from contact_tags t where t.tenant = k.tenant and t.contact = k.id order by t.tag),
-        k.email, k.blocked_at is not null
+        k.email, k.blocked_at is not null, k.sought
     from contacts k left join profiles p on p.tenant = k.tenant and p.contact = k.id
 """
 
@@ -347,14 +351,15 @@ async def list_contacts(
     tenant: TenantId,
     *,
     limit: int,
-    after: UUID | None = None,
+    after: tuple[str | None, UUID] | None = None,
     query: str | None = None,
     seer: Principal | None = None,
     state: UUID | None = None,
     tag: UUID | None = None,
     blocked: bool | None = None,
+    order: Literal["newest", "name"] = "newest",
 ) -> list[ContactRow]:
-    """Read up to *limit* contacts, newest first, from behind *after*; *query* as in `Wanted`."""
+    """Read up to *limit* contacts from behind *after* (what the last one is sought by, and its id); *query* as in `Wanted`."""
     values = Values([tenant])
     matching = ""
     if state is not None:
@@ -370,15 +375,24 @@ async def list_contacts(
         phoned = f" or k.phone >= {values.place(digits)} and k.phone < {values.place(digits + _END)}" if digits else ""
         mailed = f" or k.email >= {values.place(begin)} and k.email < {values.place(begin + _END)}" if "@" in begin else ""
         matching += f" and ({sought}{phoned}{mailed})"
-    if after is not None:
-        matching += f" and k.id < {values.place(after)}"
     if seer is not None:
         matching += f" and {_met(seer, values)}"
-    rows = await c.fetch(
-        f"{_CONTACT} where k.tenant = $1 {matching} order by k.id desc limit {int(limit)}",
-        *values,
-    )
-    return [_contact(row) for row in rows]
+    if order == "newest":
+        behind = "" if after is None else f" and k.id < {values.place(after[1])}"
+        rows = await c.fetch(f"{_CONTACT} where k.tenant = $1 {matching}{behind} order by k.id desc limit {int(limit)}", *values)
+        return [_contact(row) for row in rows]
+    found: list[ContactRow] = []
+    if after is None or after[0] is not None:
+        named = Values(values)
+        behind = "" if after is None else f" and (k.sought, k.id) > ({named.place(after[0])}, {named.place(after[1])})"
+        mine = f"{_CONTACT} where k.tenant = $1 and k.sought is not null {matching}{behind} order by k.sought, k.id limit {int(limit)}"
+        found = [_contact(row) for row in await c.fetch(mine, *named)]
+        after = None
+    if len(found) < limit:  # who has no name comes last
+        behind = "" if after is None else f" and k.id > {values.place(after[1])}"
+        rest = f"{_CONTACT} where k.tenant = $1 and k.sought is null {matching}{behind} order by k.id limit {int(limit) - len(found)}"
+        found += [_contact(row) for row in await c.fetch(rest, *values)]
+    return found
 
 
 async def contact(c: asyncpg.Connection, tenant: TenantId, id: ContactId, seer: Principal | None = None) -> ContactRow | None:
@@ -427,4 +441,5 @@ def _contact(row: Sequence[Any]) -> ContactRow:
         tags=tuple(row[6]),
         email=row[7],
         blocked=row[8],
+        sought=row[9],
     )
