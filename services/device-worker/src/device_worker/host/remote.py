@@ -375,13 +375,18 @@ class Client:
         """Be told whether somebody writes, as long as the connection lasts.  Raises: NotRunning, CallFailed."""
         await self._ask("subscribe", user, server)
 
+    async def group(self, id: str) -> tuple[str, int]:
+        """Ask what a group is called, and how many are in it.  Raises: NotRunning, CallFailed."""
+        subject, members = await self._ask("group", id)
+        return subject, members
+
     async def logout(self) -> None:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
         await self._ask("logout")
 
     async def _ask(
         self,
-        what: Literal["disconnect", "stop", "upload", "mark_read", "on_whatsapp", "typing", "presence", "subscribe", "logout"],
+        what: Literal["disconnect", "stop", "upload", "mark_read", "on_whatsapp", "typing", "presence", "subscribe", "group", "logout"],
         *arguments: Any,
     ) -> Any:
         """Ask what does no harm when it is asked again: lost is as good as never heard."""

@@ -28,7 +28,7 @@ from device_worker.journal import Pump, Reader, Record
 from device_worker.leases import Leases
 from device_worker.media import Downloads, Uploads
 from device_worker.sends import Sends
-from device_worker.sessions import Acquaintances, Activity, Attention, Filters, Inbound, Pause, SessionLoad, Sessions, Tools
+from device_worker.sessions import Acquaintances, Activity, Attention, Filters, Groups, Inbound, Pause, SessionLoad, Sessions, Tools
 from device_worker.sessions.supervisor import POLL_SECONDS
 from device_worker.settings import WorkerSettings
 from device_worker.shards import shard_of
@@ -141,7 +141,13 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     activity = Activity(system)
     acquaintances = Acquaintances(system)
     filters = Filters(system, lambda device: sessions.device(device), groups=settings.groups)
-    inbound = Inbound(bus, settings.data_dir / "unreadable", acquaintances, filters, history=settings.history_messages)
+
+    def here(device: UUID) -> tuple[Device, Client | None] | None:
+        known, session = sessions.device(device), sessions.connected(device)
+        return None if known is None else (known, None if session is None else session.client)
+
+    attention, groups = Attention(bus, here), Groups(bus, here)
+    inbound = Inbound(bus, settings.data_dir / "unreadable", acquaintances, groups, filters, history=settings.history_messages)
 
     async def gained(tokens: Mapping[int, int], handed: Collection[int]) -> None:
         await sessions.gained(tokens, handed)
@@ -175,12 +181,6 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         sends.wake(device.id)
         attention.connected(device.id)
 
-    def here(device: UUID) -> tuple[Device, Client | None] | None:
-        known, session = sessions.device(device), sessions.connected(device)
-        return None if known is None else (known, None if session is None else session.client)
-
-    attention = Attention(bus, here)
-
     sessions = Sessions(
         Tools(
             bus=bus,
@@ -198,6 +198,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
             vault=settings.vault,
             on_connected=on_connected,
             on_typing=attention.seen,
+            on_group=groups.changed,
         )
     )
     sends = Sends(system, sessions, held, Uploads(settings.objects))
@@ -248,6 +249,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     process.background("relay", Relay(system, bus, schema="devices").run)
     process.background("acquaintances", acquaintances.run)
     process.background("attention", attention.run)
+    process.background("groups", groups.run)
     process.background("wakes", listen(system.url, sessions, sends))
     process.background("sessions-poll", every(timedelta(seconds=POLL_SECONDS), sessions.poll, name="sessions-poll"))
     process.background("sends-poll", every(_SENDS_POLL, sends.poll, name="sends-poll"))

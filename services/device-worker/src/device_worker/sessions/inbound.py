@@ -21,6 +21,7 @@ from device_worker import convert
 from device_worker.journal import Record
 from device_worker.sessions.acquaintances import Acquaintances
 from device_worker.sessions.filters import Filters
+from device_worker.sessions.groups import Groups
 from device_worker.whatsapp.proto import parse
 
 log = structlog.get_logger()
@@ -59,8 +60,8 @@ def _traced(record: Record, facts: list[Envelope[Any]], spans: list[tracing.Span
 class Inbound:
     """Publishes journal records. What cannot be read is kept in a file and does not hold up the rest."""
 
-    def __init__(self, bus: Bus, aside: Path, acquaintances: Acquaintances, filters: Filters, *, history: int) -> None:
-        self._bus, self._aside, self._acquaintances, self._filters = bus, aside, acquaintances, filters
+    def __init__(self, bus: Bus, aside: Path, acquaintances: Acquaintances, groups: Groups, filters: Filters, *, history: int) -> None:
+        self._bus, self._aside, self._acquaintances, self._groups, self._filters = bus, aside, acquaintances, groups, filters
         self._history = history
 
     async def publish(self, records: Sequence[Record]) -> None:
@@ -80,6 +81,7 @@ class Inbound:
         for span in spans:
             span.end()
         self._acquaintances.note(facts)
+        self._groups.note(facts)
 
     def _read(self, record: Record) -> list[Envelope[Any]]:
         try:

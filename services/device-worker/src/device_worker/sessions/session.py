@@ -98,6 +98,7 @@ class Tools:
     vault: Vault
     on_connected: Callable[[Device], None]
     on_typing: Callable[[Device, bytes], Awaitable[None]]
+    on_group: Callable[[Device, bytes], Awaitable[None]]
 
 
 class Session:
@@ -338,6 +339,8 @@ class Session:
                 self._tools.on_connected(self.device)
             case Kind.CHAT_PRESENCE:
                 await self._tools.on_typing(self.device, raw)
+            case Kind.GROUP_INFO:
+                await self._tools.on_group(self.device, raw)
             case Kind.DISCONNECTED:
                 self._connected = False
                 await self._report(lambda device, at: device.connecting(at, domain.CONNECTION_LOST))

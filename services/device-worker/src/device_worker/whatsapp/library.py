@@ -239,6 +239,15 @@ class Client:
         if error:
             raise CallFailed(error.decode(errors="replace"), question=True)
 
+    def group(self, id: str) -> tuple[str, int]:
+        """Ask what a group is called, and how many are in it.  Raises: NotRunning, CallFailed."""
+        to = _jid(id, "g.us")
+        answer = neonize_pb2.GetGroupInfoReturnFunction()
+        answer.MergeFromString(self._call(gocode.GetGroupInfo, to, len(to)))
+        if answer.Error:
+            raise CallFailed(answer.Error, question=True)
+        return answer.GroupInfo.GroupName.Name, len(answer.GroupInfo.Participants)
+
     def logout(self) -> None:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
         error: bytes = self._call(gocode.Logout)

@@ -32,6 +32,7 @@ class Kind:
     MESSAGE = 17
     RECEIPT = 18
     CHAT_PRESENCE = 19
+    GROUP_INFO = 22
     UNDECRYPTABLE = 44
 
 
@@ -50,6 +51,7 @@ EVENTS: dict[int, Any] = {
     Kind.MESSAGE: neonize_pb2.Message,
     Kind.RECEIPT: neonize_pb2.Receipt,
     Kind.CHAT_PRESENCE: neonize_pb2.ChatPresence,
+    Kind.GROUP_INFO: neonize_pb2.GroupInfoEvent,
     Kind.UNDECRYPTABLE: neonize_pb2.UndecryptableMessage,
 }
 
