@@ -55,6 +55,18 @@ async def test_numbers_that_were_in_use_last_come_first(bus):
     assert await through(one, turns) == turns[::-1]
 
 
+async def test_a_session_that_was_handed_over_waits_in_no_line_while_whatsapp_answers_and_there_is_a_place(bus):
+    one = connects(bus, at_once=2, rate=0.001)
+    turns = [one.ask(uuid4(), handed=True) for _ in range(3)]
+    assert [turn.granted.is_set() for turn in turns] == [True, True, False]
+    for turn in turns:
+        turn.end()
+    for _ in range(TRIPS_AT):
+        one.failed(uuid4())
+    assert one.state == "away"
+    assert not one.ask(uuid4(), handed=True).granted.is_set()
+
+
 async def test_a_turn_that_nobody_wants_any_more_holds_up_nobody(bus):
     one = connects(bus, at_once=1)
     turns = [one.ask(uuid4()) for _ in range(3)]

@@ -89,6 +89,17 @@ def test_a_session_opened_elsewhere_again_is_left_to_the_user():
     assert (again.wanted, again.action) == (Wanted.DISCONNECTED, "connect")
 
 
+def test_a_number_without_a_worker_that_has_room_says_so_until_there_is_one():
+    device = a_linked_device().without_room(LATER)
+    assert (device.state, device.reason, device.action, device.wanted) == ("connecting", "no-capacity", "wait", "connected")
+    assert (device.connected(LATER).state, device.connected(LATER).reason) == ("connected", None)
+    pairing = a_device().connect(AT).without_room(LATER)
+    assert (pairing.state, pairing.reason, pairing.action) == ("pairing", "no-capacity", "wait")
+    assert pairing.qr_shown(LATER).reason == "qr-shown"
+    for other in (a_device(), a_linked_device().disconnect(AT), a_linked_device().banned(AT, LATER + timedelta(days=1), "banned")):
+        assert other.without_room(LATER) is other
+
+
 def test_a_session_of_a_suspended_account_waits_and_goes_on_when_it_is_let_in():
     waiting = a_linked_device().suspend(LATER)
     assert (waiting.state, waiting.reason, waiting.wanted) == ("disconnected", "account-suspended", Wanted.CONNECTED)

@@ -38,28 +38,34 @@ async def test_a_worker_that_has_grown_too_large_hands_its_sessions_over_and_end
     assert two.process.returncode is None
 
 
-async def test_a_worker_with_no_room_left_leaves_shards_alone_and_says_so_until_another_comes(world):
-    for number in range(4):
-        device = await world.device(f"Line {number}")
-        await world.client.post(f"/api/devices/{device}/connect")
+async def test_a_number_for_which_no_worker_has_room_says_so_and_begins_when_there_is_some(world):
+    lines = [await world.device(f"Line {number}") for number in range(4)]
+    for line in lines:
+        await world.client.post(f"/api/devices/{line}/connect")
     port = free_port()
-    await world.worker("one", CLARIN_WORKER_ID="one", CLARIN_SESSIONS_MAX="2", CLARIN_PAIRINGS_MAX="1", CLARIN_HTTP_PORT=str(port))
+    one = await world.worker("one", CLARIN_WORKER_ID="one", CLARIN_SESSIONS_MAX="2", CLARIN_PAIRINGS_MAX="1", CLARIN_HTTP_PORT=str(port))
 
-    async def full() -> None:
+    async def waiting(count: int) -> list[str]:
+        """Every shard is served, and so many numbers wait for room; gives those."""
         seen = await metrics(port)
-        assert seen["clarin_devices_shards_unowned"] > 0
-        assert seen["clarin_devices_shards_unowned"] + seen["clarin_devices_shards_held"] == 128
+        assert (seen["clarin_devices_shards_unowned"], seen["clarin_devices_shards_held"]) == (0, 128)
         assert seen["clarin_devices_capacity_sessions"] == 2
+        shown = [await world.show(line) for line in lines]
+        found = [device["id"] for device in shown if (device["reason"], device["action"]) == ("no-capacity", "wait")]
+        assert seen["clarin_devices_without_room"] == len(found) == count
+        assert {device["state"] for device in shown if device["id"] in found} == {"pairing"}
+        return found
 
-    await eventually(full, timeout=60, every=0.1)
-    assert len(await served(world)) == 2
-    await world.worker("two", CLARIN_WORKER_ID="two", CLARIN_PAIRINGS_MAX="1")
-
-    async def all_served() -> None:
-        assert (await metrics(port))["clarin_devices_shards_unowned"] == 0
-        assert len(await served(world)) == 4
-
-    await eventually(all_served, timeout=60, every=0.1)
+    refused = await eventually(lambda: waiting(2), timeout=90, every=0.1)
+    [ended, _] = set(lines) - set(refused)
+    await world.client.post(f"/api/devices/{ended}/disconnect")
+    [left] = await eventually(lambda: waiting(1), timeout=90, every=0.1)
+    assert left in refused
+    await world.worker("two", CLARIN_WORKER_ID="two")
+    await world.qr(left)
+    owners = {row["worker"].partition("~")[0] for row in await world.rows("select worker from shards")}
+    assert owners == {"one", "two"}
+    assert one.process.returncode is None
 
 
 async def test_a_qr_that_nobody_scans_runs_out_with_a_reason_and_another_can_be_asked_for(world):
@@ -153,7 +159,7 @@ async def test_a_worker_whose_machine_slept_ends_itself_before_it_does_anything_
             from servicekit.bus import Bus
             from servicekit.db import Database
 
-            async def nothing(_):
+            async def nothing(*_):
                 pass
 
             slept = 0.0
@@ -187,8 +193,3 @@ async def metrics(port: int) -> dict[str, float]:
         raise AssertionError("the worker does not answer yet") from away
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {sample.name: sample.value for sample in samples if not sample.labels}
-
-
-async def served(world: Any) -> list[Any]:
-    """The devices whose shard somebody has claimed."""
-    return list(await world.rows("select id from devices join shards using (shard)"))

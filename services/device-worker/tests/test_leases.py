@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from contracts.whatsapp import Address
 from device_worker.consumers import DEVICE, DeviceQuestion, answer_device
 from device_worker.consumers import orders as orders_of
 from device_worker.leases import LIVES, Leases, Load, View, VolumeTaken, Weightless, own_volume
-from device_worker.leases.keeping import Held
+from device_worker.leases.held import Held
 from device_worker.shards import EVERY, LeaseEntry, WorkerEntry
 from device_worker.store import fences
 from servicekit.bus import Bus
@@ -40,11 +40,13 @@ class Peer:
 
     def __init__(self, bus: Bus, system: Database, name: str, load: Load | None = None) -> None:
         self.served: dict[int, int] = {}
+        self.handed: set[int] = set()
         self.stopping = asyncio.Event()
         self.leases = Leases(bus, system, name, gained=self.gained, lost=self.lost, load=load)
         self.task = asyncio.create_task(self.leases.run(self.stopping))
 
-    async def gained(self, tokens: Mapping[int, int]) -> None:
+    async def gained(self, tokens: Mapping[int, int], handed: Collection[int]) -> None:
+        self.handed |= set(handed)
         self.served.update(tokens)
 
     async def lost(self, some: Iterable[int]) -> None:
@@ -102,6 +104,51 @@ async def test_the_shards_of_a_dead_worker_are_served_when_its_leases_have_died(
         await eventually(lambda: set(b.served) == ALL, timeout=25)
 
 
+async def test_what_is_given_away_is_known_as_such_and_what_a_dead_worker_had_is_not(bus, system_db):
+    async with peer(bus, system_db, "a") as a:
+        await eventually(lambda: set(a.served) == ALL, timeout=30)
+        async with peer(bus, system_db, "b") as b:
+            await eventually(lambda: len(b.served) > 30 and set(a.served) | set(b.served) == ALL, timeout=30)
+            assert b.handed == set(b.served)
+            given = set(a.served)
+            await a.die()
+            await eventually(lambda: set(b.served) == ALL, timeout=60)
+            assert not b.handed & given
+
+
+async def test_who_gave_a_shard_away_hears_when_it_is_served_and_not_when_it_is_merely_claimed():
+    view = View(UUID(int=1), lambda: 0.0, lambda: None)
+    served = view.awaited(7)
+    for lease, told in (
+        (LeaseEntry(worker="b", incarnation=UUID(int=2)), False),
+        (LeaseEntry(worker="b", incarnation=UUID(int=2), served=True), True),
+    ):
+        await view._on_lease("7", Entry("7", msgspec.json.encode(lease), 5, datetime.now(UTC)))
+        assert served.is_set() == told
+
+
+async def test_a_new_owner_says_so_when_the_last_session_of_a_shard_is_up(bus, system_db):
+    a = Laden(bus, system_db, "a")
+    await eventually(lambda: set(a.served) == ALL, timeout=30)
+    b = Laden(bus, system_db, "b")
+    b.weighs.down = set(EVERY)
+    await eventually(lambda: b.handed, timeout=30)
+    [shard, *_] = b.handed
+    bucket = await bus.bucket(buckets.SHARDS)
+
+    async def says_so() -> bool:
+        entry = await bucket.get(str(shard))
+        return entry is not None and msgspec.json.decode(entry.value, type=LeaseEntry).served
+
+    b.leases.came_up(shard)
+    assert not await says_so()
+    b.weighs.down = set()
+    b.leases.came_up(shard)
+    await eventually(says_so, timeout=30)
+    await a.die()
+    await b.stop()
+
+
 class Laden(Peer):
     """A worker with one session in every shard, each of which takes a moment to stop."""
 
@@ -120,8 +167,14 @@ class Laden(Peer):
 
 
 class Weighs(Weightless):
+    def __init__(self) -> None:
+        self.down: set[int] = set()
+
     def sessions(self, shard: int) -> int:
         return 1
+
+    def up(self, shard: int) -> bool:
+        return shard not in self.down
 
 
 async def test_a_worker_that_ends_goes_on_with_most_of_its_sessions_while_a_few_are_on_their_way(bus, system_db):
@@ -208,7 +261,7 @@ async def test_a_bus_that_renews_and_is_too_slow_to_say_so_makes_no_lease_look_o
     assert (held.revision, held.since, held.unanswered) == (newer, 102.0, None)
 
 
-async def nothing(_: object) -> None:
+async def nothing(*_: object) -> None:
     """Serve nothing."""
 
 
@@ -265,7 +318,7 @@ async def test_a_worker_that_cannot_renew_ends_itself_before_its_leases_die(nats
             from servicekit.bus import Bus
             from servicekit.db import Database
 
-            async def nothing(_):
+            async def nothing(*_):
                 pass
 
             def host(seconds):

@@ -99,9 +99,21 @@ def test_one_that_is_full_keeps_what_it_has_and_takes_nothing():
     assert shards.plan(workers["b"], {"a": full}, {}, ()).claim == frozenset(shards.EVERY)
 
 
-def test_where_all_are_full_nobody_takes_a_free_shard():
+def test_where_all_are_full_each_adopts_its_share_of_what_is_free_so_that_its_numbers_are_told_why_they_wait():
     workers = {name: entry(name, full=True) for name in "ab"}
-    assert all(not shards.plan(me, workers, {}, ()).claim for me in workers.values())
+    plans = [shards.plan(me, workers, {}, ()) for me in workers.values()]
+    assert not any(plan.claim for plan in plans)
+    assert sorted(shard for plan in plans for shard in plan.adopt) == list(shards.EVERY)
+    assert not shards.plan(workers["a"], workers | {"c": entry("c")}, {}, ()).adopt  # one that has room takes them
+
+
+def test_where_numbers_wait_for_room_the_shard_goes_to_who_has_it():
+    full, other = entry("a", full=True), entry("b", room=3)
+    crowded = {1: 2, 2: 3, 3: 1}
+    assert shards.plan(full, {"b": other}, {}, {1, 2, 3}, crowded=crowded).release == {1, 3}
+    assert shards.plan(full, {"b": entry("b", room=3, full=True)}, {}, {1, 2, 3}, crowded=crowded).release == frozenset()
+    assert shards.plan(full, {"b": entry("b", room=0)}, {}, {1, 2, 3}, crowded=crowded).release == frozenset()
+    assert shards.plan(full, {"b": entry("b", capacity=2)}, {}, {1, 2, 3}, crowded=crowded).release == {3}  # it does not tell
 
 
 def test_only_the_lease_of_a_dead_process_of_our_own_name_is_taken_back():
@@ -138,7 +150,7 @@ def test_no_shard_ever_has_two_owners_and_all_are_owned_in_the_end(history):
         plan = shards.plan(me, workers, leases, held(name), Orders(drained=frozenset(drained)))
         for shard in plan.release:
             assert leases.pop(shard).incarnation == me.incarnation
-        for shard in plan.claim:
+        for shard in plan.claim | plan.adopt:
             assert shard not in leases
             leases[shard] = LeaseEntry(worker=name, incarnation=me.incarnation)
         for shard in plan.take_back:

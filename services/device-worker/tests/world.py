@@ -87,7 +87,7 @@ class Network:
     def __init__(self, folder: Path) -> None:
         info = folder / "info.json"
         self.process = subprocess.Popen([sys.executable, "-m", "sim", "--data", str(folder), "--info-file", str(info)])
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while not info.exists():
             assert self.process.poll() is None, "the network ended before it was ready"
             assert time.monotonic() < until, "the network is not ready"
@@ -142,7 +142,7 @@ class World:
     async def show(self, device: str) -> dict[str, Any]:
         return dict((await self.client.get(f"/api/devices/{device}")).json())
 
-    async def until(self, device: str, state: str, timeout: float = 20.0) -> dict[str, Any]:
+    async def until(self, device: str, state: str, timeout: float = 60.0) -> dict[str, Any]:
         async def probe() -> dict[str, Any]:
             shown = await self.show(device)
             assert shown["state"] == state, shown
@@ -157,7 +157,7 @@ class World:
             found = [(e.data.state, e.data.reason) for e in await self.events("devices.device.changed") if e.data.id == device]
             assert (state, reason) in found, found
 
-        await eventually(probe, timeout=20, every=0.1)
+        await eventually(probe, timeout=60, every=0.1)
 
     async def qr(self, device: str) -> str:
         async def probe() -> str:
@@ -165,7 +165,7 @@ class World:
             assert answer.status_code == 200, answer.text
             return answer.text
 
-        return await eventually(probe, timeout=40)  # a pairing that says nothing for 15 s is started anew
+        return await eventually(probe, timeout=90)  # a pairing that says nothing for 15 s is started anew
 
     async def linked(self) -> str:
         """The shop's number is a connected device; Ana has a phone."""
@@ -214,7 +214,7 @@ class World:
             await reader.close()
         return found
 
-    async def some(self, kind: str, count: int = 1, timeout: float = 20.0) -> list[Any]:
+    async def some(self, kind: str, count: int = 1, timeout: float = 60.0) -> list[Any]:
         """At least *count* events of this type; their data."""
 
         async def probe() -> list[Any]:

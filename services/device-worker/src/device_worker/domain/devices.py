@@ -25,6 +25,7 @@ from device_worker.domain.reasons import (
     CODE_SHOWN,
     CONNECT,
     LOGGING_OUT,
+    NO_CAPACITY,
     OPENED_ELSEWHERE,
     PASSKEY_REQUIRED,
     PROXY_UNREADABLE,
@@ -233,6 +234,16 @@ class Device:
         if reason == CANNOT_CONNECT:
             action = SET_PROXY if self.proxy is not None else WAIT
         return self._stands(at, DeviceState.CONNECTING, reason, action)
+
+    def without_room(self, at: datetime) -> Self:
+        """No worker has room for its session, or for its pairing; it begins when one has."""
+        if self.banned_at(at):
+            return self
+        if self.works_on_session:
+            return self._stands(at, DeviceState.CONNECTING, NO_CAPACITY, WAIT)
+        if self.state is DeviceState.PAIRING and self.wanted is Wanted.CONNECTED:
+            return self._stands(at, DeviceState.PAIRING, NO_CAPACITY, WAIT)
+        return self
 
     def connected(self, at: datetime, lid: str | None = None) -> Self:
         """The session is up."""

@@ -21,6 +21,7 @@ OPENED_ELSEWHERE = "opened-elsewhere"
 REFUSED = "refused"
 PROXY_UNREADABLE = "proxy-unreadable"
 ACCOUNT_SUSPENDED = "account-suspended"
+NO_CAPACITY = "no-capacity"
 
 # What to do about it.
 CONNECT = "connect"

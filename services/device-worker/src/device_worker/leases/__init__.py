@@ -9,10 +9,12 @@ A restart does not wait for those 15 s. A worker keeps its name on its volume, a
 has the lock knows that the former process of that name is dead, and takes its leases back at once.
 
 What is given away goes in small groups, each shard on its own: its sessions stop, its lease is deleted, and the next
-owner, who watches the bucket, has it in the same moment. The rest goes on until its turn comes.
+owner, who watches the bucket, has it in the same moment. When its sessions are up again he says so in his lease, and the
+next shards leave; the rest goes on until its turn comes.
 """
 
-from device_worker.leases.keeping import Leases, Load, Weightless
+from device_worker.leases.keeping import Leases
+from device_worker.leases.load import Load, Weightless
 from device_worker.leases.view import LIVES, View, worker_key
 from device_worker.leases.volume import VolumeTaken, own_volume
 

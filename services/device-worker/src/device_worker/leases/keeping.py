@@ -1,13 +1,9 @@
-"""The leases of this process: claimed, renewed, handed over, and the end of the process where they could not be."""
+"""The leases of this process: claimed, renewed, and given to who should have them."""
 
 import asyncio
-import os
-import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from uuid import UUID, uuid4
 
 import msgspec
@@ -20,22 +16,19 @@ from servicekit.db import Database, is_away, is_busy
 from servicekit.timers import first
 
 from device_worker import shards
-from device_worker.leases.view import LIVES, View, read_lease, worker_key
-from device_worker.shards import CAPACITY, LeaseEntry, Report, WorkerEntry
+from device_worker.leases.handing import Handing
+from device_worker.leases.held import ENDS_ITSELF_AT, Held, end_in_time
+from device_worker.leases.load import Load, Weightless
+from device_worker.leases.view import View, read_lease, worker_key
+from device_worker.shards import LeaseEntry, WorkerEntry
 from device_worker.store import fences
 
 RENEW_EVERY = 2.0
 RENEW_TIMEOUT = 1.5
-ENDS_ITSELF_AT = 12.0
-#: Of a lease's life: by then everything of ours is over.
-_SPARE = 1.0
-_EX_FENCED = 70
-_SETTLE = 0.05
+_SETTLE = 0.02
 #: After a claim that came too early: the bucket forgets a dead lease a little later than we do.
 _AGAIN_AFTER = 0.25
-#: So many sessions are under way from one worker to others at the same time; each is off the line for that long.
-_HANDED_AT_ONCE = 6
-_TAKEN_WITHIN = 1.0
+_TRIES = 3
 #: A worker that was full takes sessions again when so much of its room is free.
 _ROOM_AGAIN = 0.1
 
@@ -43,64 +36,6 @@ UNOWNED = Gauge("clarin_devices_shards_unowned", "Shards that no worker has; mor
 HELD = Gauge("clarin_devices_shards_held", "Shards of this worker.")
 
 log = structlog.get_logger()
-
-
-class Load(Protocol):
-    """What a worker carries, and how much more it can."""
-
-    @property
-    def capacity(self) -> int:
-        """How many sessions it may have."""
-
-    def room(self) -> int:
-        """Give how many more it may have."""
-
-    def sessions(self, shard: int) -> int:
-        """Give how many it has for *shard*."""
-
-    async def weigh(self, some: Collection[int]) -> Mapping[int, int]:
-        """Give how many sessions each of these shards would bring, none left out.  Raises: DatabaseAway, DatabaseBusy."""
-
-    def report(self) -> Report | None:
-        """Say how it is."""
-
-
-class Weightless:
-    """No load at all."""
-
-    capacity = CAPACITY
-
-    def room(self) -> int:
-        """There is as much as there may ever be."""
-        return self.capacity
-
-    def sessions(self, shard: int) -> int:
-        """There are none."""
-        return 0
-
-    async def weigh(self, some: Collection[int]) -> Mapping[int, int]:
-        """They bring nothing."""
-        return dict.fromkeys(some, 0)
-
-    def report(self) -> Report | None:
-        """There is nothing to say."""
-        return None
-
-
-@dataclass(slots=True)
-class Held:
-    """One lease of ours.
-
-    Attributes:
-        since: When its last renewal was asked for.
-        unanswered: When the first one after that was asked for of which nobody knows what came; None: there is none.
-        fence: None until the database knows of it.
-    """
-
-    revision: int
-    since: float
-    unanswered: float | None = None
-    fence: int | None = None
 
 
 class Leases:
@@ -112,7 +47,7 @@ class Leases:
         system: Database,
         worker: str,
         *,
-        gained: Callable[[Mapping[int, int]], Awaitable[None]],
+        gained: Callable[[Mapping[int, int], Collection[int]], Awaitable[None]],
         lost: Callable[[Iterable[int]], Awaitable[None]],
         load: Load | None = None,
         clock: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
@@ -122,7 +57,8 @@ class Leases:
         """Be *worker*.
 
         Args:
-            gained: Gets shards with their fencing tokens; is awaited before they count as served.
+            gained: Gets shards with their fencing tokens, and those of them that were given away and not lost; is awaited before
+                they count as served.
             lost: Gets shards whose sessions must stop; the lease is given away when it returns.
             ends_itself_at: The age of a lease, in seconds, at which this process ends.
             before_end: Is called just before, from a thread, with the seconds that it may take: it ends what must not outlive
@@ -136,9 +72,6 @@ class Leases:
         self._look = asyncio.Event()
         self.view = View(self.incarnation, clock, self._look.set)
         self.held: dict[int, Held] = {}
-        self._leaving: list[int] = []
-        self._releasing: dict[int, int] = {}
-        self._handed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._too_heavy = 0
         self._too_early = False
@@ -153,15 +86,28 @@ class Leases:
         """Every other living worker."""
         return [entry for name, entry in self.view.workers.items() if name != self._me.worker]
 
+    @property
+    def _takers(self) -> bool:
+        return bool(shards.candidates(self.others, self.view.orders))
+
     def fence(self, shard: int) -> int | None:
         """Give the fencing token of a shard; None when it is not ours."""
         held = self.held.get(shard)
-        return None if held is None or shard in self._releasing else held.fence
+        return None if held is None or shard in self._handing else held.fence
 
     async def confirm(self, shard: int) -> bool:
         """Ask the bucket whether the lease is ours right now.  Raises: BusAway."""
         entry = await self._shards.get(str(shard), timeout=RENEW_TIMEOUT)
         return entry is not None and read_lease(entry.value).incarnation == self.incarnation
+
+    def came_up(self, shard: int) -> None:
+        """Tell who gave *shard* away that it is served, if all of it is."""
+        held = self.held.get(shard)
+        if held is None or held.served or held.fence is None or not self._load.up(shard):
+            return
+        held.served = True
+        if held.given:
+            self._start(self._say_served(shard, held))
 
     def recycle(self) -> None:
         """Say that this process is about to end because it has grown too large, so that no other does so meanwhile."""
@@ -171,8 +117,9 @@ class Leases:
         """Hold what is ours until *stopping*; then hand everything over."""
         self._shards: KeyValue = await self._bus.bucket(buckets.SHARDS)
         self._registry: KeyValue = await self._bus.bucket(buckets.WORKERS)
-        guard = threading.Thread(target=self._end_in_time, name="lease-guard", daemon=True)
-        guard.start()
+        self._handing = Handing(self._shards, self.held, self.view, self._load, self._lost)
+        guard = (self.held, self._clock, self._ends_itself_at, self._before_end)
+        threading.Thread(target=end_in_time, args=guard, name="lease-guard", daemon=True).start()
         try:
             await self._register()
             await self.view.open(self._bus)
@@ -209,16 +156,27 @@ class Leases:
     async def _register(self) -> None:
         room = self._load.room()
         full = room <= 0 or (self._me.full and room < max(self._load.capacity * _ROOM_AGAIN, self._too_heavy))
-        self._me = msgspec.structs.replace(self._me, full=full, report=self._load.report())
+        self._me = msgspec.structs.replace(self._me, full=full, room=max(room, 0), report=self._load.report())
         await self._registry.put(worker_key(self._me.worker), msgspec.json.encode(self._me), timeout=RENEW_TIMEOUT)
 
-    async def _renew(self, shard: int) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _say_served(self, shard: int, held: Held) -> None:
+        for _ in range(_TRIES):  # a renewal may be on its way that says otherwise still
+            if await self._renew(shard) or self.held.get(shard) is not held:
+                return
+
+    async def _renew(self, shard: int) -> bool:
+        """Renew one lease; True when that is certain."""
         held = self.held.get(shard)
         if held is None:
-            return
+            return False
         since = self._clock()
         if since - held.since >= self._ends_itself_at:
-            return  # this machine has slept: the guard ends the process, and no renewal may make the lease look young
+            return False  # this machine has slept: the guard ends the process, and no renewal may make the lease look young
         if held.unanswered is None:
             held.unanswered = since
         try:
@@ -227,7 +185,10 @@ class Leases:
         except KeyMoved:
             await self._moved(shard, held)
         except BusAway:
-            return  # the guard counts
+            pass  # the guard counts
+        else:
+            return True
+        return False
 
     async def _moved(self, shard: int, held: Held) -> None:
         """Somebody wrote the lease: we ourselves, in a renewal whose answer was lost, or a new owner."""
@@ -248,15 +209,14 @@ class Leases:
         await self._lost([shard])
 
     async def _act(self) -> None:
-        plan = shards.plan(self._me, self.view.workers, self.view.leases, self.held, self.view.orders)
+        plan = shards.plan(self._me, self.view.workers, self.view.leases, self.held, self.view.orders, self._load.crowded())
         self._too_early = False
         revisions = {shard: self.view.revision(shard) for shard in plan.take_back if shard not in self.held}
-        claims = [self._claim(shard, None) for shard in await self._fitting(plan.claim)]
+        claims = [self._claim(shard, None) for shard in (*await self._fitting(plan.claim), *plan.adopt)]
         claims += [self._claim(shard, revision) for shard, revision in revisions.items()]
         await asyncio.gather(*claims)
         await self._let_in()
-        self._leaving = [shard for shard in plan.release if shard not in self._releasing]
-        self._hand_over()
+        self._handing.give(plan.release, takers=self._takers)
         HELD.set(len(self.held))
         UNOWNED.set(len(set(shards.EVERY) - self.view.leases.keys() - self.held.keys()))
 
@@ -302,7 +262,7 @@ class Leases:
         except BusAway:
             return
         else:
-            self.held[shard] = Held(revision, since)
+            self.held[shard] = Held(revision, since, given=dead is None and self.view.was_given(shard))
             self.view.forget(shard)
 
     async def _look_at(self, shard: int) -> None:
@@ -323,7 +283,7 @@ class Leases:
 
     async def _let_in(self) -> None:
         """Make the database know of new claims, and start their sessions."""
-        fresh = {shard: held.revision for shard, held in self.held.items() if held.fence is None and shard not in self._releasing}
+        fresh = {shard: held.revision for shard, held in self.held.items() if held.fence is None and shard not in self._handing}
         if not fresh:
             return
         try:
@@ -332,7 +292,7 @@ class Leases:
             mine = {shard: fence for shard, fence in tokens.items() if shard in self.held}
             for shard, fence in mine.items():
                 self.held[shard].fence = fence
-            await self._gained(mine)
+            await self._gained(mine, {shard for shard in mine if self.held[shard].given})
         except Exception as error:
             if not (is_away(error) or is_busy(error)):
                 raise
@@ -342,11 +302,13 @@ class Leases:
             log.warning("leases.database_away", shards=len(fresh))
         else:
             log.info("leases.gained", shards=len(mine))
+            for shard in mine:
+                self.came_up(shard)
 
     async def reclaim(self, shard: int) -> None:
         """The database says that we were fenced: if the lease is ours all the same, draw a newer token; else let go.  Raises: BusAway."""
         held = self.held.get(shard)
-        if held is None or shard in self._releasing:
+        if held is None or shard in self._handing:
             return
         if await self.confirm(shard):
             held.fence = None
@@ -354,54 +316,6 @@ class Leases:
         else:
             self.held.pop(shard, None)
             await self._lost([shard])
-
-    def _hand_over(self) -> None:
-        """As many of the leaving shards as may be under way are; each that has arrived makes place for the next.
-
-        With nobody to take them there is nothing to wait for: all go at once.
-        """
-        takers = shards.candidates(self.others, self.view.orders)
-        self._leaving.sort(key=self._load.sessions, reverse=True)  # taken from the end: those without sessions keep nobody waiting
-        while self._leaving:
-            weight = self._load.sessions(self._leaving[-1])
-            under_way = sum(self._releasing.values())
-            if takers and under_way and under_way + weight > _HANDED_AT_ONCE:
-                return
-            shard = self._leaving.pop()
-            self._releasing[shard] = weight
-            task = asyncio.create_task(self._release(shard, waits=bool(takers and weight)))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _release(self, shard: int, *, waits: bool) -> None:
-        try:
-            await self._lost([shard])
-            held = self.held.pop(shard, None)
-            if held is not None:
-                taken = self.view.awaited(shard)
-                await self._give_away(shard, held)
-                if waits:
-                    await first(taken, timeout=_TAKEN_WITHIN)
-        finally:
-            self._releasing.pop(shard, None)
-            self._handed.set()
-            self._hand_over()
-
-    async def _give_away(self, shard: int, held: Held) -> None:
-        """Leave nothing under the shard's key. A renewal that was on its way has moved the entry on: then at its new revision."""
-        revision = held.revision
-        try:
-            while True:
-                try:
-                    await self._shards.delete(str(shard), revision, timeout=RENEW_TIMEOUT)
-                    return
-                except KeyMoved:
-                    entry = await self._shards.get(str(shard), timeout=RENEW_TIMEOUT)
-                    if entry is None or entry.revision == revision or read_lease(entry.value).incarnation != self.incarnation:
-                        return
-                    revision = entry.revision
-        except BusAway:
-            return  # it dies by itself
 
     async def _drain(self) -> None:
         """Take nothing more and hand over, so that the next owners need not wait for leases to die."""
@@ -412,13 +326,11 @@ class Leases:
         except BusAway:
             log.warning("leases.bus_away", shards=len(self.held))
         while self.held:
-            self._handed.clear()
-            self._leaving = [shard for shard in self.held if shard not in self._releasing]
-            self._hand_over()
-            await first(self._handed, self._look, timeout=1.0)
+            self._handing.gone.clear()
+            self._handing.give(self.held, takers=self._takers)
+            await first(self._handing.gone, self._look, timeout=1.0)
             self._look.clear()
-        if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._handing.end()
         log.info("leases.drained")
         try:
             await self._registry.delete(worker_key(self._me.worker), timeout=RENEW_TIMEOUT)
@@ -427,18 +339,5 @@ class Leases:
 
     def _value(self, held: Held | None) -> bytes:
         fence = held.fence if held is not None and held.fence is not None else 0
-        return msgspec.json.encode(LeaseEntry(worker=self._me.worker, incarnation=self.incarnation, fence=fence))
-
-    def _end_in_time(self) -> None:
-        """End the process when a lease was not renewed in time: another worker may have the sessions in three seconds."""
-        while True:
-            oldest = min((held.since for held in list(self.held.values())), default=None)
-            age = 0.0 if oldest is None else self._clock() - oldest
-            if age >= self._ends_itself_at:
-                sys.stderr.write(
-                    f"clarin device-worker: a lease is {self._ends_itself_at:g} s old; ending before another worker takes over.\n"
-                )
-                sys.stderr.flush()
-                self._before_end(max(0.0, LIVES - _SPARE - age))
-                os._exit(_EX_FENCED)
-            time.sleep(0.25)
+        served = held is not None and held.served
+        return msgspec.json.encode(LeaseEntry(worker=self._me.worker, incarnation=self.incarnation, fence=fence, served=served))

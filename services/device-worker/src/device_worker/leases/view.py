@@ -31,18 +31,21 @@ class View:
 
     def __init__(self, incarnation: UUID, clock: Callable[[], float], changed: Callable[[], None]) -> None:
         """Be the view of *incarnation*, whose own leases are not in it; call *changed* when something means a new decision."""
-        self._incarnation, self._clock, self._changed = incarnation, clock, changed
+        self.incarnation, self._clock, self._changed = incarnation, clock, changed
         self._leases: dict[int, tuple[LeaseEntry, int, float]] = {}
         self._workers: dict[str, tuple[WorkerEntry, float]] = {}
         self._drained: dict[str, str] = {}
         self._moved: dict[str, MoveOrder] = {}
         self._awaited: dict[int, asyncio.Event] = {}
+        self._given: set[int] = set()
+        self._opened = False
         self._watches: list[Watch] = []
 
     async def open(self, bus: Bus) -> None:
         """Everything that stands there is known, and changes are followed.  Raises: BusAway."""
         for bucket, handler in ((buckets.WORKERS, self._on_worker), (buckets.PLACEMENT, self._on_order), (buckets.SHARDS, self._on_lease)):
             self._watches.append(await (await bus.bucket(bucket)).watch(handler))
+        self._opened = True
 
     async def close(self) -> None:
         """Nothing is followed any more."""
@@ -71,8 +74,12 @@ class View:
         """Give the revision of a lease that is known.  Raises: KeyError."""
         return self._leases[shard][1]
 
+    def was_given(self, shard: int) -> bool:
+        """Tell whether its last owner gave *shard* away, while we were watching."""
+        return shard in self._given
+
     def awaited(self, shard: int) -> asyncio.Event:
-        """Forget who had *shard*; what is given is set when another process has it."""
+        """Forget who had *shard*; what is given is set when another process serves it."""
         self._leases.pop(shard, None)
         return self._awaited.setdefault(shard, asyncio.Event())
 
@@ -96,16 +103,19 @@ class View:
         shard = int(key)
         if entry is None:
             self._leases.pop(shard, None)
+            if self._opened:
+                self._given.add(shard)
             self._changed()
             return
+        self._given.discard(shard)
         lease = read_lease(entry.value)
-        if lease.incarnation == self._incarnation:
+        if lease.incarnation == self.incarnation:
             self._leases.pop(shard, None)
             return
         if self._leases.get(shard, (None,))[0] != lease:
             self._changed()
         self._leases[shard] = (lease, entry.revision, self._clock())
-        if (awaited := self._awaited.pop(shard, None)) is not None:
+        if lease.served and (awaited := self._awaited.pop(shard, None)) is not None:
             awaited.set()
 
     async def _on_worker(self, key: str, entry: Entry | None) -> None:

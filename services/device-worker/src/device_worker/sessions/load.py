@@ -29,6 +29,14 @@ class SessionLoad:
         """Give how many there are of *shard*."""
         return self._sessions().count(shard)
 
+    def up(self, shard: int) -> bool:
+        """Tell whether none of *shard* is still on its way up."""
+        return self._sessions().up(shard)
+
+    def crowded(self) -> Mapping[int, int]:
+        """Give the shards in which numbers wait for room, each with what it would bring to another worker."""
+        return self._sessions().crowded()
+
     async def weigh(self, some: Collection[int]) -> Mapping[int, int]:
         """Count what each of these shards would bring.  Raises: DatabaseAway, DatabaseBusy."""
         async with self._system.system() as tx:

@@ -1,0 +1,58 @@
+"""The way to WhatsApp: one session in the host at a time, and what comes of it."""
+
+import asyncio
+
+from device_worker.host.remote import Client
+from device_worker.sessions.standing import Standing
+
+#: Beside the library's kinds: its call has come back; the process that it was in has died.
+END = -1
+LOST = -2
+
+
+class Line:
+    """The session that is there now, or none.
+
+    Attributes:
+        connected: It is up.
+    """
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+        self._events: asyncio.Queue[tuple[Client, int, bytes]] = asyncio.Queue()
+        self.client: Client | None = None
+        self.connected = False
+
+    def start(self, jid: str) -> None:
+        """Start a session in the host.  Raises: NotRunning: there is no host; WrongEncryptionKey."""
+        events, device = self._events, self._standing.device
+        client = self._standing.tools.host.client(
+            jid=jid,
+            tenant=device.tenant,
+            device=device.id,
+            own=[user for user in (device.phone, device.lid) if user is not None],
+            proxy=self._standing.proxy(),
+            on_event=lambda client, kind, raw: events.put_nowait((client, kind, raw)),
+            on_end=lambda client, error: events.put_nowait((client, END, error.encode())),
+            on_lost=lambda client: events.put_nowait((client, LOST, b"")),
+        )
+        self.client, self.connected = client, False
+        client.start()
+
+    async def event(self) -> tuple[int, bytes] | None:
+        """Wait for the next event; None: it was of a session that is no more."""
+        client, kind, raw = await self._events.get()
+        return (kind, raw) if client is self.client else None
+
+    async def hang_up(self) -> None:
+        """Be off the line at once; `end` is still due."""
+        if (client := self.client) is not None:
+            await client.disconnect()
+
+    async def end(self) -> None:
+        """There is no session."""
+        client, self.client, self.connected = self.client, None, False
+        if client is None:
+            return
+        if not await asyncio.shield(client.stop()):
+            self._standing.log.error("session.thread_left_behind")
