@@ -4,6 +4,7 @@ from device_worker.sessions.acquaintances import Acquaintances
 from device_worker.sessions.activity import Activity
 from device_worker.sessions.attention import Attention
 from device_worker.sessions.filters import Filters
+from device_worker.sessions.groups import Groups
 from device_worker.sessions.inbound import Inbound
 from device_worker.sessions.load import SessionLoad
 from device_worker.sessions.pause import Pause
@@ -11,4 +12,4 @@ from device_worker.sessions.session import Session
 from device_worker.sessions.supervisor import Sessions
 from device_worker.sessions.tools import Tools
 
-__all__ = ["Acquaintances", "Activity", "Attention", "Filters", "Inbound", "Pause", "Session", "SessionLoad", "Sessions", "Tools"]
+__all__ = ["Acquaintances", "Activity", "Attention", "Filters", "Groups", "Inbound", "Pause", "Session", "SessionLoad", "Sessions", "Tools"]

@@ -218,6 +218,8 @@ class Serving:
                 await standing.report(lambda device, at: device.connected(at, lid))
             case Kind.CHAT_PRESENCE:
                 await self._tools.on_typing(standing.device, raw)
+            case Kind.GROUP_INFO:
+                await self._tools.on_group(standing.device, raw)
             case Kind.DISCONNECTED:
                 line.connected = False
                 await standing.report(lambda device, at: device.connecting(at, domain.CONNECTION_LOST))

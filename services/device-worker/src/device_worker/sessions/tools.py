@@ -25,7 +25,7 @@ class Tools:
         capacity: How many sessions the worker may have.
         pairings: Places for pairings that are under way. *loads*: for those of them that load the library.
         on_connected: Is told of each session that is up.
-        on_typing: Gets the raw event of somebody who writes.
+        on_typing: Gets the raw event of somebody who writes. *on_group*: of a group that changed.
     """
 
     bus: Bus
@@ -42,3 +42,4 @@ class Tools:
     vault: Vault
     on_connected: Callable[[Device], None]
     on_typing: Callable[[Device, bytes], Awaitable[None]]
+    on_group: Callable[[Device, bytes], Awaitable[None]]
