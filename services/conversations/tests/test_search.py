@@ -98,17 +98,31 @@ async def test_files_are_found_by_their_name(world, tenant, device, find):
     assert [hit["kind"] for hit in await find("foto")] == ["file"]
 
 
-async def test_nobody_finds_what_he_does_not_read(world, tenant, device, find, signed_in, ana):
+async def test_nobody_finds_what_he_does_not_read(world, tenant, device, find, signed_in):
     await world.handle([a_file(tenant, device, "secreto.pdf", push_name="Secreto"), a_message(tenant, device, text="secreto")])
-    assert len(await find("secreto")) == 3
-    stranger = signed_in(Role.OWNER)
-    assert await find("secreto", stranger) == []
-    for access in (Access(devices=frozenset()), Access(devices=frozenset({ids.new()})), Access(chats="own"), Access(chats="team")):
-        await signed_in.grant(ana, access)
-        assert await find("secreto") == [], access
-    await world.admin.execute("update chats set assignee = $1", ana.principal.id)
-    await signed_in.grant(ana, Access(chats="own", devices=frozenset({device})))
-    assert len(await find("secreto")) == 3
+    assert {hit["kind"] for hit in await find("secreto")} == {"contact", "file", "message"}
+    assert await find("secreto", signed_in(Role.OWNER)) == []
+    me, team = ids.new(), ids.new()
+    await world.admin.execute("update chats set assignee = $1, team = $2", me, team)
+    for reads, access in (
+        (False, Access(devices=frozenset())),
+        (False, Access(devices=frozenset({ids.new()}))),
+        (False, Access(chats="team", teams=frozenset({ids.new()}))),
+        (False, Access(chats="own")),
+        (True, Access(chats="team", teams=frozenset({team}))),
+        (True, Access(devices=frozenset({device}))),
+    ):
+        seer = Principal(id=ids.new(), tenant=tenant, role=Role.AGENT, access=access)
+        assert await counted(world, seer) == ([1, 1, 1] if reads else [0, 0, 0]), access
+    mine = Principal(id=me, tenant=tenant, role=Role.AGENT, access=Access(chats="own", devices=frozenset({device})))
+    assert await counted(world, mine) == [1, 1, 1]
+
+
+async def counted(world, seer):
+    """How many messages, files and contacts are a secret to *seer*."""
+    ways = (searching.messages, searching.files, searching.contacts)
+    async with world.db.transaction(seer.tenant) as tx:
+        return [len((await way(await raw(tx), seer.tenant, read("secreto"), Where(), seer, limit=9)).items) for way in ways]
 
 
 async def test_filters_keep_what_is_wanted(world, tenant, device, find, ana):
@@ -178,14 +192,14 @@ WEEKS = 60
 
 @pytest.fixture
 async def crowd(world, tenant, device):
-    """Seven thousand messages over more than a year; gives (text, at, id), the newest first, of the tenant, others having as many."""
+    """Five thousand messages over more than a year; gives (text, at, id), the newest first, of the tenant, others having as many."""
     dice = random.Random(5)
     begin = datetime(2025, 6, 1, tzinfo=UTC)
     rows = []
-    for number in range(7000):
+    for number in range(5000):
         text = " ".join([word for word, share in SHARES.items() if dice.random() < share] + [f"n{number % 900}"])
         text += " viejo" if number < 40 else ""
-        rows.append((text, begin + timedelta(weeks=WEEKS) * number / 7000, UUID(int=dice.getrandbits(128))))
+        rows.append((text, begin + timedelta(weeks=WEEKS) * number / 5000, UUID(int=dice.getrandbits(128))))
     rows += [("comun a la vez", begin + timedelta(weeks=WEEKS), UUID(int=dice.getrandbits(128))) for _ in range(30)]
     await world.handle([a_message(tenant, device)])
     await world.admin.execute(
@@ -199,10 +213,10 @@ async def crowd(world, tenant, device):
     await world.admin.execute(
         """
         insert into messages (tenant, id, device, chat, wa_id, from_me, kind, text, status, at)
-        select '00000000-0000-0000-0000-00000000000' || n % 5, gen_random_uuid(), m.device, m.chat, n::text || m.id, false, 'text', m.text,
+        select ('00000000-0000-0000-0000-00000000000' || n)::uuid, gen_random_uuid(), m.device, m.chat, n::text || m.id, false, 'text', m.text,
                'received', m.at
-          from messages m, generate_series(0, 4) n where m.text <> 'Hola'
-        """.replace("'00000000-0000-0000-0000-00000000000' || n % 5", "('00000000-0000-0000-0000-00000000000' || n)::uuid")
+          from messages m, generate_series(0, 1) n where m.text <> 'Hola'
+        """
     )
     await world.admin.execute("analyze messages; analyze message_words; analyze searched_names; analyze chats")
     return sorted(rows, key=lambda row: (row[1], row[2]), reverse=True)
@@ -228,7 +242,7 @@ async def whole(tx, tenant, query, *, limit, where=None, seer=None):
 
 
 async def test_every_page_of_every_search_is_what_a_look_at_all_of_it_finds(world, tenant, device, crowd):
-    middle = crowd[3000][1]
+    middle = crowd[2500][1]
     before = await scans(world, "message_words", "messages")
     async with world.db.transaction(tenant) as tx:
         for query, fits in (
@@ -255,3 +269,35 @@ async def test_every_page_of_every_search_is_what_a_look_at_all_of_it_finds(worl
         stolen = await (await raw(tx)).fetch("select * from search_messages($1, 'comun', '-infinity', 'infinity', $1, 9)", tenant)
         assert stolen == []
     assert await scans(world, "message_words", "messages") == before
+
+
+async def test_a_chat_is_shown_around_a_message_and_goes_on_both_ways(client, world, tenant, device, ana):
+    await world.handle([a_message(tenant, device, text=f"m{n:02}", at=later(n // 3)) for n in range(40)])
+    await world.handle([a_message(tenant, device, chat=BEA, text="otro")])
+    chats = (await client.get("/api/chats", headers=ana.headers)).json()["items"]
+    here, there = sorted(chats, key=lambda chat: chat["contact"]["phone"] != ANA.value)
+    path = f"/api/chats/{here['id']}/messages"
+
+    async def page(**params):
+        answer = await client.get(path, params=params, headers=ana.headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    every = (await page(limit=100))["items"]
+    for place in (0, 1, 20, 38, 39):
+        middle = await page(limit=7, around=every[place]["id"])
+        assert every[place] in middle["items"]
+        assert middle["items"] == every[max(0, place - 3) : place + 4]
+        seen = middle["items"]
+        up, down = middle["previous_cursor"], middle["next_cursor"]
+        while up:
+            newer = await page(limit=7, cursor=up)
+            seen, up = newer["items"] + seen, newer["previous_cursor"]
+        while down:
+            older = await page(limit=7, cursor=down)
+            seen, down = seen + older["items"], older["next_cursor"]
+        assert seen == every
+    assert (await page(limit=1, around=every[5]["id"]))["items"] == [every[5]]
+    for wrong in (there["last_message"]["id"], ids.public(ids.MESSAGE, ids.new())):
+        answer = await client.get(path, params={"around": wrong}, headers=ana.headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "message-not-found")

@@ -21,10 +21,10 @@ from servicekit.http import Body, Caller, Cursor, Json, Limit, answer, needs, pr
 from conversations import store
 from conversations.api import shapes
 from conversations.api.shapes import Chat, Db
-from conversations.domain.errors import ChatMissing, ChatMoved, SnoozeInvalid, TagMissing, TooMany
+from conversations.domain.errors import ChatMissing, ChatMoved, MessageMissing, SnoozeInvalid, TagMissing, TooMany
 from conversations.store import chats, marks, moves, reading, tags, writing
 from conversations.store.chats import Held
-from conversations.store.messages import view
+from conversations.store.messages import Row, view
 from conversations.store.moves import Move
 from conversations.store.reading import Wanted
 
@@ -38,6 +38,14 @@ class Place(NamedTuple):
 
     at: datetime
     id: UUID
+
+
+class Turn(NamedTuple):
+    """Where a page of messages ends; *newer*: what follows is said later."""
+
+    at: datetime
+    id: UUID
+    newer: bool = False
 
 
 def _whose(value: object) -> object:
@@ -83,6 +91,19 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     unread: int
     pinned: int
     most: int
+
+
+class Messages(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a chat's messages, the newest first.
+
+    Attributes:
+        next_cursor: Where the older ones are.
+        previous_cursor: Where the newer ones are, of a page that was asked for with *around*, or with a *previous_cursor*.
+    """
+
+    items: tuple[Message, ...]
+    next_cursor: str | None
+    previous_cursor: str | None = None
 
 
 @router.get("", responses=answer(Chat, page=True) | problems(BadCursor))
@@ -180,8 +201,15 @@ async def _change(db: Db, caller: Principal, id: ChatId, body: Change) -> Json:
         return Json(await shown(c, caller, held.id))
 
 
-@router.get("/{id}/messages", responses=answer(Message, page=True) | problems(ChatMissing, BadCursor))
-async def list_messages(id: PublicChatId, caller: Caller, db: Db, limit: Limit = 50, cursor: Cursor = None) -> Json:
+@router.get("/{id}/messages", responses=answer(Messages) | problems(ChatMissing, MessageMissing, BadCursor))
+async def list_messages(
+    id: PublicChatId,
+    caller: Caller,
+    db: Db,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    around: Annotated[PublicMessageId | None, Query(description="In the middle of the page; without a cursor alone.")] = None,
+) -> Json:
     """List the messages of a chat, newest first."""
     async with db.transaction(caller.tenant) as tx:
         c = await raw(tx)
@@ -189,12 +217,34 @@ async def list_messages(id: PublicChatId, caller: Caller, db: Db, limit: Limit =
         if chat is None:
             raise ChatMissing
         name = f"messages?chat={chat}"
-        after = cursors.decode(caller.tenant, name, cursor, Place) if cursor else None
-        rows = await reading.list_messages(c, caller.tenant, chat, limit=limit + 1, after=after)
-    more = len(rows) > limit
-    last = rows[limit - 1] if more else None
-    following = last and cursors.encode(caller.tenant, name, (last.at, UUID(int=last.id.int)))
-    return Json({"items": [view(row) for row in rows[:limit]], "next_cursor": following})
+        place = cursors.decode(caller.tenant, name, cursor, Turn) if cursor else None
+        middle = None
+        if around is not None and place is None:
+            middle = await reading.message(c, caller.tenant, around, caller)
+            if middle is None or middle.chat != chat:
+                raise MessageMissing("It is not in this chat.")
+            place = Turn(middle.at, UUID(int=middle.id.int))
+        newer: list[Row] = []
+        older: list[Row] = []
+        before = (limit - 1) // 2 if middle is not None else limit if place is not None and place.newer else 0
+        behind = limit - 1 - before if middle is not None else limit - before
+        if before:
+            newer = await reading.list_messages(c, caller.tenant, chat, limit=before + 1, after=place and place[:2], newer=True)
+        if behind:
+            older = await reading.list_messages(c, caller.tenant, chat, limit=behind + 1, after=place and place[:2])
+    rows = [*reversed(newer[:before]), *([middle] if middle is not None else []), *older[:behind]]
+
+    def end(row: Row, *, newer: bool) -> str:
+        return cursors.encode(caller.tenant, name, (row.at, UUID(int=row.id.int), newer) if newer else (row.at, UUID(int=row.id.int)))
+
+    more_older = len(older) > behind or (bool(rows) and place is not None and place.newer)
+    return Json(
+        Messages(
+            items=tuple(view(row) for row in rows),
+            next_cursor=end(rows[-1], newer=False) if more_older else None,
+            previous_cursor=end(rows[0], newer=True) if len(newer) > before else None,
+        )
+    )
 
 
 @router.post("/{id}/read", responses=answer(Chat) | problems(ChatMissing))

@@ -161,7 +161,7 @@ def _said(found: FoundMessage, kind: Literal["message", "file"], excerpt: Excerp
         message_id=ids.public(ids.MESSAGE, row.id),
         message_kind=row.kind,
         from_me=row.from_me,
-        author_id=row.author and ids.public(ids.KEY if row.by_key else ids.USER, row.author),
+        author_id=None if row.author is None else ids.public(ids.KEY if row.by_key else ids.USER, row.author),
         sender_name=row.sender_name,
     )
 
@@ -175,8 +175,8 @@ def _contact(found: FoundContact, sought: Sought, similar: bool) -> Hit:
         similar=similar,
         excerpt=Excerpt(**excerpt._asdict()),
         at=found.at,
-        chat_id=found.chat and ids.public(ids.CHAT, found.chat),
-        device_id=found.device and ids.public(ids.DEVICE, found.device),
+        chat_id=None if found.chat is None else ids.public(ids.CHAT, found.chat),
+        device_id=None if found.device is None else ids.public(ids.DEVICE, found.device),
         contact=Person(id=ids.public(ids.CONTACT, found.id), name=found.name, phone=found.phone),
         name=found.name,
     )

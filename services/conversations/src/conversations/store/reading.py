@@ -306,14 +306,15 @@ async def audiences(c: asyncpg.Connection, tenant: TenantId, chats: Collection[C
 
 
 async def list_messages(
-    c: asyncpg.Connection, tenant: TenantId, chat: ChatId, *, limit: int, after: tuple[datetime, UUID] | None = None
+    c: asyncpg.Connection, tenant: TenantId, chat: ChatId, *, limit: int, after: tuple[datetime, UUID] | None = None, newer: bool = False
 ) -> list[Row]:
-    """Read up to *limit* messages of a chat, newest first by (at, id), from behind *after*."""
-    behind = "and (m.at, m.id) < ($3, $4)" if after else ""
+    """Read up to *limit* messages of a chat, newest first by (at, id), from behind *after*; *newer*: the other way round."""
+    behind = f"and (m.at, m.id) {'>' if newer else '<'} ($3, $4)" if after else ""
+    way = "asc" if newer else "desc"
     rows = await c.fetch(
         f"""
         select {COLUMNS} from messages m join chats h on h.tenant = m.tenant and h.id = m.chat
-         where m.tenant = $1 and m.chat = $2 {behind} order by m.at desc, m.id desc limit {int(limit)}
+         where m.tenant = $1 and m.chat = $2 {behind} order by m.at {way}, m.id {way} limit {int(limit)}
         """,  # noqa: S608  # constants and a number
         tenant,
         chat,
