@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from contracts import ids
-from contracts.edge import PublicChatId, PublicContactId, PublicDeviceId, PublicTagId, PublicTeamId
+from contracts.edge import PublicChatId, PublicContactId, PublicDeviceId, PublicMessageId, PublicTagId, PublicTeamId
 from contracts.ids import ChatId, UserId
 from contracts.principal import Principal, Scope
 from contracts.views import ChatStatus, Message
