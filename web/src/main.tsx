@@ -13,7 +13,7 @@ import i18n, { spoken } from "./i18n";
 import { createAppRouter } from "./router";
 import { ask } from "./session/again";
 import { SESSION } from "./session/session";
-import { theme } from "./theme";
+import { readable, theme } from "./theme";
 
 const client = new QueryClient({
   defaultOptions: {
@@ -35,7 +35,7 @@ const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      <MantineProvider theme={theme} defaultColorScheme="auto">
+      <MantineProvider theme={theme} cssVariablesResolver={readable} defaultColorScheme="auto">
         <QueryClientProvider client={client}>
           <Notifications position="top-center" />
           <RouterProvider router={router} />

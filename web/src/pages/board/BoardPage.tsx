@@ -116,13 +116,14 @@ export function BoardPage() {
         <Filters filter={filter} onChange={setFilter} people={people.data ?? []} />
       </div>
       <DragDropContext onDragEnd={(result) => void dropped(result)} dragHandleUsageInstructions={t("board.dragHelp")}>
-        <div className={classes.columns} data-testid="board">
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by keys too */}
+        <section className={classes.columns} data-testid="board" aria-label={t("board.title")} tabIndex={0}>
           {board
             ? board.items.map((column) => (
                 <BoardColumn key={column.id} column={column} owners={owners} onOpen={open} onMore={more} />
               ))
             : [1, 2, 3, 4].map((n) => <Skeleton key={n} className={classes.column} h="70%" />)}
-        </div>
+        </section>
       </DragDropContext>
       {board?.items.every((column) => column.count === 0) && (
         <Text c="dimmed" size="sm" ta="center" p="sm" role="status">

@@ -128,7 +128,9 @@ function Fields({ lead, pipeline, people, onClose }: Omit<Props, "id"> & { lead:
   const [bears, setBears] = useState(lead.tags ?? []);
   const [sure, setSure] = useState(false);
   const tags = useQuery({ queryKey: ["tags"], queryFn: api.tags, staleTime: 60_000 });
-  const lost = pipeline.stages.find((one) => one.id === stage)?.kind === "lost";
+  const pipelines = useQuery({ queryKey: ["pipelines"], queryFn: api.pipelines, staleTime: 60_000 });
+  const boards = pipelines.data?.items ?? [];
+  const lost = [pipeline, ...boards].flatMap((one) => one.stages).find((one) => one.id === stage)?.kind === "lost";
   const told = () => {
     void client.invalidateQueries({ queryKey: [LEAD, lead.id] });
     void client.invalidateQueries({ queryKey: [BOARD] });
@@ -188,7 +190,14 @@ function Fields({ lead, pipeline, people, onClose }: Omit<Props, "id"> & { lead:
           />
           <Select
             label={t("board.stage")}
-            data={pipeline.stages.map((one) => ({ value: one.id, label: one.name }))}
+            data={
+              boards.length > 1
+                ? boards.map((board) => ({
+                    group: board.name,
+                    items: board.stages.map((one) => ({ value: one.id, label: one.name })),
+                  }))
+                : pipeline.stages.map((one) => ({ value: one.id, label: one.name }))
+            }
             value={stage}
             onChange={(chosen) => chosen && setStage(chosen)}
             allowDeselect={false}
@@ -408,7 +417,9 @@ function History({ lead, people, pipeline }: { lead: Card } & Pick<Props, "peopl
   const money = useMoney();
   const lines = useQuery({ queryKey: [LEAD, lead.id, "history"], queryFn: () => api.history(lead.id) });
   const name = (id: unknown) => people.find((person) => person.id === id)?.name ?? t("board.nobody");
-  const stage = (id: unknown) => pipeline.stages.find((one) => one.id === id)?.name ?? "…";
+  const pipelines = useQuery({ queryKey: ["pipelines"], queryFn: api.pipelines, staleTime: 60_000 });
+  const stages = [pipeline, ...(pipelines.data?.items ?? [])].flatMap((one) => one.stages);
+  const stage = (id: unknown) => stages.find((one) => one.id === id)?.name ?? "…";
   const value = (field: string, what: unknown) =>
     field === "value" ? money(Number(what), lead.currency) : field === "owner" ? name(what) : String(what ?? "–");
   const say = (what: string, changes: Record<string, unknown>) => {

@@ -195,12 +195,7 @@ function Heading({ text, table, data }: { text: string; table: Parameters<typeof
       <Title order={2} size="h5">
         {text}
       </Title>
-      <Anchor
-        href={api.exported(table, data.period)}
-        download
-        size="sm"
-        aria-label={`${t("dashboard.export")}: ${text}`}
-      >
+      <Anchor href={api.exported(table, data.period)} download size="sm" aria-label={`CSV: ${text}`}>
         <Group gap={4}>
           <IconDownload size={16} aria-hidden /> CSV
         </Group>

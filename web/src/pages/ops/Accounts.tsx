@@ -24,7 +24,10 @@ export function Accounts() {
   const items = accounts.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <Stack>
-      <Table.ScrollContainer minWidth={560} scrollAreaProps={{ tabIndex: 0, "aria-label": t("ops.accounts") }}>
+      <Table.ScrollContainer
+        minWidth={560}
+        scrollAreaProps={{ viewportProps: { tabIndex: 0, role: "region", "aria-label": t("ops.accounts") } }}
+      >
         <Table verticalSpacing="xs">
           <Table.Thead>
             <Table.Tr>

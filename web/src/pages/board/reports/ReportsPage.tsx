@@ -127,7 +127,7 @@ function Part({
               size="xs"
               variant="default"
               leftSection={<IconDownload size={14} aria-hidden />}
-              aria-label={`${t("reports.file")}: ${t(`reports.${name}`)}`}
+              aria-label={`CSV: ${t(`reports.${name}`)}`}
             >
               CSV
             </Button>
@@ -148,7 +148,10 @@ function Rows({ label, head, rows }: { label: string; head: string[]; rows: { ke
       </Text>
     );
   return (
-    <Table.ScrollContainer minWidth={460} scrollAreaProps={{ tabIndex: 0, "aria-label": label }}>
+    <Table.ScrollContainer
+      minWidth={460}
+      scrollAreaProps={{ viewportProps: { tabIndex: 0, role: "region", "aria-label": label } }}
+    >
       <Table verticalSpacing={6}>
         <Table.Thead>
           <Table.Tr>
@@ -193,23 +196,25 @@ function Conversion({ id, since }: { id: string; since: string }) {
                 {t("reports.nothing")}
               </Text>
             )}
-            {items.map((item) => (
-              <div key={item.stage_id}>
-                <Group justify="space-between" wrap="nowrap">
-                  <Text size="sm" truncate>
-                    {item.stage}
-                  </Text>
-                  <Text size="sm" fw={600} style={{ whiteSpace: "nowrap" }}>
-                    {t("reports.reached", { reached: item.reached, leads: item.leads })} · {percent.format(item.share)}
-                  </Text>
-                </Group>
-                <Progress
-                  value={item.share * 100}
-                  color={item.kind === "won" ? "teal" : item.kind === "lost" ? "red" : "clarin"}
-                  aria-label={item.stage}
-                />
-              </div>
-            ))}
+            {items.some(({ leads }) => leads > 0) &&
+              items.map((item) => (
+                <div key={item.stage_id}>
+                  <Group justify="space-between" wrap="nowrap">
+                    <Text size="sm" truncate>
+                      {item.stage}
+                    </Text>
+                    <Text size="sm" fw={600} style={{ whiteSpace: "nowrap" }}>
+                      {t("reports.reached", { reached: item.reached, leads: item.leads })} ·{" "}
+                      {percent.format(item.share)}
+                    </Text>
+                  </Group>
+                  <Progress
+                    value={item.share * 100}
+                    color={item.kind === "won" ? "teal" : item.kind === "lost" ? "red" : "clarin"}
+                    aria-label={item.stage}
+                  />
+                </div>
+              ))}
           </Stack>
         )}
       </Loaded>
