@@ -1,6 +1,8 @@
 """Somebody is erased, and what is too old goes: on a real database, a real bus and a real folder of objects."""
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +12,8 @@ from uuid import uuid4
 import msgspec
 import pytest
 import pytest_asyncio
-from contracts import ids, subjects
+from contracts import asks, ids, subjects
+from contracts.asks import PersonKnown, PersonNamed
 from contracts.commands import ErasePerson, FetchMedia
 from contracts.envelope import encode, wrap
 from contracts.events import privacy as told
@@ -23,15 +26,19 @@ from contracts.whatsapp import Media, MediaSource
 from conversations.consumers import erasures, figures
 from conversations.consumers import media as media_consumer
 from conversations.domain.privacy import SERVICES, Dossier, Needles, kept_from
+from conversations.files import Files
 from conversations.store import released
 from conversations.timers import deleting, keeping
 from conversations.timers import erasing as eraser
+from conversations.timers import exporting as exporter
 from hypothesis import given
 from hypothesis import strategies as st
 from servicekit.bus import Item
 from servicekit.db import Database, raw
 from servicekit.objects import ObjectMissing, Objects
+from servicekit.testing import eventually
 
+from .conftest import running
 from .facts import ANA, ANA_LID, BEA, a_message, a_receipt, later
 
 FILE = Media(mime="image/jpeg", size=3, source=MediaSource(path="/x", key=b"k" * 32, sha256=b"s" * 32, enc_sha256=b"e" * 32))
@@ -395,3 +402,60 @@ def test_whoever_is_not_named_as_a_whole_is_not_spoken_of(before: str, after: st
     )
     assert needles.speaks("evt.devices.message.observed.v1.x", payload) is (not after)
     assert not needles.speaks("evt.devices.device.changed.v1.x", payload)
+
+
+async def test_an_export_holds_everything_of_the_contact_and_goes_again(world, client, bus, system, objects, tenant, device, signed_in):
+    owner = signed_in(Role.ADMIN, tenant)
+    await a_file_comes(world, objects, tenant, device, b"\xff\xd8\xff9", push_name="Ana")
+    await world.handle([a_message(tenant, device, text=f"<b>hola {n}</b>", at=later(n)) for n in range(12)])
+    await world.handle([a_message(tenant, device, chat=BEA, text="de otra")])
+    public = ids.public(ids.CONTACT, await the_contact(world))
+    asked = await client.post(f"/api/contacts/{public}/exports", headers=owner.headers)
+    assert asked.status_code == 202
+    export = asked.json()
+    at = f"/api/privacy/exports/{export['id']}"
+    assert (await client.get(f"{at}/file", headers=owner.headers)).json()["code"] == "export-not-ready"
+    assert (await client.get(at, headers=signed_in(Role.OWNER).headers)).status_code == 404
+    assert (await client.get(at, headers=signed_in(Role.AGENT, tenant).headers)).status_code == 403
+
+    async def answer(payload: bytes) -> bytes:
+        assert msgspec.json.decode(payload, type=PersonNamed).tenant == tenant
+        return msgspec.json.encode(PersonKnown(leads=({"id": "led_1", "title": "Lead"},)))
+
+    id = ids.parse(ids.EXPORT, export["id"])
+    await exporter.make(world.db, bus, objects, tenant, id)  # nobody answers: it waits
+    assert (await client.get(at, headers=owner.headers)).json()["reason"] == "unavailable"
+    await world.admin.execute("update exports set leased_until = null")
+    subscription = await bus.answer(asks.PERSON, answer, queue="pipeline")
+    try:
+        await asyncio.gather(*(exporter.make(world.db, bus, objects, tenant, id) for _ in range(2)))
+    finally:
+        await subscription.close()
+    shown = (await client.get(at, headers=owner.headers)).json()
+    assert (shown["state"], shown["messages"], shown["total"], shown["files"]) == ("ready", 13, 13, 1)
+    client._transport.app.state.files = Files(objects)
+    got = await client.get(shown["url"], headers=owner.headers)
+    assert got.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(got.content)) as whole:
+        assert whole.testzip() is None
+        names = set(whole.namelist())
+        lines = [msgspec.json.decode(line) for line in whole.read("messages.jsonl").splitlines()]
+        page = whole.read("messages.html").decode()
+        assert msgspec.json.decode(whole.read("contact.json"))["phone"] == ANA.value
+        assert msgspec.json.decode(whole.read("leads.json"))[0]["title"] == "Lead"
+        [file] = [name for name in names if name.startswith("media/")]
+        assert whole.read(file) == b"\xff\xd8\xff9"
+    assert len(lines) == 13
+    assert "&lt;b&gt;hola 3&lt;/b&gt;" in page
+    assert "de otra" not in page
+    assert file in page
+    await world.admin.execute("update exports set expires_at = now() - interval '1 second'")
+    async with running(exporter.export(world.db, system, bus, objects)):
+        await eventually(lambda: is_over(world))
+    await deleting.delete_some(world.db, system, objects)
+    assert (await client.get(f"{at}/file", headers=owner.headers)).status_code == 410
+    assert await world.rows("select 1 from released_objects where gone_at is null") == []
+
+
+async def is_over(world: Any) -> bool:
+    return bool(await world.rows("select 1 from exports where state = 'expired' and object is null"))

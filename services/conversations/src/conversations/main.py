@@ -48,6 +48,7 @@ async def start(settings: ConversationsSettings, process: Service) -> None:
     process.background("sweep", timers.sweep(system, pending_receipts=settings.pending_receipts))
     process.background(erasures.DURABLE, bus.consumer(erasures.consumer(db)))
     process.background("erasures", timers.erase(db, system, bus))
+    process.background("exports", timers.export(db, system, bus, settings.objects))
     process.background("retention", timers.keep(db, system))
     process.background("released", timers.delete_released(db, system, settings.objects))
     process.serve(

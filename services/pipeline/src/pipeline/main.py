@@ -1,5 +1,9 @@
 """The process ``python -m pipeline``: wiring, and nothing else."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from contracts import asks
 from servicekit.auth import Verifier
 from servicekit.bus import Bus
 from servicekit.db import Database
@@ -8,7 +12,7 @@ from servicekit.outbox import Relay
 from servicekit.run import Service, service
 
 from pipeline import api, timers
-from pipeline.consumers import automations, facts
+from pipeline.consumers import answers, automations, facts
 from pipeline.settings import PipelineSettings
 
 SCHEMA = "pipeline"
@@ -25,6 +29,7 @@ async def start(settings: PipelineSettings, process: Service) -> None:
     process.background("relay", Relay(system, bus, schema=SCHEMA).run)
     process.background(facts.DURABLE, bus.consumer(facts.consumer(db, batch=settings.consumer_batch)))
     process.background(automations.DURABLE, bus.consumer(automations.consumer(db)))
+    await process.enter(_answering(bus, db))
     process.background("remind", timers.remind(system))
     process.background("sweep", timers.sweep(system))
     process.serve(
@@ -39,6 +44,15 @@ async def start(settings: PipelineSettings, process: Service) -> None:
         settings.http_host,
         settings.http_port,
     )
+
+
+@asynccontextmanager
+async def _answering(bus: Bus, db: Database) -> AsyncIterator[None]:
+    subscription = await bus.answer(asks.PERSON, answers.person(db), queue=SCHEMA)
+    try:
+        yield
+    finally:
+        await subscription.close()
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import msgspec
 from contracts import ids
-from contracts.edge import PublicContactId, PublicErasureId
-from contracts.errors import NotFound
+from contracts.edge import PublicContactId, PublicErasureId, PublicExportId
+from contracts.errors import Conflict, Gone, NotFound
+from contracts.principal import Principal
 from fastapi import APIRouter
 from pydantic import Field
 from servicekit import cursors
@@ -15,13 +16,15 @@ from servicekit.cursors import BadCursor
 from servicekit.db import raw
 from servicekit.http import Admin, Body, Caller, Cursor, Json, Limit, answer, problems
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
-from starlette.responses import Response
+from servicekit.objects import ObjectMissing, ObjectsAway
+from starlette.responses import Response, StreamingResponse
 
 from conversations import store
+from conversations.api.media import InFiles
 from conversations.api.shapes import Db
 from conversations.domain.errors import ContactMissing
 from conversations.domain.privacy import MOST_DAYS, STREAM_DAYS
-from conversations.store import erasing, retention
+from conversations.store import erasing, exporting, reading, retention
 
 router = APIRouter(prefix="/api/privacy", tags=["privacy"])
 of_contacts = APIRouter(prefix="/api/contacts", tags=["privacy"])
@@ -106,6 +109,76 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: datetime | None
     events_until: datetime | None
     parts: tuple[PartView, ...]
+
+
+class ExportMissing(NotFound):
+    """No such export is here."""
+
+    code = "export-not-found"
+
+
+class ExportNotReady(Conflict):
+    """The export is not ready yet, or could not be made."""
+
+    code = "export-not-ready"
+
+
+class ExportExpired(Gone):
+    """The time of this export is over: ask for a new one."""
+
+    code = "export-expired"
+
+
+_ZIP: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The ZIP.", "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+class ExportView(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of a contact, as one ZIP.
+
+    Attributes:
+        id: ``xpt_…``
+        contact_id: ``cnt_…``
+        requested_by: ``usr_…`` or ``key_…``
+        messages: Written so far, of *total*.
+        files: Files of messages that are in it so far.
+        reason: Why it is not ready: a stable code.
+        url: Where it can be fetched by who may ask for it; None until it is ready, and when its time is over.
+    """
+
+    id: str
+    contact_id: str
+    state: Literal["waiting", "running", "ready", "failed", "expired"]
+    requested_by: str
+    requested_at: datetime
+    messages: int
+    total: int
+    files: int
+    size: int | None
+    reason: str | None
+    ended_at: datetime | None
+    expires_at: datetime | None
+    url: str | None
+
+
+def _shown(one: exporting.Export) -> ExportView:
+    id = ids.public(ids.EXPORT, one.id)
+    return ExportView(
+        id=id,
+        contact_id=ids.public(ids.CONTACT, one.contact),
+        state=one.state,  # type: ignore[arg-type]  # as the table's check says
+        requested_by=ids.public(ids.KEY if one.by_key else ids.USER, one.requested_by),
+        requested_at=one.requested_at,
+        messages=one.messages,
+        total=one.total,
+        files=one.files,
+        size=one.size,
+        reason=one.reason,
+        ended_at=one.ended_at,
+        expires_at=one.expires_at,
+        url=f"/api/privacy/exports/{id}/file" if one.state == "ready" else None,
+    )
 
 
 def _kept(row: retention.Retention) -> Kept:
@@ -196,3 +269,79 @@ async def get_erasure(id: PublicErasureId, caller: Admin, db: Db) -> Json:
             raise ErasureMissing
         parts = await erasing.parts(c, caller.tenant, [found.id])
     return Json(receipt(found, parts[found.id]))
+
+
+@of_contacts.post(
+    "/{id}/exports",
+    status_code=202,
+    responses=answer(ExportView, status=202, description="It is being put together.") | problems(ContactMissing, InFlight, Mismatch),
+)
+async def export_contact(id: PublicContactId, caller: Admin, idem: Idempotent, db: Db) -> Response:
+    """Put all that is known of a contact together, to be fetched as one ZIP within a week."""
+    async with db.transaction(caller.tenant) as tx:
+        if stored := await idem.begin(tx):
+            return stored.response()
+        c = await raw(tx)
+        contact = await reading.contact(c, caller.tenant, id)
+        if contact is None:
+            raise ContactMissing
+        made = await exporting.request(c, caller.tenant, contact.id, caller.id, by_key=caller.kind == "key")
+        return await idem.finish(tx, 202, msgspec.json.encode(_shown(made)))
+
+
+@router.get("/exports", responses=answer(ExportView, page=True) | problems(BadCursor))
+async def list_exports(caller: Admin, db: Db, limit: Limit = 50, cursor: Cursor = None) -> Json:
+    """List the exports, the latest first."""
+    name = "exports"
+    before = cursors.decode(caller.tenant, name, cursor, tuple[UUID])[0] if cursor else None
+    async with db.transaction(caller.tenant) as tx:
+        rows = await exporting.page(await raw(tx), caller.tenant, before=before, limit=limit + 1)
+    following = cursors.encode(caller.tenant, name, (UUID(int=rows[limit - 1].id.int),)) if len(rows) > limit else None
+    return Json({"items": [_shown(row) for row in rows[:limit]], "next_cursor": following})
+
+
+@router.get("/exports/{id}", responses=answer(ExportView) | problems(ExportMissing))
+async def get_export(id: PublicExportId, caller: Admin, db: Db) -> Json:
+    """Show how far an export is."""
+    return Json(_shown(await _found(db, caller, id)))
+
+
+@router.get(
+    "/exports/{id}/file",
+    responses=_ZIP | problems(ExportMissing, ExportNotReady, ExportExpired, ObjectsAway),
+    response_class=Response,
+)
+async def fetch_export(id: PublicExportId, caller: Admin, db: Db, files: InFiles) -> Response:
+    """Give the ZIP."""
+    one = await _found(db, caller, id)
+    if one.state == "expired":
+        raise ExportExpired
+    if one.state != "ready" or one.object is None:
+        raise ExportNotReady
+    try:
+        content = await files.objects.read(one.object)
+    except ObjectMissing as error:
+        raise ExportExpired from error
+    headers = {
+        "Content-Disposition": f'attachment; filename="{ids.public(ids.EXPORT, one.id)}.zip"',
+        "Content-Length": str(one.size),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(content, 200, headers, "application/zip")
+
+
+@router.delete("/exports/{id}", status_code=204, responses=problems(ExportMissing))
+async def drop_export(id: PublicExportId, caller: Admin, db: Db) -> None:
+    """Remove an export before its time."""
+    await _found(db, caller, id)
+    async with db.transaction(caller.tenant) as tx:
+        await exporting.drop(await raw(tx), caller.tenant, id)
+
+
+async def _found(db: Db, caller: Principal, id: UUID) -> exporting.Export:
+    async with db.transaction(caller.tenant) as tx:
+        found = await exporting.find(await raw(tx), caller.tenant, id)
+    if found is None:
+        raise ExportMissing
+    return found

@@ -23,7 +23,7 @@ from contracts.whatsapp import Address
 from conversations.domain import privacy
 from conversations.domain.identities import Alias
 from conversations.domain.privacy import PARTS, SERVICES, Dossier
-from conversations.store import Moved, chats, identities, released, retention
+from conversations.store import Moved, chats, exporting, identities, released, retention
 
 BATCH = 500
 #: Messages in groups, by which events of the last days may speak of the person.
@@ -256,6 +256,14 @@ async def finish(c: asyncpg.Connection, erasure: Erasure, now: datetime) -> list
     ):
         gone += _count(await c.execute(statement, tenant, threads))
     await c.execute("delete from acts where tenant = $1 and participant = any($2::text[])", tenant, spoken)
+    phones = [value for kind, value in named if kind == "pn"]
+    await c.execute("delete from import_phones where tenant = $1 and phone = any($2::text[])", tenant, phones)
+    await c.execute(
+        "delete from import_refusals where tenant = $1 and exists "
+        "(select from unnest($2::text[]) as p (phone) where position(phone in regexp_replace(cells::text, '[^0-9\",]', '', 'g')) > 0)",
+        tenant,
+        phones,
+    )
     notes = await c.fetch("delete from contact_notes where tenant = $1 and contact = $2 returning id", tenant, contact)
     for table in ("profiles", "contact_tags", "contact_aliases"):
         gone += _count(await c.execute(f"delete from {table} where tenant = $1 and contact = $2", tenant, contact))  # noqa: S608
@@ -286,6 +294,7 @@ async def finish(c: asyncpg.Connection, erasure: Erasure, now: datetime) -> list
         "update erasures set erased_at = $3, contacts = $4 where tenant = $1 and id = $2", tenant, erasure.id, now, list(dossier.contacts)
     )
     await _write_dossier(c, tenant, erasure.id, dossier)
+    gone += await exporting.forget(c, tenant, dossier.contacts, erasure.id)
     await forget_answers(c, tenant, dossier)
     await count(c, tenant, erasure.id, "conversations", gone, done=True)
     return told(erasure, dossier, contact, now)

@@ -117,7 +117,7 @@ async def read(id: PublicLeadId, caller: Caller, db: Db) -> Json:
         return Json(await _shown(await raw(tx), caller, id))
 
 
-CHANGING = (errors.LeadMissing, *MISSING, errors.LeadMoved, errors.StageElsewhere, errors.CurrencyUnknown)
+CHANGING = (errors.LeadMissing, *MISSING, errors.LeadMoved, errors.CurrencyUnknown)
 
 
 @router.put("/{id}", responses=answer(LeadCard) | problems(*CHANGING))
@@ -160,9 +160,7 @@ async def changed(id: LeadId, body: LeadChange, caller: Principal, db: Database,
     return await store.persistently(once)
 
 
-@router.post(
-    "/{id}/move", responses=answer(LeadCard) | problems(errors.LeadMissing, errors.StageMissing, errors.LeadMoved, errors.StageElsewhere)
-)
+@router.post("/{id}/move", responses=answer(LeadCard) | problems(errors.LeadMissing, errors.StageMissing, errors.LeadMoved))
 @needs(Scope.SEND)
 async def move(id: PublicLeadId, body: Move, caller: Caller, db: Db) -> Json:
     """Move a lead to a place on the board. Who moves it second is answered 409, with the lead as it is by then in `lead`."""

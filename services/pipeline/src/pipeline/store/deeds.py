@@ -165,7 +165,7 @@ class To:
 
 
 async def move(c: asyncpg.Connection, tenant: TenantId, id: LeadId, to: To, by: By, *, version: int | None = None) -> tuple[Lead, Told]:
-    """The lead stands there.
+    """The lead stands there; in another pipeline, where the stage is one of it.
 
     Args:
         version: That of the lead as it was when somebody decided to move it; None: wherever it is now.
@@ -173,7 +173,6 @@ async def move(c: asyncpg.Connection, tenant: TenantId, id: LeadId, to: To, by: 
     Raises:
         LeadMissing, StageMissing: Not here, or not seen.
         LeadMoved: The lead is another version by now.
-        StageElsewhere: A stage of another pipeline.
     """
     stage = await pipelines.stage(c, tenant, to.stage, lock=True)
     lead = await leads.find(c, tenant, id, by.caller, lock=True)
@@ -183,8 +182,6 @@ async def move(c: asyncpg.Connection, tenant: TenantId, id: LeadId, to: To, by: 
 async def put(c: asyncpg.Connection, lead: Lead, stage: Stage, to: To, by: By, *, version: int | None = None) -> tuple[Lead, Told]:
     """Do as `move`, with the rows of the stage and of the lead held already."""
     agrees(lead, version)
-    if stage.pipeline != lead.pipeline:
-        raise errors.StageElsewhere("Move it to a stage of its own pipeline.")
     now = datetime.now(UTC)
     rank, evened = await leads.place(c, lead.tenant, stage.id, before=to.before, after=to.after, moving=lead.id)
     moved = lead.moved(stage, rank, now, to.lost_reason)

@@ -1,9 +1,9 @@
-"""Somebody is erased: their leads bear no name, note or task any more, and stay where they stand with what they are worth.
+"""What there is of one person; and, erased, their leads bear no name, note or task any more and stay where they stand with their worth.
 
 So the funnel and the sums of the past are as they were, and nobody can say of whom.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from contracts.envelope import Envelope, wrap
 from contracts.events.pipeline import LeadChanged
 from contracts.ids import TenantId
 
+from pipeline.domain.leads import Lead
 from pipeline.store import leads, views
 
 #: What a lead of nobody is called.
@@ -57,6 +58,18 @@ async def forget(
         fact = LeadChanged(**views.fields(lead), changed=("title", "contact_id", "chat_ids"))
         told.append(wrap(tenant, fact, audience=views.audience(lead)))
     return [ids.public(ids.LEAD, id) for id in theirs], told
+
+
+async def known_of(
+    c: asyncpg.Connection, tenant: TenantId, contact: UUID
+) -> AsyncIterator[tuple[Lead, Sequence[asyncpg.Record], Sequence[asyncpg.Record]]]:
+    """Read the contact's leads, each with its tasks and its notes."""
+    rows = await c.fetch("select id from leads where tenant = $1 and contact = $2 order by id", tenant, contact)
+    for (id,) in rows:
+        lead = await leads.find(c, tenant, id)
+        tasks = await c.fetch("select id, title, due_at, done_at from tasks where tenant = $1 and lead = $2 order by id", tenant, id)
+        notes = await c.fetch("select text, at from lead_notes where tenant = $1 and lead = $2 order by id", tenant, id)
+        yield lead, tasks, notes
 
 
 async def _strip(c: asyncpg.Connection, tenant: TenantId, some: Sequence[UUID], at: datetime) -> None:
