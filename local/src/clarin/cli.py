@@ -205,6 +205,44 @@ def seed(
         raise typer.Exit(1) from None
 
 
+@app.command()
+def backup(
+    to: Annotated[Path, typer.Option("--to", help="The folder to make; it must not be there.")],
+    data: Data = DEFAULT_DATA,
+    with_key: Annotated[bool, typer.Option(help="Put the key in as well that encrypts what is kept: whoever has both reads all.")] = False,
+) -> None:
+    """Keep everything in one folder, while the installation runs: databases, sessions, files, what waits on the bus."""
+    from clarin.backup import DumpFailed, back_up
+
+    try:
+        made = asyncio.run(back_up(Folder(data), _running(data), to, with_key=with_key, say=console.print))
+    except (FileExistsError, DumpFailed) as error:
+        console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    size = sum(file.bytes for file in made.files.values())
+    console.print(f"{to}: {len(made.files)} files, {size / 1e6:.1f} MB.", highlight=False)
+    if not with_key:
+        console.print("The key is not in it: keep [bold]secrets/passwords.json[/] of the data folder elsewhere, or it is of no use.")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Option("--from", exists=True, file_okay=False, help="What `clarin backup` made.")],
+    data: Data = DEFAULT_DATA,
+    key: Annotated[str | None, typer.Option(envvar="CLARIN_ENCRYPTION_KEY", help="The key, where the backup has none.")] = None,
+) -> None:
+    """Make an installation out of a backup, in a data folder that is empty; `clarin up` starts it then."""
+    from clarin.backup import DumpFailed, NotRestorable
+    from clarin.backup import restore as run
+
+    try:
+        made = asyncio.run(run(Folder(data), source, key=key, say=console.print))
+    except (NotRestorable, DumpFailed, AlreadyRuns) as error:
+        console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    console.print(f"Restored what was backed up on {made.made_at:%Y-%m-%d %H:%M} UTC. `clarin up` starts it.", soft_wrap=True)
+
+
 @dlq.command("list")
 def dlq_list(data: Data = DEFAULT_DATA) -> None:
     """Show what waits among the dead letters."""

@@ -118,6 +118,11 @@ class Folder:
         """Give 32 random bytes in base64, the same at each call for the same *name*."""
         return self._secret(name, lambda: base64.b64encode(secrets.token_bytes(32)).decode())
 
+    def keep(self, name: str, value: str) -> None:
+        """Let *value* be what `password` and `key` give for *name*."""
+        path = self.secrets / "passwords.json"
+        write(path, json.dumps({**_read(path), name: value}, indent=2))
+
     def _secret(self, name: str, make: Any) -> str:
         path = self.secrets / "passwords.json"
         known: dict[str, str] = _read(path)

@@ -96,13 +96,14 @@ def node_names(count: int) -> list[str]:
 
 async def migrate(folder: Folder, admin_url: str) -> None:
     """Databases, roles and tables are there and of this version; safe to repeat."""
-    await _databases(folder, _within(admin_url, "postgres"))
+    await make_databases(folder, _within(admin_url, "postgres"))
     for schema in SCHEMAS:
         passwords = {role: folder.password(f"postgres.{role}") for role in (schema, f"{schema}_system")}
         await provision(_within(admin_url, DATABASE), schema, migrations(schema), passwords)
 
 
-async def _databases(folder: Folder, admin_url: str) -> None:
+async def make_databases(folder: Folder, admin_url: str) -> None:
+    """Both databases are there, and the role that owns whatsmeow's; safe to repeat."""
     connection = await asyncpg.connect(admin_url)
     try:
         known = {row["datname"] for row in await connection.fetch("select datname from pg_database")}

@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,12 +83,14 @@ class System:
 LOOPBACK = {"CLARIN_WEBHOOK_ALLOW": "127.0.0.0/8"}
 
 
-def start(folder: Path, *options: str) -> System:
-    """Start an installation and wait until it is ready."""
+def start(folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> System:
+    """Start an installation, its processes with *environment* besides, and wait until it is ready."""
     ready = folder / "ready.json"
     words = ["up", "--data", str(folder / "data"), "--port", "0", "--sim", "--ready-file", str(ready), *options]
     with (folder / "up.log").open("ab") as log:
-        process = Popen([sys.executable, "-m", "clarin", *words], stdout=log, stderr=log, env=os.environ | LOOPBACK)
+        process = Popen(
+            [sys.executable, "-m", "clarin", *words], stdout=log, stderr=log, env={**os.environ, **LOOPBACK, **(environment or {})}
+        )
     deadline = time.monotonic() + READY_SECONDS
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:

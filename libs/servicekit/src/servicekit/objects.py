@@ -124,6 +124,16 @@ class Objects:
             async for chunk in chunks:
                 await asyncio.to_thread(file.write, chunk)
 
+    async def keys(self) -> AsyncIterator[str]:
+        """Name every object."""
+        store = await self._opened()
+        try:
+            async for some in obstore.list(store):
+                for one in some:
+                    yield str(one["path"])
+        except (BaseError, OSError) as error:
+            raise ObjectsAway(type(error).__name__) from error
+
     async def delete(self, *keys: str) -> None:
         """None of them is there any more; one that was not is no error."""
         store = await self._opened()

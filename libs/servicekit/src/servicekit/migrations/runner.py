@@ -71,6 +71,11 @@ async def current(admin_url: str, service: str, folder: Path) -> tuple[str | Non
         await engine.dispose()
 
 
+def versions(folder: Path) -> set[str]:
+    """Name every version that *folder* leads to."""
+    return {script.revision for script in ScriptDirectory.from_config(_config(folder)).walk_revisions()}
+
+
 async def _roles(connection: AsyncConnection, called: Names, passwords: Mapping[str, str], superuser: bool) -> None:
     """The three roles exist, with their passwords and search paths.  Roles belong to the whole cluster, so others may be at it."""
     known = {row.rolname: row.rolconfig or [] for row in await connection.execute(_ROLES, {"names": list(called[1:])})}
