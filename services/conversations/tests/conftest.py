@@ -16,11 +16,13 @@ from contracts.envelope import Envelope
 from contracts.ids import DeviceId, TenantId
 from conversations import api
 from conversations.consumers import whatsapp
+from conversations.files import Files
 from conversations.settings import ConversationsSettings
 from servicekit.bus import Bus
 from servicekit.db import Database
 from servicekit.health import Health
 from servicekit.http import create_app
+from servicekit.objects import Objects
 from servicekit.outbox import Relay
 
 from .team import Team
@@ -76,7 +78,7 @@ def device() -> DeviceId:
 
 
 @pytest_asyncio.fixture
-async def client(world: World, bus: Bus, signed_in: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def client(world: World, bus: Bus, signed_in: Any, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """The API, called without a network."""
     from servicekit.auth import Verifier
 
@@ -91,7 +93,7 @@ async def client(world: World, bus: Bus, signed_in: Any) -> AsyncIterator[httpx.
             verifier=verifier,
             routers=api.ROUTERS,
             cursor_secret=settings.cursor_secret,
-            state={"db": world.db, "bus": bus, "settings": settings},
+            state={"db": world.db, "bus": bus, "settings": settings, "files": Files(Objects.folder(tmp_path))},
         )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as opened:
             yield opened

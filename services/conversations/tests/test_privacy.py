@@ -26,7 +26,6 @@ from contracts.whatsapp import Media, MediaSource
 from conversations.consumers import erasures, figures
 from conversations.consumers import media as media_consumer
 from conversations.domain.privacy import SERVICES, Dossier, Needles, kept_from
-from conversations.files import Files
 from conversations.store import released
 from conversations.timers import deleting, keeping
 from conversations.timers import erasing as eraser
@@ -433,7 +432,6 @@ async def test_an_export_holds_everything_of_the_contact_and_goes_again(world, c
         await subscription.close()
     shown = (await client.get(at, headers=owner.headers)).json()
     assert (shown["state"], shown["messages"], shown["total"], shown["files"]) == ("ready", 13, 13, 1)
-    client._transport.app.state.files = Files(objects)
     got = await client.get(shown["url"], headers=owner.headers)
     assert got.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(got.content)) as whole:
