@@ -95,6 +95,7 @@ def test_a_number_without_a_worker_that_has_room_says_so_until_there_is_one():
     assert (device.connected(LATER).state, device.connected(LATER).reason) == ("connected", None)
     pairing = a_device().connect(AT).without_room(LATER)
     assert (pairing.state, pairing.reason, pairing.action) == ("pairing", "no-capacity", "wait")
+    assert (pairing.with_room(LATER).state, pairing.with_room(LATER).reason) == ("pairing", None)
     assert pairing.qr_shown(LATER).reason == "qr-shown"
     for other in (a_device(), a_linked_device().disconnect(AT), a_linked_device().banned(AT, LATER + timedelta(days=1), "banned")):
         assert other.without_room(LATER) is other

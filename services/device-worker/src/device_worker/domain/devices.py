@@ -245,6 +245,10 @@ class Device:
             return self._stands(at, DeviceState.PAIRING, NO_CAPACITY, WAIT)
         return self
 
+    def with_room(self, at: datetime) -> Self:
+        """A worker has room for its pairing."""
+        return self._stands(at, self.state) if self.reason == NO_CAPACITY else self
+
     def connected(self, at: datetime, lid: str | None = None) -> Self:
         """The session is up."""
         if not self.works_on_session:

@@ -33,6 +33,8 @@ class Linking:
 
     async def run(self) -> None:
         """Pair once; a child that says nothing leaves the device as it is, and another follows."""
+        if self._standing.device.reason == domain.NO_CAPACITY:
+            await self._standing.report(lambda device, at: device.with_room(at))
         with contextlib.ExitStack() as slots, contextlib.ExitStack() as loading:
             if await self._slot(self._tools.pairings, slots) and await self._slot(self._tools.loads, loading):
                 await self._show(loaded=loading.close)
