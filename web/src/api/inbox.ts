@@ -8,12 +8,13 @@ import type {
   ContactState,
   ContactsChangeContactData,
   Counts,
+  Hit,
   Scheduled,
 } from "./generated";
 import * as sdk from "./generated";
 import type { Chat, Message } from "./types";
 
-export type { ContactField, ContactNote, ContactState, Counts, Scheduled };
+export type { ContactField, ContactNote, ContactState, Counts, Hit, Scheduled };
 
 export type ChatChange = ChatsChangeChatData["body"];
 export type ContactChange = ContactsChangeContactData["body"];
@@ -98,3 +99,7 @@ export const enterContact = (phone: string, name: string) =>
 
 export const governor = (id: string) => data(sdk.devicesReadGovernor({ ...throwing, path: { id } }));
 export const chatBot = (id: string) => data(sdk.botReadChat({ ...throwing, path: { id } }));
+
+/** Looks for contacts, files and messages; a word may be unfinished. */
+export const search = (q: string, cursor?: string | null) =>
+  data(sdk.searchSearch({ ...throwing, query: { q, cursor, limit: 30 } }));

@@ -19,8 +19,9 @@ import type { Chat } from "@/api/types";
 import { KEYS } from "@/realtime/apply";
 import { useSession } from "@/session/session";
 import { useShowProblem } from "@/shell/problems";
-import { snoozes, toEach, useChatActions } from "./actions";
+import { useChatActions } from "./actions";
 import type { Company } from "./company";
+import { snoozes, toEach } from "./each";
 
 export type Dialog = "assign" | "snooze" | "tags" | null;
 type Props = { chats: Chat[]; dialog: Dialog; onClose: () => void; company: Company };

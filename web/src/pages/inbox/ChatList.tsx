@@ -32,6 +32,7 @@ import type { Company } from "./company";
 import { BulkBar } from "./list/BulkBar";
 import { FilterPane } from "./list/FilterPane";
 import { asFilter, type Chosen, narrowed, START } from "./list/filters";
+import { SearchResults } from "./list/SearchResults";
 import { NewChat } from "./NewChat";
 
 const ROW = 78;
@@ -56,6 +57,7 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
   const [search, setSearch] = useState("");
   const [q] = useDebouncedValue(search.trim(), 250);
   const [writing, write] = useDisclosure();
+  const [to, writeTo] = useState<string>();
   const [filtering, filterMenu] = useDisclosure();
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const lastPicked = useRef<string>(undefined);
@@ -244,7 +246,9 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
         )}
       </Stack>
       {several.length > 0 && <BulkBar chats={several} company={company} clear={clear} />}
-      {chats.isError && !chats.data ? (
+      {q.length > 1 ? (
+        <SearchResults q={q} write={(phone) => writeTo(phone)} />
+      ) : chats.isError && !chats.data ? (
         <Failure error={chats.error} reset={() => void chats.refetch()} />
       ) : chats.isPending ? (
         <Stack px="md" gap="sm" aria-busy aria-label={t("common.loading")}>
@@ -322,6 +326,7 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
         </div>
       )}
       <NewChat opened={writing} onClose={write.close} devices={company.devices} />
+      <NewChat opened={!!to} onClose={() => writeTo(undefined)} devices={company.devices} to={to} />
     </>
   );
 }

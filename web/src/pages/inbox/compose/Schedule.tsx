@@ -17,7 +17,7 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import { KEYS } from "@/realtime/apply";
 import { useShowProblem } from "@/shell/problems";
-import { snoozes } from "../actions";
+import { snoozes } from "../each";
 
 /** Asks when what is written is to be sent. */
 export function ScheduleDialog({

@@ -132,7 +132,8 @@ function Line({ label, value }: { label: string; value: string }) {
   );
 }
 
-function OfContact({ id, company, fallback }: { id: string; company: Company; fallback: string }) {
+export /** What the team knows of somebody, to be changed in place. */
+export function OfContact({ id, company, fallback }: { id: string; company: Company; fallback: string }) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const showProblem = useShowProblem();
@@ -297,7 +298,8 @@ function Tags({
   );
 }
 
-function Notes({ contact, company }: { contact: string; company: Company }) {
+export /** What was written about somebody. */
+export function Notes({ contact, company }: { contact: string; company: Company }) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const showProblem = useShowProblem();

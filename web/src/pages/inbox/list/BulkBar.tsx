@@ -4,9 +4,10 @@ import { IconBellZ, IconCheck, IconMailOpened, IconRotate, IconTag, IconUserPlus
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Chat } from "@/api/types";
-import { toEach, useChatActions } from "../actions";
+import { useChatActions } from "../actions";
 import { ChatDialogs, type Dialog } from "../ChatDialogs";
 import type { Company } from "../company";
+import { toEach } from "../each";
 
 /** What is done to several chats at once. */
 export function BulkBar({ chats, company, clear }: { chats: Chat[]; company: Company; clear: () => void }) {

@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { snoozes } from "../each";
+import { asFilter, narrowed, remembered, START } from "./filters";
+import { pieces } from "./pieces";
+import { waited } from "./waiting";
+
+describe("what the list shows", () => {
+  it("is said in the API's words", () => {
+    expect(asFilter(START, "")).toEqual({ status: "open" });
+    expect(asFilter({ ...START, view: "mine", status: "any", tag: "tag_1" }, "")).toEqual({
+      assignee: "me",
+      tag_id: "tag_1",
+    });
+    expect(asFilter({ ...START, view: "mine", agent: "usr_1" }, "")).toEqual({ status: "open", assignee: "usr_1" });
+  });
+
+  it("is found by name wherever it stands", () => {
+    expect(asFilter({ ...START, view: "unassigned" }, "lu")).toEqual({ q: "lu" });
+  });
+
+  it("is what it was, whatever has been stored", () => {
+    expect(remembered("{nonsense")).toEqual(START);
+    expect(remembered('{"status":"closed","gone":1}')).toEqual({ ...START, status: "closed" });
+    expect(narrowed({ ...START, unread: true, team: "tem_1" })).toBe(2);
+  });
+});
+
+describe("a customer who waits", () => {
+  const now = Date.parse("2026-11-22T12:00:00Z");
+  it("waits longer and longer", () => {
+    expect(waited(null, now)).toBeUndefined();
+    expect(waited("2026-11-22T11:59:30Z", now)).toEqual({ minutes: 0, level: "fine" });
+    expect(waited("2026-11-22T11:44:00Z", now)).toEqual({ minutes: 16, level: "late" });
+    expect(waited("2026-11-21T12:00:00Z", now)).toEqual({ minutes: 1440, level: "lost" });
+  });
+});
+
+describe("a snooze", () => {
+  it("ends ahead, in the agent's own day", () => {
+    const evening = new Date(2026, 10, 22, 19, 30);
+    expect(snoozes(evening).map((one) => one.id)).toEqual(["hour", "tomorrow", "monday"]);
+    const monday = new Date(2026, 10, 23, 9, 30);
+    for (const one of snoozes(monday)) expect(one.at.getTime()).toBeGreaterThan(monday.getTime());
+    expect(snoozes(monday).at(-1)?.at).toEqual(new Date(2026, 10, 30, 9));
+  });
+});
+
+describe("what was found", () => {
+  it("is marked by characters, not by halves of them", () => {
+    expect(pieces("😀 café solo", [[2, 6]])).toEqual([
+      { text: "😀 ", hit: false },
+      { text: "café", hit: true },
+      { text: " solo", hit: false },
+    ]);
+    expect(pieces("nada", [])).toEqual([{ text: "nada", hit: false }]);
+  });
+});
