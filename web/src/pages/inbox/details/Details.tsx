@@ -132,7 +132,7 @@ function Line({ label, value }: { label: string; value: string }) {
   );
 }
 
-export /** What the team knows of somebody, to be changed in place. */
+/** What the team knows of somebody, to be changed in place. */
 export function OfContact({ id, company, fallback }: { id: string; company: Company; fallback: string }) {
   const { t } = useTranslation();
   const client = useQueryClient();
@@ -298,7 +298,7 @@ function Tags({
   );
 }
 
-export /** What was written about somebody. */
+/** What was written about somebody. */
 export function Notes({ contact, company }: { contact: string; company: Company }) {
   const { t } = useTranslation();
   const client = useQueryClient();
