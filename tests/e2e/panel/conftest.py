@@ -1,15 +1,18 @@
 """A real Chromium at the public port: the machine's own, or the one that tests/e2e/panel/browser brings."""
 
+import asyncio
 import json
 import os
 import shutil
+import socket
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
 
 HERE = Path(__file__).parent
 FLAGS = [
@@ -46,12 +49,47 @@ def chromium() -> Iterator[Chromium]:
     yield Chromium(told["path"], told["environment"])
 
 
+@pytest.fixture(scope="session")
+def browsing(chromium: Chromium) -> Iterator[str]:
+    """The address at which one Chromium for all tests is spoken to: each test has contexts of its own in it."""
+    # A loop of its own on a thread of its own: the tests' loops end with each test.
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    async def launch() -> tuple[Playwright, Browser]:
+        playwright = await async_playwright().start()
+        browser = await playwright.chromium.launch(
+            executable_path=chromium.path,
+            args=[*FLAGS, f"--remote-debugging-port={port}"],
+            env={**os.environ, **chromium.environment},
+        )
+        return playwright, browser
+
+    playwright, browser = asyncio.run_coroutine_threadsafe(launch(), loop).result(60)
+    yield f"http://127.0.0.1:{port}"
+
+    async def close() -> None:
+        await browser.close()
+        await playwright.stop()
+
+    asyncio.run_coroutine_threadsafe(close(), loop).result(30)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
 @pytest.fixture
-async def context(chromium: Chromium) -> AsyncIterator[BrowserContext]:
+async def context(browsing: str) -> AsyncIterator[BrowserContext]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium.path, args=FLAGS, env={**os.environ, **chromium.environment})
+        browser = await playwright.chromium.connect_over_cdp(browsing)
         context = await browser.new_context(locale="es-MX", timezone_id="America/Mexico_City", viewport={"width": 1280, "height": 800})
         yield context
+        for one in browser.contexts:
+            if one is not browser.contexts[0]:
+                await one.close()
         await browser.close()
 
 

@@ -1,4 +1,4 @@
-import { Group, Kbd, Modal, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Group, Kbd, Modal, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { Fragment } from "react";
 import { useTranslation } from "react-i18next";
@@ -49,11 +49,9 @@ export default function CheatSheet({ onClose }: { onClose: () => void }) {
             </section>
           ))}
         </SimpleGrid>
-        <Text size="xs" c="dimmed">
-          <Link to="/settings/notices" onClick={onClose}>
-            {t("shortcuts.settings")}
-          </Link>
-        </Text>
+        <Anchor component={Link} to="/settings/notices" size="sm" onClick={onClose}>
+          {t("shortcuts.settings")}
+        </Anchor>
       </Stack>
     </Modal>
   );

@@ -1,5 +1,5 @@
 import "@mantine/spotlight/styles.css";
-import { Avatar, Highlight, Loader, useMantineColorScheme } from "@mantine/core";
+import { Avatar, Loader, useMantineColorScheme } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { createSpotlight, Spotlight } from "@mantine/spotlight";
 import {
@@ -130,12 +130,10 @@ export default function Palette({ opened, onClose, onHelp }: Props) {
                   key={chat.id}
                   onClick={() => void navigate({ to: "/inbox/$chatId", params: { chatId: chat.id } })}
                   leftSection={<Avatar name={chat.name ?? "?"} size={28} radius="xl" color="initials" />}
+                  label={chat.name ?? phone ?? t("inbox.unknown")}
                   rightSection={phone && chat.name ? phone : undefined}
-                >
-                  <Highlight highlight={q} size="sm" truncate>
-                    {chat.name ?? phone ?? t("inbox.unknown")}
-                  </Highlight>
-                </Spotlight.Action>
+                  highlightQuery
+                />
               );
             })}
           </Spotlight.ActionsGroup>

@@ -5,6 +5,14 @@ import { useTranslation } from "react-i18next";
 import { LANGUAGES } from "@/i18n";
 import { useSession, useSignOut } from "@/session/session";
 import { ThemeChoice } from "./choices";
+import classes from "./Shell.module.css";
+
+const initials = (name: string) =>
+  name
+    .split(/\s+/)
+    .slice(0, 2)
+    .map((word) => [...word][0]?.toLocaleUpperCase() ?? "")
+    .join("");
 
 export function UserMenu({ onHelp }: { onHelp: () => void }) {
   const { t, i18n } = useTranslation();
@@ -15,7 +23,9 @@ export function UserMenu({ onHelp }: { onHelp: () => void }) {
     <Menu position="right-end" width={260} withArrow>
       <Menu.Target>
         <UnstyledButton aria-label={t("nav.menu")}>
-          <Avatar name={session.user.name} color="clarin" radius="xl" />
+          <Avatar color="clarin" radius="xl">
+            <span className={classes.initials} data-initials={initials(session.user.name)} />
+          </Avatar>
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>

@@ -1,4 +1,5 @@
 import {
+  IconAddressBook,
   IconChartBar,
   IconDeviceMobile,
   IconLayoutKanban,
@@ -14,6 +15,14 @@ import {
 export const PLACES = [
   { to: "/inbox", label: "nav.inbox", Icon: IconMessages, bar: true, keys: "g i", key: "shortcut.goInbox" },
   { to: "/board", label: "nav.board", Icon: IconLayoutKanban, bar: true, keys: "g b", key: "shortcut.goBoard" },
+  {
+    to: "/contacts",
+    label: "nav.contacts",
+    Icon: IconAddressBook,
+    bar: true,
+    keys: "g c",
+    key: "shortcut.goContacts",
+  },
   { to: "/devices", label: "nav.devices", Icon: IconDeviceMobile, bar: true, keys: "g n", key: "shortcut.goDevices" },
   {
     to: "/dashboard",

@@ -1,6 +1,7 @@
 import { ScrollArea, Stack, Tabs, Text, Title } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { useMayManage } from "@/session/session";
 import { PARTS } from "./places";
@@ -12,6 +13,12 @@ export function SettingsPage() {
   const mayManage = useMayManage();
   const phone = useMediaQuery("(max-width: 62em)", false, { getInitialValueInEffect: false });
   const path = useRouterState({ select: (state) => state.location.pathname });
+  const list = useRef<HTMLDivElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another part is shown
+  useEffect(() => {
+    const tab = list.current?.querySelector("[role=tab][data-active]");
+    if (phone) tab?.scrollIntoView({ inline: "center", block: "nearest" });
+  }, [path, phone]);
   return (
     <ScrollArea h="100%" type="auto">
       <Stack p={{ base: "md", sm: "xl" }} gap="md" maw={1180} mx="auto">
@@ -32,7 +39,7 @@ export function SettingsPage() {
             variant={phone ? "default" : "pills"}
             className={classes.tabs}
           >
-            <Tabs.List className={classes.list} aria-label={t("settings.title")}>
+            <Tabs.List ref={list} className={classes.list} aria-label={t("settings.title")}>
               {PARTS.filter((part) => mayManage || !part.managers).map(({ path: to, label, Icon }) => (
                 <Tabs.Tab
                   key={to}

@@ -1,0 +1,102 @@
+"""Every page of the panel, whatever it is: in both appearances and both widths nothing is out of reach of anybody."""
+
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clarin.client import eventually
+from clarin.testing import Shop
+from playwright.async_api import BrowserContext, Page
+
+pytestmark = pytest.mark.timeout(300)
+
+WEB = Path(__file__).parents[3] / "web"
+AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+LAPTOP, PHONE = (1280, 800), (360, 740)
+DOORS = {"/login", "/invite", "/forgot", "/reset"}
+#: A page is there when it has a heading and waits for nothing.
+READY = """() => document.querySelector("h1, h2") && !document.querySelector("[aria-busy=true]")
+  && !document.getAnimations().some((one) => one.playState === "running" && one.effect.getTiming().iterations !== Infinity)"""
+RUN = """async (options) => {
+  const found = await axe.run(document, {resultTypes: ["violations"], ...options});
+  return found.violations.flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}: ${node.failureSummary}`));
+}"""
+GO = "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')) }"
+
+_ROUTE = re.compile(
+    r"const (\w+) = createRoute\(\{\s*getParentRoute: \(\) => (\w+),\s*(?:path: \"([^\"]*)\"|id: \"\w+\")(.*?)^\}\);",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def routes() -> list[str]:
+    """Every path of the panel's router but those that lead to another one."""
+    told = _ROUTE.findall((WEB / "src" / "router.tsx").read_text())
+    found = {name: (parent, path, "component" in rest) for name, parent, path, rest in told}
+    parents = {parent for parent, _, _ in found.values()}
+
+    def whole(name: str) -> str:
+        return "" if name == "root" else whole(found[name][0]) + found[name][1].rstrip("/")
+
+    return [whole(name) for name, (_, _, shown) in found.items() if shown and name not in parents]
+
+
+@pytest.fixture
+async def furnished(shop: Shop) -> dict[str, str]:
+    """Something to look at on each page, and what stands in their addresses."""
+    customer = await shop.customer("Marta Gómez")
+    await shop.writes(customer, "Hola, ¿tienen café? <b>gracias</b>")
+    client = shop.client
+    await client.post("/api/tags", {"name": "VIP", "color": "#e8590c"}, key="tag")
+    await client.post("/api/replies", {"shortcut": "hola", "text": "¡Hola, {{contact.first_name}}!"}, key="reply")
+    hours = {"name": "Siempre", "everywhere": True, "weekly": [{"day": 0, "opens": "09:00", "closes": "18:00"}]}
+    await client.post("/api/hours", hours, key="hours")
+    rule: dict[str, Any] = {"name": "Primera", "trigger": {"on": "first_message"}, "actions": [{"do": "make_lead"}]}
+    await client.post("/api/automations", rule, key="rule")
+    webhook = await client.post("/api/webhooks", {"url": "https://example.com/in", "types": ["*"]}, key="webhook")
+
+    async def chat() -> Any:
+        items = (await client.get("/api/chats"))["items"]
+        return items[0] if items else None
+
+    found = await eventually(chat, 20, "no chat")
+    return {"$chatId": found["id"], "$id": webhook["id"], "$contactId": (found["contact"] or {}).get("id", "")}
+
+
+async def test_no_page_keeps_anybody_out(page: Page, context: BrowserContext, shop: Shop, furnished: dict[str, str]):
+    """WCAG 2.2 AA as far as a machine sees it, light and dark, on a laptop and on a phone; and nothing scrolls sideways."""
+    axe = AXE.read_text()
+    wrong: list[str] = []
+
+    async def walk(paths: list[str]) -> None:
+        await page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
+        await page.goto(shop.system.url + paths[0])
+        await page.wait_for_function(READY)
+        await page.evaluate(axe)
+        for route in paths:
+            path = re.sub(r"\$\w+", lambda found: furnished[found[0]], route)
+            await page.evaluate(GO, path)
+            for width, height in (LAPTOP, PHONE):
+                await page.set_viewport_size({"width": width, "height": height})
+                # In the dark only the colours are others.
+                for scheme, only in (("light", {"type": "tag", "values": WCAG}), ("dark", {"type": "rule", "values": ["color-contrast"]})):
+                    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+                    await page.wait_for_function(READY)
+                    wrong.extend(f"{path} {width} {scheme}: {what}" for what in await page.evaluate(RUN, {"runOnly": only}))
+                if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wrong.append(f"{path} {width}: scrolls sideways")
+
+    rooms = [path for path in routes() if path not in DOORS]
+    assert len(rooms) > 15
+    await walk(sorted(DOORS))
+    email, password = f"eva-{secrets.token_hex(5)}@example.com", "una-persona-muy-curiosa"
+    await shop.client.post("/api/auth/users", {"email": email, "name": "Eva", "role": "admin", "password": password})
+    entered = await context.request.post(
+        f"{shop.system.url}/api/auth/login", data={"email": email, "password": password, "session": "cookie"}
+    )
+    assert entered.ok
+    await walk(rooms)
+    assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong)
