@@ -42,6 +42,11 @@ def complaints(folder: Path, *lines: str, before="'0001'"):
         ("op.execute('select 1; create index i on chats (id)')", "without concurrently"),
         ("op.execute(f'alter table {name} add column a int not null')", "no default"),
         ("op.execute('alter table chats disable row level security')", "other tenants"),
+        ("op.execute('alter table chats drop column a')", "drops a column"),
+        ("op.execute('alter table chats add column b int, drop a')", "drops a column"),
+        ("op.execute('drop table if exists chats')", "drops chats"),
+        ("op.drop_column('chats', 'a')", "drops a column"),
+        ("op.drop_table('chats')", "drops the table"),
     ],
 )
 def test_what_holds_up_a_table_in_use_is_refused(tmp_path, line, why):
@@ -64,7 +69,9 @@ def test_what_holds_up_a_table_in_use_is_refused(tmp_path, line, why):
         "op.execute('alter table chats add constraint c check (a > 0) not valid')",
         "op.execute('alter table chats validate constraint c')",
         "op.execute('alter table chats add constraint u unique using index i')",
-        "op.execute('alter table chats drop column a')",
+        "op.execute('alter table chats drop constraint c')",
+        "op.execute('alter table chats alter column a drop not null, alter column b drop default')",
+        "op.execute('create table notes (id int)'); op.execute('drop table notes')",
         "op.execute('-- create index i on chats (id)')",
         "op.execute('update chats set a = 1')",
         "op.execute('create table notes (id int not null)'); op.execute('create index i on notes (id)')",
@@ -77,6 +84,15 @@ def test_what_is_quick_passes(tmp_path, line):
 
 def test_the_first_version_may_do_anything(tmp_path):
     assert complaints(tmp_path, "op.execute('create index i on chats (id)')", before="None") == []
+
+
+@pytest.mark.parametrize(("reason", "count"), [("", 1), ("not needed", 1), ("Since 0007 nothing reads or writes the column.", 0)])
+def test_what_nobody_needs_any_more_is_dropped_for_a_reason(tmp_path, reason, count):
+    path = tmp_path / "0002_change.py"
+    path.write_text(f"contract = {reason!r}\n" + HEAD.format(before="'0001'") + "    op.drop_column('chats', 'a')\n")
+    assert len(lint(tmp_path)) == count
+    path.write_text(path.read_text() + "    op.rename_table('chats', 'threads')\n")
+    assert len(lint(tmp_path)) == count + 1, "a reason to drop is none to rename"
 
 
 def test_a_downgrade_is_not_looked_at(tmp_path):

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+_REASON = 20  # letters
 _NAME = r'(?:"?[\w]+"?\.)?"?(?P<table>\w+)"?'
 _CREATED = re.compile(rf"\bcreate\s+(?:unlogged\s+)?table\s+(?:if\s+not\s+exists\s+)?{_NAME}", re.IGNORECASE)
 _INDEX = re.compile(
     rf"\bcreate\s+(?:unique\s+)?index\s+(?P<concurrently>concurrently\b)?.*?\bon\s+(?:only\s+)?{_NAME}", re.IGNORECASE | re.DOTALL
 )
 _ALTER = re.compile(rf"\balter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?{_NAME}\s+(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_DROPS = ": the code that runs now may still use it; where none does any more, the file says so with contract = 'why'"
+_DROPPED = re.compile(rf"\bdrop\s+(?:table|view|materialized\s+view)\s+(?:if\s+exists\s+)?{_NAME}", re.IGNORECASE)
 _CLAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), why)
     for pattern, why in (
@@ -38,6 +41,7 @@ _CLAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "adds a unique constraint without using index: make the index concurrently first",
         ),
         (r"\brename\b", "renames: the code that runs now still uses the old name"),
+        (r"\bdrop\s+(?:column\b|(?!constraint\b|default\b|not\b|expression\b|identity\b|column\b)\w)", "drops a column" + _DROPS),
     )
 )
 _ANYWHERE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -60,13 +64,17 @@ def lint(folder: Path) -> list[str]:
     """Say, one line each, what in the version files of *folder* would hold up or break a table in use; empty when all is well.
 
     The first version may do anything: nothing is there yet. Later ones may do anything to a table that they make themselves.
+    What drops something is the second half of a change, whose first half no process needs it since: such a file says why that
+    is so, in a line ``contract = "…"``, and does nothing else that would be found here.
     The runner itself sets a lock time-out.
     """
     complaints: list[str] = []
     for path in sorted(folder.glob("*.py")):
         tree = ast.parse(path.read_text(), path.name)
         if not _is_first(tree):
-            complaints += [f"{path.name}:{line}: {why}." for line, why in _complaints(tree)]
+            contracts = _is_contract(tree)
+            found = [(line, why) for line, why in _complaints(tree) if not (contracts and why.endswith(_DROPS))]
+            complaints += [f"{path.name}:{line}: {why}." for line, why in found]
     return complaints
 
 
@@ -76,6 +84,14 @@ def _is_first(tree: ast.Module) -> bool:
         if any(isinstance(target, ast.Name) and target.id == "down_revision" for target in targets):
             value = getattr(node, "value", None)
             return isinstance(value, ast.Constant) and value.value is None
+    return False
+
+
+def _is_contract(tree: ast.Module) -> bool:
+    """Tell whether the file says why what it drops is not needed by anybody; a word or two are no reason."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == "contract" for target in node.targets):
+            return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) and len(node.value.value) >= _REASON
     return False
 
 
@@ -109,6 +125,9 @@ def _of_sql(sql: str, new: set[str]) -> Iterator[str]:
     index = _INDEX.search(sql)
     if index and not index["concurrently"] and index["table"] not in new:
         yield f"makes an index on {index['table']} without concurrently: nobody can write to it meanwhile"
+    dropped = _DROPPED.search(sql)
+    if dropped and dropped["table"] not in new:
+        yield f"drops {dropped['table']}{_DROPS}"
     alter = _ALTER.search(sql)
     if alter and alter["table"] not in new:
         # split at the commas between clauses, so that one clause's default does not excuse another's
@@ -138,6 +157,10 @@ def _of_operation(call: ast.Call, new: set[str]) -> Iterator[str]:
                 yield f"{table}: renames: the code that runs now still uses the old name"
         case "rename_table":
             yield f"{_text(call, 0, 'old_table_name')}: renames: the code that runs now still uses the old name"
+        case "drop_column" | "drop_table":
+            table = _text(call, 0, "table_name")
+            if table not in new:
+                yield f"{table}: drops {'a column' if _called(call) == 'drop_column' else 'the table'}{_DROPS}"
         case "create_foreign_key":
             table = _text(call, 1, "source_table")
             if table not in new and not _true(call, "postgresql_not_valid"):
