@@ -78,6 +78,14 @@ const board = createRoute({
   component: lazyRouteComponent(() => import("./pages/board/BoardPage"), "BoardPage"),
 });
 
+const contacts = createRoute({
+  getParentRoute: () => shell,
+  path: "/contacts",
+  validateSearch: (search: Record<string, unknown>): { contact?: string } =>
+    typeof search.contact === "string" ? { contact: search.contact } : {},
+  component: lazyRouteComponent(() => import("./pages/contacts/ContactsPage"), "ContactsPage"),
+});
+
 const dashboard = createRoute({
   getParentRoute: () => shell,
   path: "/dashboard",
@@ -132,6 +140,12 @@ const activity = createRoute({
   getParentRoute: () => settings,
   path: "/activity",
   component: lazyRouteComponent(() => import("./pages/settings/activity/ActivityPage"), "ActivityPage"),
+});
+
+const privacy = createRoute({
+  getParentRoute: () => settings,
+  path: "/privacy",
+  component: lazyRouteComponent(() => import("./pages/settings/privacy/PrivacyPage"), "PrivacyPage"),
 });
 
 const webhooks = createRoute({
@@ -206,6 +220,7 @@ export const createAppRouter = (client: QueryClient) =>
         inbox,
         conversation,
         board,
+        contacts,
         dashboard,
         devices,
         start,
@@ -224,6 +239,7 @@ export const createAppRouter = (client: QueryClient) =>
           keys,
           webhooks,
           webhook,
+          privacy,
           activity,
         ]),
       ]),

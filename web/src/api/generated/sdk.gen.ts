@@ -2,7 +2,7 @@
 
 import { type Client, formDataBodySerializer, type Options as Options2, type TDataShape } from './client';
 import { client } from './client.gen';
-import type { AccountChangeAccountData, AccountChangeAccountErrors, AccountChangeAccountResponses, AccountReadAccountData, AccountReadAccountErrors, AccountReadAccountResponses, ActivityListActivityData, ActivityListActivityErrors, ActivityListActivityResponses, AssignmentReadAssignmentData, AssignmentReadAssignmentErrors, AssignmentReadAssignmentResponses, AssignmentSetCapacityData, AssignmentSetCapacityErrors, AssignmentSetCapacityResponses, AssignmentSetOfAgentData, AssignmentSetOfAgentErrors, AssignmentSetOfAgentResponses, AssignmentSetOfDeviceData, AssignmentSetOfDeviceErrors, AssignmentSetOfDeviceResponses, AssignmentSetOfTeamData, AssignmentSetOfTeamErrors, AssignmentSetOfTeamResponses, AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthForgotData, AuthForgotErrors, AuthForgotResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthPreviewInvitationData, AuthPreviewInvitationErrors, AuthPreviewInvitationResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthResetData, AuthResetErrors, AuthResetResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, AutomationsDeleteData, AutomationsDeleteErrors, AutomationsDeleteResponses, AutomationsListRulesData, AutomationsListRulesErrors, AutomationsListRulesResponses, AutomationsListRunsData, AutomationsListRunsErrors, AutomationsListRunsResponses, AutomationsMakeData, AutomationsMakeErrors, AutomationsMakeResponses, AutomationsReadData, AutomationsReadErrors, AutomationsReadResponses, AutomationsReplaceData, AutomationsReplaceErrors, AutomationsReplaceResponses, BotClearNumberData, BotClearNumberErrors, BotClearNumberResponses, BotForgetPhraseData, BotForgetPhraseErrors, BotForgetPhraseResponses, BotListPhrasesData, BotListPhrasesErrors, BotListPhrasesResponses, BotReadBotData, BotReadBotErrors, BotReadBotResponses, BotReadChatData, BotReadChatErrors, BotReadChatResponses, BotReadFiguresData, BotReadFiguresErrors, BotReadFiguresResponses, BotReadNumberData, BotReadNumberErrors, BotReadNumberResponses, BotSetBotData, BotSetBotErrors, BotSetBotResponses, BotSetNumberData, BotSetNumberErrors, BotSetNumberResponses, BotSimulateData, BotSimulateErrors, BotSimulateResponses, BotSwitchChatData, BotSwitchChatErrors, BotSwitchChatResponses, ChatsAddNoteData, ChatsAddNoteErrors, ChatsAddNoteResponses, ChatsAssignData, ChatsAssignErrors, ChatsAssignResponses, ChatsChangeChatData, ChatsChangeChatErrors, ChatsChangeChatResponses, ChatsCountChatsData, ChatsCountChatsErrors, ChatsCountChatsResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ChatsTakeData, ChatsTakeErrors, ChatsTakeResponses, ContactsAddContactNoteData, ContactsAddContactNoteErrors, ContactsAddContactNoteResponses, ContactsChangeContactData, ContactsChangeContactErrors, ContactsChangeContactResponses, ContactsDeleteContactNoteData, ContactsDeleteContactNoteErrors, ContactsDeleteContactNoteResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsListContactFieldsData, ContactsListContactFieldsErrors, ContactsListContactFieldsResponses, ContactsListContactNotesData, ContactsListContactNotesErrors, ContactsListContactNotesResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsListContactStatesData, ContactsListContactStatesErrors, ContactsListContactStatesResponses, ContactsSetContactFieldsData, ContactsSetContactFieldsErrors, ContactsSetContactFieldsResponses, ContactsSetContactStatesData, ContactsSetContactStatesErrors, ContactsSetContactStatesResponses, DashboardExportDashboardData, DashboardExportDashboardErrors, DashboardExportDashboardResponses, DashboardReadDashboardData, DashboardReadDashboardErrors, DashboardReadDashboardResponses, DevicesCancelSendData, DevicesCancelSendErrors, DevicesCancelSendResponses, DevicesCancelSendsData, DevicesCancelSendsErrors, DevicesCancelSendsResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesChangeSettingsData, DevicesChangeSettingsErrors, DevicesChangeSettingsResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesListEventsData, DevicesListEventsErrors, DevicesListEventsResponses, DevicesListSendsData, DevicesListSendsErrors, DevicesListSendsResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesPauseSendingData, DevicesPauseSendingErrors, DevicesPauseSendingResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadGovernorData, DevicesReadGovernorErrors, DevicesReadGovernorResponses, DevicesReadResponses, DevicesReadSettingsData, DevicesReadSettingsErrors, DevicesReadSettingsResponses, DevicesResumeSendingData, DevicesResumeSendingErrors, DevicesResumeSendingResponses, EventsListEventsData, EventsListEventsErrors, EventsListEventsResponses, HoursCreateHoursData, HoursCreateHoursErrors, HoursCreateHoursResponses, HoursDeleteHoursData, HoursDeleteHoursErrors, HoursDeleteHoursResponses, HoursListHoursData, HoursListHoursErrors, HoursListHoursResponses, HoursReplaceHoursData, HoursReplaceHoursErrors, HoursReplaceHoursResponses, InvitationsInviteData, InvitationsInviteErrors, InvitationsInviteResponses, InvitationsListInvitationsData, InvitationsListInvitationsErrors, InvitationsListInvitationsResponses, InvitationsRevokeInvitationData, InvitationsRevokeInvitationErrors, InvitationsRevokeInvitationResponses, KeysChangeKeyData, KeysChangeKeyErrors, KeysChangeKeyResponses, KeysCreateKeyData, KeysCreateKeyErrors, KeysCreateKeyResponses, KeysListKeysData, KeysListKeysErrors, KeysListKeysResponses, KeysReadKeyData, KeysReadKeyErrors, KeysReadKeyResponses, KeysRevokeKeyData, KeysRevokeKeyErrors, KeysRevokeKeyResponses, KeysRotateKeyData, KeysRotateKeyErrors, KeysRotateKeyResponses, LeadsAddNoteData, LeadsAddNoteErrors, LeadsAddNoteResponses, LeadsChangeData, LeadsChangeErrors, LeadsChangeResponses, LeadsDeleteData, LeadsDeleteErrors, LeadsDeleteNoteData, LeadsDeleteNoteErrors, LeadsDeleteNoteResponses, LeadsDeleteResponses, LeadsEnterData, LeadsEnterErrors, LeadsEnterResponses, LeadsHistoryData, LeadsHistoryErrors, LeadsHistoryResponses, LeadsListLeadsData, LeadsListLeadsErrors, LeadsListLeadsResponses, LeadsListNotesData, LeadsListNotesErrors, LeadsListNotesResponses, LeadsMoveData, LeadsMoveErrors, LeadsMoveResponses, LeadsPatchData, LeadsPatchErrors, LeadsPatchResponses, LeadsReadData, LeadsReadErrors, LeadsReadResponses, MediaGetByLinkData, MediaGetByLinkErrors, MediaGetByLinkResponses, MediaGetMediaData, MediaGetMediaErrors, MediaGetMediaResponses, MediaGetThumbnailData, MediaGetThumbnailErrors, MediaGetThumbnailResponses, MediaRetryData, MediaRetryErrors, MediaRetryResponses, MediaUploadData, MediaUploadErrors, MediaUploadResponses, MessagesCancelScheduledData, MessagesCancelScheduledErrors, MessagesCancelScheduledResponses, MessagesChangeScheduledData, MessagesChangeScheduledErrors, MessagesChangeScheduledResponses, MessagesDeleteData, MessagesDeleteErrors, MessagesDeleteResponses, MessagesEditData, MessagesEditErrors, MessagesEditResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesListScheduledData, MessagesListScheduledErrors, MessagesListScheduledResponses, MessagesReactData, MessagesReactErrors, MessagesReactResponses, MessagesResendData, MessagesResendErrors, MessagesResendResponses, MessagesSendData, MessagesSendErrors, MessagesSendMediaData, MessagesSendMediaErrors, MessagesSendMediaResponses, MessagesSendResponses, MessagesSettleData, MessagesSettleErrors, MessagesSettleResponses, MetaData, MetaErrors, MetaResponses, OpsDrainWorkerData, OpsDrainWorkerErrors, OpsDrainWorkerResponses, OpsJudgeAccountData, OpsJudgeAccountErrors, OpsJudgeAccountResponses, OpsListAccountsData, OpsListAccountsErrors, OpsListAccountsResponses, OpsListShardsData, OpsListShardsErrors, OpsListShardsResponses, OpsListWorkersData, OpsListWorkersErrors, OpsListWorkersResponses, OpsMoveShardData, OpsMoveShardErrors, OpsMoveShardResponses, OpsUndrainWorkerData, OpsUndrainWorkerErrors, OpsUndrainWorkerResponses, PipelineChangeByIdData, PipelineChangeByIdErrors, PipelineChangeByIdResponses, PipelineChangeData, PipelineChangeErrors, PipelineChangeResponses, PipelineMakeData, PipelineMakeErrors, PipelineMakeResponses, PipelinesAddStageData, PipelinesAddStageErrors, PipelinesAddStageResponses, PipelinesChangeData, PipelinesChangeErrors, PipelinesChangeResponses, PipelinesChangeStageData, PipelinesChangeStageErrors, PipelinesChangeStageResponses, PipelinesDeleteData, PipelinesDeleteErrors, PipelinesDeleteResponses, PipelinesDeleteStageData, PipelinesDeleteStageErrors, PipelinesDeleteStageResponses, PipelineShowData, PipelineShowErrors, PipelineShowResponses, PipelinesListColumnData, PipelinesListColumnErrors, PipelinesListColumnResponses, PipelinesListPipelinesData, PipelinesListPipelinesErrors, PipelinesListPipelinesResponses, PipelinesMakeData, PipelinesMakeErrors, PipelinesMakeResponses, PipelinesReadData, PipelinesReadErrors, PipelinesReadResponses, PresenceData, PresenceErrors, PresenceResponses, RepliesChangeReplyData, RepliesChangeReplyErrors, RepliesChangeReplyResponses, RepliesCreateReplyData, RepliesCreateReplyErrors, RepliesCreateReplyResponses, RepliesDeleteReplyData, RepliesDeleteReplyErrors, RepliesDeleteReplyResponses, RepliesFillReplyData, RepliesFillReplyErrors, RepliesFillReplyResponses, RepliesListRepliesData, RepliesListRepliesErrors, RepliesListRepliesResponses, ReportsConversionData, ReportsConversionErrors, ReportsConversionResponses, ReportsForecastData, ReportsForecastErrors, ReportsForecastResponses, ReportsOutcomesData, ReportsOutcomesErrors, ReportsOutcomesResponses, ReportsTimeData, ReportsTimeErrors, ReportsTimeResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, TagsChangeTagData, TagsChangeTagErrors, TagsChangeTagResponses, TagsCreateTagData, TagsCreateTagErrors, TagsCreateTagResponses, TagsDeleteTagData, TagsDeleteTagErrors, TagsDeleteTagResponses, TagsListTagsData, TagsListTagsErrors, TagsListTagsResponses, TasksChangeData, TasksChangeErrors, TasksChangeResponses, TasksDeleteData, TasksDeleteErrors, TasksDeleteResponses, TasksListTasksData, TasksListTasksErrors, TasksListTasksResponses, TasksMakeData, TasksMakeErrors, TasksMakeResponses, TeamsChangeTeamData, TeamsChangeTeamErrors, TeamsChangeTeamResponses, TeamsCreateTeamData, TeamsCreateTeamErrors, TeamsCreateTeamResponses, TeamsDeleteTeamData, TeamsDeleteTeamErrors, TeamsDeleteTeamResponses, TeamsListTeamsData, TeamsListTeamsErrors, TeamsListTeamsResponses, TeamsReadTeamData, TeamsReadTeamErrors, TeamsReadTeamResponses, UsersChangeUserData, UsersChangeUserErrors, UsersChangeUserResponses, UsersCreateUserData, UsersCreateUserErrors, UsersCreateUserResponses, UsersListUsersData, UsersListUsersErrors, UsersListUsersResponses, UsersReadUserData, UsersReadUserErrors, UsersReadUserResponses, WebhooksCancelReplayData, WebhooksCancelReplayErrors, WebhooksCancelReplayResponses, WebhooksChangeWebhookData, WebhooksChangeWebhookErrors, WebhooksChangeWebhookResponses, WebhooksCreateWebhookData, WebhooksCreateWebhookErrors, WebhooksCreateWebhookResponses, WebhooksDeleteWebhookData, WebhooksDeleteWebhookErrors, WebhooksDeleteWebhookResponses, WebhooksListAttemptsData, WebhooksListAttemptsErrors, WebhooksListAttemptsResponses, WebhooksListDeliveriesData, WebhooksListDeliveriesErrors, WebhooksListDeliveriesResponses, WebhooksListEventDeliveriesData, WebhooksListEventDeliveriesErrors, WebhooksListEventDeliveriesResponses, WebhooksListEventTypesData, WebhooksListEventTypesErrors, WebhooksListEventTypesResponses, WebhooksListReplaysData, WebhooksListReplaysErrors, WebhooksListReplaysResponses, WebhooksListWebhooksData, WebhooksListWebhooksErrors, WebhooksListWebhooksResponses, WebhooksReadDeliveryData, WebhooksReadDeliveryErrors, WebhooksReadDeliveryResponses, WebhooksReadReplayData, WebhooksReadReplayErrors, WebhooksReadReplayResponses, WebhooksReadWebhookData, WebhooksReadWebhookErrors, WebhooksReadWebhookResponses, WebhooksRecoverData, WebhooksRecoverErrors, WebhooksRecoverResponses, WebhooksResendData, WebhooksResendErrors, WebhooksResendResponses, WebhooksRotateWebhookData, WebhooksRotateWebhookErrors, WebhooksRotateWebhookResponses, WebhooksSendExampleData, WebhooksSendExampleErrors, WebhooksSendExampleResponses, WebhooksStartReplayData, WebhooksStartReplayErrors, WebhooksStartReplayResponses, WebhooksStatisticsData, WebhooksStatisticsErrors, WebhooksStatisticsResponses, WsData, WsErrors } from './types.gen';
+import type { AccountChangeAccountData, AccountChangeAccountErrors, AccountChangeAccountResponses, AccountReadAccountData, AccountReadAccountErrors, AccountReadAccountResponses, ActivityListActivityData, ActivityListActivityErrors, ActivityListActivityResponses, AssignmentReadAssignmentData, AssignmentReadAssignmentErrors, AssignmentReadAssignmentResponses, AssignmentSetCapacityData, AssignmentSetCapacityErrors, AssignmentSetCapacityResponses, AssignmentSetOfAgentData, AssignmentSetOfAgentErrors, AssignmentSetOfAgentResponses, AssignmentSetOfDeviceData, AssignmentSetOfDeviceErrors, AssignmentSetOfDeviceResponses, AssignmentSetOfTeamData, AssignmentSetOfTeamErrors, AssignmentSetOfTeamResponses, AuthChangePasswordData, AuthChangePasswordErrors, AuthChangePasswordResponses, AuthCloseSessionData, AuthCloseSessionErrors, AuthCloseSessionResponses, AuthForgotData, AuthForgotErrors, AuthForgotResponses, AuthJwksData, AuthJwksErrors, AuthJwksResponses, AuthListSessionsData, AuthListSessionsErrors, AuthListSessionsResponses, AuthLoginData, AuthLoginErrors, AuthLoginResponses, AuthLogoutData, AuthLogoutErrors, AuthLogoutResponses, AuthMeData, AuthMeErrors, AuthMeResponses, AuthPreviewInvitationData, AuthPreviewInvitationErrors, AuthPreviewInvitationResponses, AuthRefreshData, AuthRefreshErrors, AuthRefreshResponses, AuthRegisterData, AuthRegisterErrors, AuthRegisterResponses, AuthResetData, AuthResetErrors, AuthResetResponses, AuthTicketData, AuthTicketErrors, AuthTicketResponses, AutomationsDeleteData, AutomationsDeleteErrors, AutomationsDeleteResponses, AutomationsListRulesData, AutomationsListRulesErrors, AutomationsListRulesResponses, AutomationsListRunsData, AutomationsListRunsErrors, AutomationsListRunsResponses, AutomationsMakeData, AutomationsMakeErrors, AutomationsMakeResponses, AutomationsReadData, AutomationsReadErrors, AutomationsReadResponses, AutomationsReplaceData, AutomationsReplaceErrors, AutomationsReplaceResponses, BotClearNumberData, BotClearNumberErrors, BotClearNumberResponses, BotForgetPhraseData, BotForgetPhraseErrors, BotForgetPhraseResponses, BotListPhrasesData, BotListPhrasesErrors, BotListPhrasesResponses, BotReadBotData, BotReadBotErrors, BotReadBotResponses, BotReadChatData, BotReadChatErrors, BotReadChatResponses, BotReadFiguresData, BotReadFiguresErrors, BotReadFiguresResponses, BotReadNumberData, BotReadNumberErrors, BotReadNumberResponses, BotSetBotData, BotSetBotErrors, BotSetBotResponses, BotSetNumberData, BotSetNumberErrors, BotSetNumberResponses, BotSimulateData, BotSimulateErrors, BotSimulateResponses, BotSwitchChatData, BotSwitchChatErrors, BotSwitchChatResponses, ChatsAddNoteData, ChatsAddNoteErrors, ChatsAddNoteResponses, ChatsAssignData, ChatsAssignErrors, ChatsAssignResponses, ChatsChangeChatData, ChatsChangeChatErrors, ChatsChangeChatResponses, ChatsCountChatsData, ChatsCountChatsErrors, ChatsCountChatsResponses, ChatsGetChatData, ChatsGetChatErrors, ChatsGetChatResponses, ChatsListChatsData, ChatsListChatsErrors, ChatsListChatsResponses, ChatsListMessagesData, ChatsListMessagesErrors, ChatsListMessagesResponses, ChatsReadData, ChatsReadErrors, ChatsReadResponses, ChatsTakeData, ChatsTakeErrors, ChatsTakeResponses, ContactsAddContactNoteData, ContactsAddContactNoteErrors, ContactsAddContactNoteResponses, ContactsBlockContactData, ContactsBlockContactErrors, ContactsBlockContactResponses, ContactsCancelImportData, ContactsCancelImportErrors, ContactsCancelImportResponses, ContactsChangeContactData, ContactsChangeContactErrors, ContactsChangeContactResponses, ContactsCheckImportData, ContactsCheckImportErrors, ContactsCheckImportResponses, ContactsDeleteContactNoteData, ContactsDeleteContactNoteErrors, ContactsDeleteContactNoteResponses, ContactsEnterData, ContactsEnterErrors, ContactsEnterResponses, ContactsExportContactsData, ContactsExportContactsErrors, ContactsExportContactsResponses, ContactsGetContactData, ContactsGetContactErrors, ContactsGetContactResponses, ContactsGetImportData, ContactsGetImportErrors, ContactsGetImportErrorsData, ContactsGetImportErrorsErrors, ContactsGetImportErrorsResponses, ContactsGetImportResponses, ContactsListContactFieldsData, ContactsListContactFieldsErrors, ContactsListContactFieldsResponses, ContactsListContactNotesData, ContactsListContactNotesErrors, ContactsListContactNotesResponses, ContactsListContactsData, ContactsListContactsErrors, ContactsListContactsResponses, ContactsListContactStatesData, ContactsListContactStatesErrors, ContactsListContactStatesResponses, ContactsListDuplicatesData, ContactsListDuplicatesErrors, ContactsListDuplicatesResponses, ContactsListImportsData, ContactsListImportsErrors, ContactsListImportsResponses, ContactsMergeContactData, ContactsMergeContactErrors, ContactsMergeContactResponses, ContactsSetContactFieldsData, ContactsSetContactFieldsErrors, ContactsSetContactFieldsResponses, ContactsSetContactStatesData, ContactsSetContactStatesErrors, ContactsSetContactStatesResponses, ContactsStartImportData, ContactsStartImportErrors, ContactsStartImportResponses, ContactsUnblockContactData, ContactsUnblockContactErrors, ContactsUnblockContactResponses, ContactsUploadImportData, ContactsUploadImportErrors, ContactsUploadImportResponses, DashboardExportDashboardData, DashboardExportDashboardErrors, DashboardExportDashboardResponses, DashboardReadDashboardData, DashboardReadDashboardErrors, DashboardReadDashboardResponses, DevicesCancelSendData, DevicesCancelSendErrors, DevicesCancelSendResponses, DevicesCancelSendsData, DevicesCancelSendsErrors, DevicesCancelSendsResponses, DevicesChangeData, DevicesChangeErrors, DevicesChangeResponses, DevicesChangeSettingsData, DevicesChangeSettingsErrors, DevicesChangeSettingsResponses, DevicesConnectData, DevicesConnectErrors, DevicesConnectResponses, DevicesCreateData, DevicesCreateErrors, DevicesCreateResponses, DevicesDeleteData, DevicesDeleteErrors, DevicesDeleteResponses, DevicesDisconnectData, DevicesDisconnectErrors, DevicesDisconnectResponses, DevicesListAllData, DevicesListAllErrors, DevicesListAllResponses, DevicesListEventsData, DevicesListEventsErrors, DevicesListEventsResponses, DevicesListSendsData, DevicesListSendsErrors, DevicesListSendsResponses, DevicesLogoutData, DevicesLogoutErrors, DevicesLogoutResponses, DevicesPairingCodeData, DevicesPairingCodeErrors, DevicesPairingCodeResponses, DevicesPauseSendingData, DevicesPauseSendingErrors, DevicesPauseSendingResponses, DevicesQrData, DevicesQrErrors, DevicesQrResponses, DevicesReadData, DevicesReadErrors, DevicesReadGovernorData, DevicesReadGovernorErrors, DevicesReadGovernorResponses, DevicesReadResponses, DevicesReadSettingsData, DevicesReadSettingsErrors, DevicesReadSettingsResponses, DevicesResumeSendingData, DevicesResumeSendingErrors, DevicesResumeSendingResponses, EventsListEventsData, EventsListEventsErrors, EventsListEventsResponses, HoursCreateHoursData, HoursCreateHoursErrors, HoursCreateHoursResponses, HoursDeleteHoursData, HoursDeleteHoursErrors, HoursDeleteHoursResponses, HoursListHoursData, HoursListHoursErrors, HoursListHoursResponses, HoursReplaceHoursData, HoursReplaceHoursErrors, HoursReplaceHoursResponses, InvitationsInviteData, InvitationsInviteErrors, InvitationsInviteResponses, InvitationsListInvitationsData, InvitationsListInvitationsErrors, InvitationsListInvitationsResponses, InvitationsRevokeInvitationData, InvitationsRevokeInvitationErrors, InvitationsRevokeInvitationResponses, KeysChangeKeyData, KeysChangeKeyErrors, KeysChangeKeyResponses, KeysCreateKeyData, KeysCreateKeyErrors, KeysCreateKeyResponses, KeysListKeysData, KeysListKeysErrors, KeysListKeysResponses, KeysReadKeyData, KeysReadKeyErrors, KeysReadKeyResponses, KeysRevokeKeyData, KeysRevokeKeyErrors, KeysRevokeKeyResponses, KeysRotateKeyData, KeysRotateKeyErrors, KeysRotateKeyResponses, LeadsAddNoteData, LeadsAddNoteErrors, LeadsAddNoteResponses, LeadsChangeData, LeadsChangeErrors, LeadsChangeResponses, LeadsDeleteData, LeadsDeleteErrors, LeadsDeleteNoteData, LeadsDeleteNoteErrors, LeadsDeleteNoteResponses, LeadsDeleteResponses, LeadsEnterData, LeadsEnterErrors, LeadsEnterResponses, LeadsHistoryData, LeadsHistoryErrors, LeadsHistoryResponses, LeadsListLeadsData, LeadsListLeadsErrors, LeadsListLeadsResponses, LeadsListNotesData, LeadsListNotesErrors, LeadsListNotesResponses, LeadsMoveData, LeadsMoveErrors, LeadsMoveResponses, LeadsPatchData, LeadsPatchErrors, LeadsPatchResponses, LeadsReadData, LeadsReadErrors, LeadsReadResponses, MediaGetByLinkData, MediaGetByLinkErrors, MediaGetByLinkResponses, MediaGetMediaData, MediaGetMediaErrors, MediaGetMediaResponses, MediaGetThumbnailData, MediaGetThumbnailErrors, MediaGetThumbnailResponses, MediaRetryData, MediaRetryErrors, MediaRetryResponses, MediaUploadData, MediaUploadErrors, MediaUploadResponses, MessagesCancelScheduledData, MessagesCancelScheduledErrors, MessagesCancelScheduledResponses, MessagesChangeScheduledData, MessagesChangeScheduledErrors, MessagesChangeScheduledResponses, MessagesDeleteData, MessagesDeleteErrors, MessagesDeleteResponses, MessagesEditData, MessagesEditErrors, MessagesEditResponses, MessagesGetMessageData, MessagesGetMessageErrors, MessagesGetMessageResponses, MessagesListScheduledData, MessagesListScheduledErrors, MessagesListScheduledResponses, MessagesReactData, MessagesReactErrors, MessagesReactResponses, MessagesResendData, MessagesResendErrors, MessagesResendResponses, MessagesSendData, MessagesSendErrors, MessagesSendMediaData, MessagesSendMediaErrors, MessagesSendMediaResponses, MessagesSendResponses, MessagesSettleData, MessagesSettleErrors, MessagesSettleResponses, MetaData, MetaErrors, MetaResponses, OpsDrainWorkerData, OpsDrainWorkerErrors, OpsDrainWorkerResponses, OpsJudgeAccountData, OpsJudgeAccountErrors, OpsJudgeAccountResponses, OpsListAccountsData, OpsListAccountsErrors, OpsListAccountsResponses, OpsListShardsData, OpsListShardsErrors, OpsListShardsResponses, OpsListWorkersData, OpsListWorkersErrors, OpsListWorkersResponses, OpsMoveShardData, OpsMoveShardErrors, OpsMoveShardResponses, OpsUndrainWorkerData, OpsUndrainWorkerErrors, OpsUndrainWorkerResponses, PipelineChangeByIdData, PipelineChangeByIdErrors, PipelineChangeByIdResponses, PipelineChangeData, PipelineChangeErrors, PipelineChangeResponses, PipelineMakeData, PipelineMakeErrors, PipelineMakeResponses, PipelinesAddStageData, PipelinesAddStageErrors, PipelinesAddStageResponses, PipelinesChangeData, PipelinesChangeErrors, PipelinesChangeResponses, PipelinesChangeStageData, PipelinesChangeStageErrors, PipelinesChangeStageResponses, PipelinesDeleteData, PipelinesDeleteErrors, PipelinesDeleteResponses, PipelinesDeleteStageData, PipelinesDeleteStageErrors, PipelinesDeleteStageResponses, PipelineShowData, PipelineShowErrors, PipelineShowResponses, PipelinesListColumnData, PipelinesListColumnErrors, PipelinesListColumnResponses, PipelinesListPipelinesData, PipelinesListPipelinesErrors, PipelinesListPipelinesResponses, PipelinesMakeData, PipelinesMakeErrors, PipelinesMakeResponses, PipelinesReadData, PipelinesReadErrors, PipelinesReadResponses, PresenceData, PresenceErrors, PresenceResponses, PrivacyDropExportData, PrivacyDropExportErrors, PrivacyDropExportResponses, PrivacyEraseContactData, PrivacyEraseContactErrors, PrivacyEraseContactResponses, PrivacyExportContactData, PrivacyExportContactErrors, PrivacyExportContactResponses, PrivacyFetchExportData, PrivacyFetchExportErrors, PrivacyFetchExportResponses, PrivacyGetErasureData, PrivacyGetErasureErrors, PrivacyGetErasureResponses, PrivacyGetExportData, PrivacyGetExportErrors, PrivacyGetExportResponses, PrivacyGetRetentionData, PrivacyGetRetentionErrors, PrivacyGetRetentionResponses, PrivacyListErasuresData, PrivacyListErasuresErrors, PrivacyListErasuresResponses, PrivacyListExportsData, PrivacyListExportsErrors, PrivacyListExportsResponses, PrivacySetRetentionData, PrivacySetRetentionErrors, PrivacySetRetentionResponses, RepliesChangeReplyData, RepliesChangeReplyErrors, RepliesChangeReplyResponses, RepliesCreateReplyData, RepliesCreateReplyErrors, RepliesCreateReplyResponses, RepliesDeleteReplyData, RepliesDeleteReplyErrors, RepliesDeleteReplyResponses, RepliesFillReplyData, RepliesFillReplyErrors, RepliesFillReplyResponses, RepliesListRepliesData, RepliesListRepliesErrors, RepliesListRepliesResponses, ReportsConversionData, ReportsConversionErrors, ReportsConversionResponses, ReportsForecastData, ReportsForecastErrors, ReportsForecastResponses, ReportsOutcomesData, ReportsOutcomesErrors, ReportsOutcomesResponses, ReportsTimeData, ReportsTimeErrors, ReportsTimeResponses, SearchSearchData, SearchSearchErrors, SearchSearchResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, TagsChangeTagData, TagsChangeTagErrors, TagsChangeTagResponses, TagsCreateTagData, TagsCreateTagErrors, TagsCreateTagResponses, TagsDeleteTagData, TagsDeleteTagErrors, TagsDeleteTagResponses, TagsListTagsData, TagsListTagsErrors, TagsListTagsResponses, TasksChangeData, TasksChangeErrors, TasksChangeResponses, TasksDeleteData, TasksDeleteErrors, TasksDeleteResponses, TasksListTasksData, TasksListTasksErrors, TasksListTasksResponses, TasksMakeData, TasksMakeErrors, TasksMakeResponses, TeamsChangeTeamData, TeamsChangeTeamErrors, TeamsChangeTeamResponses, TeamsCreateTeamData, TeamsCreateTeamErrors, TeamsCreateTeamResponses, TeamsDeleteTeamData, TeamsDeleteTeamErrors, TeamsDeleteTeamResponses, TeamsListTeamsData, TeamsListTeamsErrors, TeamsListTeamsResponses, TeamsReadTeamData, TeamsReadTeamErrors, TeamsReadTeamResponses, UsersChangeUserData, UsersChangeUserErrors, UsersChangeUserResponses, UsersCreateUserData, UsersCreateUserErrors, UsersCreateUserResponses, UsersListUsersData, UsersListUsersErrors, UsersListUsersResponses, UsersReadUserData, UsersReadUserErrors, UsersReadUserResponses, WebhooksCancelReplayData, WebhooksCancelReplayErrors, WebhooksCancelReplayResponses, WebhooksChangeWebhookData, WebhooksChangeWebhookErrors, WebhooksChangeWebhookResponses, WebhooksCreateWebhookData, WebhooksCreateWebhookErrors, WebhooksCreateWebhookResponses, WebhooksDeleteWebhookData, WebhooksDeleteWebhookErrors, WebhooksDeleteWebhookResponses, WebhooksListAttemptsData, WebhooksListAttemptsErrors, WebhooksListAttemptsResponses, WebhooksListDeliveriesData, WebhooksListDeliveriesErrors, WebhooksListDeliveriesResponses, WebhooksListEventDeliveriesData, WebhooksListEventDeliveriesErrors, WebhooksListEventDeliveriesResponses, WebhooksListEventTypesData, WebhooksListEventTypesErrors, WebhooksListEventTypesResponses, WebhooksListReplaysData, WebhooksListReplaysErrors, WebhooksListReplaysResponses, WebhooksListWebhooksData, WebhooksListWebhooksErrors, WebhooksListWebhooksResponses, WebhooksReadDeliveryData, WebhooksReadDeliveryErrors, WebhooksReadDeliveryResponses, WebhooksReadReplayData, WebhooksReadReplayErrors, WebhooksReadReplayResponses, WebhooksReadWebhookData, WebhooksReadWebhookErrors, WebhooksReadWebhookResponses, WebhooksRecoverData, WebhooksRecoverErrors, WebhooksRecoverResponses, WebhooksResendData, WebhooksResendErrors, WebhooksResendResponses, WebhooksRotateWebhookData, WebhooksRotateWebhookErrors, WebhooksRotateWebhookResponses, WebhooksSendExampleData, WebhooksSendExampleErrors, WebhooksSendExampleResponses, WebhooksStartReplayData, WebhooksStartReplayErrors, WebhooksStartReplayResponses, WebhooksStatisticsData, WebhooksStatisticsErrors, WebhooksStatisticsResponses, WsData, WsErrors } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -1013,7 +1013,7 @@ export const contactsSetContactStates = <ThrowOnError extends boolean = false>(o
 /**
  * List Contacts
  *
- * List the contacts, the newest first.
+ * List the contacts, the newest first, or by their names.
  */
 export const contactsListContacts = <ThrowOnError extends boolean = false>(options?: Options<ContactsListContactsData, ThrowOnError>) => (options?.client ?? client).get<ContactsListContactsResponses, ContactsListContactsErrors, ThrowOnError>({
     security: [
@@ -1047,6 +1047,171 @@ export const contactsEnter = <ThrowOnError extends boolean = false>(options: Opt
         }
     ],
     url: '/api/contacts',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Export Contacts
+ *
+ * Give the contacts that the caller sees, with the same filters as the list, as one file that can be brought in again.
+ */
+export const contactsExportContacts = <ThrowOnError extends boolean = false>(options?: Options<ContactsExportContactsData, ThrowOnError>) => (options?.client ?? client).get<ContactsExportContactsResponses, ContactsExportContactsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/export',
+    ...options
+});
+
+/**
+ * List Imports
+ *
+ * List what was brought in the last days, the newest first.
+ */
+export const contactsListImports = <ThrowOnError extends boolean = false>(options?: Options<ContactsListImportsData, ThrowOnError>) => (options?.client ?? client).get<ContactsListImportsResponses, ContactsListImportsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/imports',
+    ...options
+});
+
+/**
+ * Upload Import
+ *
+ * Bring a list: what its columns probably are, and its first rows.
+ */
+export const contactsUploadImport = <ThrowOnError extends boolean = false>(options: Options<ContactsUploadImportData, ThrowOnError>) => (options.client ?? client).post<ContactsUploadImportResponses, ContactsUploadImportErrors, ThrowOnError>({
+    ...formDataBodySerializer,
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/imports',
+    ...options,
+    headers: {
+        'Content-Type': null,
+        ...options.headers
+    }
+});
+
+/**
+ * Get Import
+ *
+ * Show a list, how it is read, and how far it is.
+ */
+export const contactsGetImport = <ThrowOnError extends boolean = false>(options: Options<ContactsGetImportData, ThrowOnError>) => (options.client ?? client).get<ContactsGetImportResponses, ContactsGetImportErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/imports/{id}',
+    ...options
+});
+
+/**
+ * Cancel Import
+ *
+ * Stop it: the rows that are in stay, the others do not come. One that is not at work stays as it is.
+ */
+export const contactsCancelImport = <ThrowOnError extends boolean = false>(options: Options<ContactsCancelImportData, ThrowOnError>) => (options.client ?? client).post<ContactsCancelImportResponses, ContactsCancelImportErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/imports/{id}/cancel',
+    ...options
+});
+
+/**
+ * Check Import
+ *
+ * Try it: count what would be new, changed, as it is, and refused, and change nothing.
+ */
+export const contactsCheckImport = <ThrowOnError extends boolean = false>(options: Options<ContactsCheckImportData, ThrowOnError>) => (options.client ?? client).post<ContactsCheckImportResponses, ContactsCheckImportErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/imports/{id}/check',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Get Import Errors
+ *
+ * Give the rows that were refused, each with its place in the file and the reason, as CSV.
+ */
+export const contactsGetImportErrors = <ThrowOnError extends boolean = false>(options: Options<ContactsGetImportErrorsData, ThrowOnError>) => (options.client ?? client).get<ContactsGetImportErrorsResponses, ContactsGetImportErrorsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/imports/{id}/errors',
+    ...options
+});
+
+/**
+ * Start Import
+ *
+ * Take it in. Starting one that is at work changes nothing, and one that is done finds everything as it is.
+ */
+export const contactsStartImport = <ThrowOnError extends boolean = false>(options: Options<ContactsStartImportData, ThrowOnError>) => (options.client ?? client).post<ContactsStartImportResponses, ContactsStartImportErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/imports/{id}/start',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -1089,6 +1254,105 @@ export const contactsChangeContact = <ThrowOnError extends boolean = false>(opti
         }
     ],
     url: '/api/contacts/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Block Contact
+ *
+ * Have no more to do with somebody: chats are closed, nothing is sent, what comes is kept without a word.  Safe to repeat.
+ */
+export const contactsBlockContact = <ThrowOnError extends boolean = false>(options: Options<ContactsBlockContactData, ThrowOnError>) => (options.client ?? client).post<ContactsBlockContactResponses, ContactsBlockContactErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/{id}/block',
+    ...options
+});
+
+/**
+ * List Duplicates
+ *
+ * List who may be the same person, the likeliest first; there is one page.
+ */
+export const contactsListDuplicates = <ThrowOnError extends boolean = false>(options: Options<ContactsListDuplicatesData, ThrowOnError>) => (options.client ?? client).get<ContactsListDuplicatesResponses, ContactsListDuplicatesErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/{id}/duplicates',
+    ...options
+});
+
+/**
+ * Erase Contact
+ *
+ * Erase a contact and everything that was said with it, everywhere, for good.
+ */
+export const privacyEraseContact = <ThrowOnError extends boolean = false>(options: Options<PrivacyEraseContactData, ThrowOnError>) => (options.client ?? client).post<PrivacyEraseContactResponses, PrivacyEraseContactErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/{id}/erase',
+    ...options
+});
+
+/**
+ * Export Contact
+ *
+ * Put all that is known of a contact together, to be fetched as one ZIP within a week.
+ */
+export const privacyExportContact = <ThrowOnError extends boolean = false>(options: Options<PrivacyExportContactData, ThrowOnError>) => (options.client ?? client).post<PrivacyExportContactResponses, PrivacyExportContactErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/{id}/exports',
+    ...options
+});
+
+/**
+ * Merge Contact
+ *
+ * Make two contacts one: chats, addresses, tags, notes and leads are the one's that is merged into. It cannot be undone.
+ */
+export const contactsMergeContact = <ThrowOnError extends boolean = false>(options: Options<ContactsMergeContactData, ThrowOnError>) => (options.client ?? client).post<ContactsMergeContactResponses, ContactsMergeContactErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/{id}/merge',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -1154,6 +1418,25 @@ export const contactsDeleteContactNote = <ThrowOnError extends boolean = false>(
         }
     ],
     url: '/api/contacts/{id}/notes/{note_id}',
+    ...options
+});
+
+/**
+ * Unblock Contact
+ *
+ * Have to do with somebody again.  Safe to repeat.
+ */
+export const contactsUnblockContact = <ThrowOnError extends boolean = false>(options: Options<ContactsUnblockContactData, ThrowOnError>) => (options.client ?? client).post<ContactsUnblockContactResponses, ContactsUnblockContactErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/contacts/{id}/unblock',
     ...options
 });
 
@@ -2935,6 +3218,162 @@ export const presence = <ThrowOnError extends boolean = false>(options?: Options
 });
 
 /**
+ * List Erasures
+ *
+ * List the erasures, the latest first.
+ */
+export const privacyListErasures = <ThrowOnError extends boolean = false>(options?: Options<PrivacyListErasuresData, ThrowOnError>) => (options?.client ?? client).get<PrivacyListErasuresResponses, PrivacyListErasuresErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/privacy/erasures',
+    ...options
+});
+
+/**
+ * Get Erasure
+ *
+ * Show how far an erasure is.
+ */
+export const privacyGetErasure = <ThrowOnError extends boolean = false>(options: Options<PrivacyGetErasureData, ThrowOnError>) => (options.client ?? client).get<PrivacyGetErasureResponses, PrivacyGetErasureErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/privacy/erasures/{id}',
+    ...options
+});
+
+/**
+ * List Exports
+ *
+ * List the exports, the latest first.
+ */
+export const privacyListExports = <ThrowOnError extends boolean = false>(options?: Options<PrivacyListExportsData, ThrowOnError>) => (options?.client ?? client).get<PrivacyListExportsResponses, PrivacyListExportsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/privacy/exports',
+    ...options
+});
+
+/**
+ * Drop Export
+ *
+ * Remove an export before its time.
+ */
+export const privacyDropExport = <ThrowOnError extends boolean = false>(options: Options<PrivacyDropExportData, ThrowOnError>) => (options.client ?? client).delete<PrivacyDropExportResponses, PrivacyDropExportErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/privacy/exports/{id}',
+    ...options
+});
+
+/**
+ * Get Export
+ *
+ * Show how far an export is.
+ */
+export const privacyGetExport = <ThrowOnError extends boolean = false>(options: Options<PrivacyGetExportData, ThrowOnError>) => (options.client ?? client).get<PrivacyGetExportResponses, PrivacyGetExportErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/privacy/exports/{id}',
+    ...options
+});
+
+/**
+ * Fetch Export
+ *
+ * Give the ZIP.
+ */
+export const privacyFetchExport = <ThrowOnError extends boolean = false>(options: Options<PrivacyFetchExportData, ThrowOnError>) => (options.client ?? client).get<PrivacyFetchExportResponses, PrivacyFetchExportErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/privacy/exports/{id}/file',
+    ...options
+});
+
+/**
+ * Get Retention
+ *
+ * Show for how long messages and files are kept.
+ */
+export const privacyGetRetention = <ThrowOnError extends boolean = false>(options?: Options<PrivacyGetRetentionData, ThrowOnError>) => (options?.client ?? client).get<PrivacyGetRetentionResponses, PrivacyGetRetentionErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/privacy/retention',
+    ...options
+});
+
+/**
+ * Set Retention
+ *
+ * Keep messages and files for so many whole days from now on. What is older goes within the next minutes or hours, for good.
+ */
+export const privacySetRetention = <ThrowOnError extends boolean = false>(options: Options<PrivacySetRetentionData, ThrowOnError>) => (options.client ?? client).put<PrivacySetRetentionResponses, PrivacySetRetentionErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/privacy/retention',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * List Replies
  *
  * List all canned replies by shortcut; there is one page.
@@ -3039,6 +3478,27 @@ export const repliesFillReply = <ThrowOnError extends boolean = false>(options: 
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * Search
+ *
+ * Find messages, contacts and files, the newest first; signs and accents make no difference.
+ *
+ * A page may be short, or empty, and have a `next_cursor` all the same: then it was looked for a while, and the search goes on there.
+ */
+export const searchSearch = <ThrowOnError extends boolean = false>(options: Options<SearchSearchData, ThrowOnError>) => (options.client ?? client).get<SearchSearchResponses, SearchSearchErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-Api-Key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'clarin_access',
+            type: 'apiKey'
+        }
+    ],
+    url: '/api/search',
+    ...options
 });
 
 /**

@@ -215,6 +215,19 @@ export type Agent = {
 };
 
 /**
+ * Alike
+ *
+ * Somebody who may be the same person.
+ *
+ * Attributes:
+ * why: What is alike.
+ */
+export type Alike = {
+    contact: Contact;
+    why: 'email' | 'name' | 'phone';
+};
+
+/**
  * Assign
  *
  * Who should answer, and in which team's queue; what is left out stays, null takes it away.
@@ -672,9 +685,12 @@ export type Column = {
  * state_id: ``cst_…``: where the account sees it, such as *customer*.
  * tags: ``tag_…`` each.
  * fields: The account's own, by key.
+ * blocked: Nothing is sent to it, and what it writes is kept without a word to anybody.
  */
 export type Contact = {
+    blocked?: boolean;
     created_at: string;
+    email?: string | null;
     fields?: {
         [key: string]: string | number | boolean;
     };
@@ -710,6 +726,33 @@ export type ContactField = {
     key: string;
     kind: 'boolean' | 'choice' | 'date' | 'number' | 'text';
     name: string;
+};
+
+/**
+ * ContactImport
+ *
+ * A list of contacts on its way in.
+ *
+ * Attributes:
+ * id: ``imp_…``
+ * state: ``ready``: nothing was done with it yet; ``checking`` and ``checked``: what would become of it; ``running``, and how
+ * that ended.
+ * rows: In the file.
+ * counts: Of what is being done, or was done last; with ``checking`` and ``checked`` nothing has been written.
+ * reason: With ``failed``: a stable code; `detail` says it in words.
+ * author_id: ``usr_…`` or ``key_…``: who brought it.
+ */
+export type ContactImport = {
+    author_id: string;
+    counts: ImportCounts;
+    created_at: string;
+    detail?: string | null;
+    file_name: string | null;
+    finished_at?: string | null;
+    id: string;
+    reason?: string | null;
+    rows: number;
+    state: 'cancelled' | 'checked' | 'checking' | 'done' | 'failed' | 'ready' | 'running';
 };
 
 /**
@@ -1050,6 +1093,7 @@ export type DeviceSettingsChange = {
         [key: string]: JsonValue;
     } | null;
     pace?: PaceChange | null;
+    presence?: PresenceChange | null;
     /**
      * Proxy
      *
@@ -1085,6 +1129,7 @@ export type DeviceSettingsView = {
         [key: string]: JsonValue;
     };
     pace?: Pace;
+    presence?: Presence;
     /**
      * Proxy
      */
@@ -1349,6 +1394,22 @@ export type ExampleOrder = {
 };
 
 /**
+ * Excerpt
+ *
+ * A part of what fits.
+ *
+ * Attributes:
+ * hits: Where what was looked for stands in *text*: first character, and the one after the last (Unicode characters).
+ */
+export type Excerpt = {
+    hits: Array<[
+        number,
+        number
+    ]>;
+    text: string;
+};
+
+/**
  * Expected
  *
  * What open leads are worth that are expected to close in a month; null: nobody said when.
@@ -1374,6 +1435,36 @@ export type Expected = {
      * Weighted
      */
     weighted: number;
+};
+
+/**
+ * ExportView
+ *
+ * All that is known of a contact, as one ZIP.
+ *
+ * Attributes:
+ * id: ``xpt_…``
+ * contact_id: ``cnt_…``
+ * requested_by: ``usr_…`` or ``key_…``
+ * messages: Written so far, of *total*.
+ * files: Files of messages that are in it so far.
+ * reason: Why it is not ready: a stable code.
+ * url: Where it can be fetched by who may ask for it; None until it is ready, and when its time is over.
+ */
+export type ExportView = {
+    contact_id: string;
+    ended_at: string | null;
+    expires_at: string | null;
+    files: number;
+    id: string;
+    messages: number;
+    reason: string | null;
+    requested_at: string;
+    requested_by: string;
+    size: number | null;
+    state: 'expired' | 'failed' | 'ready' | 'running' | 'waiting';
+    total: number;
+    url: string | null;
 };
 
 /**
@@ -1566,6 +1657,36 @@ export type GovernorView = {
 };
 
 /**
+ * Hit
+ *
+ * One thing that fits; what is None is not about it.
+ *
+ * Attributes:
+ * kind: ``file``: a message whose file is called so.
+ * similar: Nothing is called just so; this is spelled much like it.
+ * chat_id: Where to go; of a contact the newest chat, if there is one. With *message_id*: ``GET /api/chats/{id}/messages?around=``.
+ * contact: Whoever was found, or the other side of the chat.
+ * name: Of the chat, such as a group's.
+ * author_id: Who of the team said it.
+ * at: When it was said; of a contact when it was first known.
+ */
+export type Hit = {
+    at: string;
+    author_id?: string | null;
+    chat_id: string | null;
+    contact: Person | null;
+    device_id: string | null;
+    excerpt: Excerpt;
+    from_me?: boolean | null;
+    kind: 'contact' | 'file' | 'message';
+    message_id?: string | null;
+    message_kind?: 'audio' | 'contact' | 'delete' | 'document' | 'edit' | 'image' | 'location' | 'note' | 'poll' | 'reaction' | 'sticker' | 'text' | 'undecryptable' | 'unsupported' | 'video' | 'voice' | null;
+    name?: string | null;
+    sender_name?: string | null;
+    similar: boolean;
+};
+
+/**
  * Holiday
  *
  * A date on which other spans hold than in an ordinary week: without any it is closed all day.
@@ -1628,6 +1749,99 @@ export type HoursShown = {
     teams: Array<string>;
     time_zone: string | null;
     weekly: Array<Weekly>;
+};
+
+/**
+ * ImportColumn
+ *
+ * One column of a list.
+ *
+ * Attributes:
+ * target: What it is: ``phone``, ``name``, ``email``, ``tags``, ``state``, ``field:<key>``, or None: it is left out.
+ */
+export type ImportColumn = {
+    name: string;
+    samples: Array<string>;
+    target: string | null;
+};
+
+/**
+ * ImportCounts
+ *
+ * What became, or would become, of the rows of a list.
+ *
+ * Attributes:
+ * rows: That were looked at.
+ * reasons: Of the refused ones, by a stable code.
+ */
+export type ImportCounts = {
+    changed?: number;
+    new?: number;
+    reasons?: {
+        [key: string]: number;
+    };
+    refused?: number;
+    rows?: number;
+    unchanged?: number;
+};
+
+/**
+ * ImportPlan
+ *
+ * A list of contacts, with how it is read.
+ *
+ * Attributes:
+ * header: The first row says what the columns are.
+ * country: Where a phone without a country code is from (ISO 3166); None: each has its code.
+ * overwrite: What the list says wins; else it only fills in what is empty.
+ * create_tags: A tag that is not here is made; else its row is refused.
+ */
+export type ImportPlan = {
+    author_id: string;
+    columns: Array<ImportColumn>;
+    country: string | null;
+    counts: ImportCounts;
+    create_tags: boolean;
+    created_at: string;
+    detail?: string | null;
+    file_name: string | null;
+    finished_at?: string | null;
+    header: boolean;
+    id: string;
+    overwrite: boolean;
+    reason?: string | null;
+    rows: number;
+    state: 'cancelled' | 'checked' | 'checking' | 'done' | 'failed' | 'ready' | 'running';
+};
+
+/**
+ * ImportReading
+ *
+ * How a list is to be read; what is left out stays as it was.
+ */
+export type ImportReading = {
+    /**
+     * Columns
+     *
+     * What each column is.
+     */
+    columns?: Array<string | null> | null;
+    /**
+     * Country
+     */
+    country?: string | null;
+    /**
+     * Create Tags
+     */
+    create_tags?: boolean | null;
+    /**
+     * Header
+     */
+    header?: boolean | null;
+    /**
+     * Overwrite
+     */
+    overwrite?: boolean | null;
 };
 
 /**
@@ -1769,6 +1983,37 @@ export type Jwks = {
     keys: Array<{
         [key: string]: string;
     }>;
+};
+
+/**
+ * KeepFor
+ *
+ * For how many whole days things are kept; null: for ever.
+ */
+export type KeepFor = {
+    /**
+     * Media Days
+     */
+    media_days?: number | null;
+    /**
+     * Message Days
+     */
+    message_days?: number | null;
+};
+
+/**
+ * Kept
+ *
+ * For how many whole days things are kept, by the account's clock.
+ *
+ * Attributes:
+ * message_days: None: for ever; *media_days* alike.
+ * last_run: None while nothing has ever been removed.
+ */
+export type Kept = {
+    last_run: LastRun | null;
+    media_days: number | null;
+    message_days: number | null;
 };
 
 /**
@@ -1942,6 +2187,22 @@ export type LastMessage = {
     id: string;
     kind: string;
     text: string | null;
+};
+
+/**
+ * LastRun
+ *
+ * What was last removed because its time was over.
+ *
+ * Attributes:
+ * ended_at: None while it goes on.
+ * messages: Removed so far; *files* alike.
+ */
+export type LastRun = {
+    ended_at: string | null;
+    files: number;
+    messages: number;
+    started_at: string;
 };
 
 /**
@@ -2368,6 +2629,24 @@ export type Menu = {
 };
 
 /**
+ * Merge
+ *
+ * Into whom, and what of the contact that goes stands in place of the other's.
+ */
+export type Merge = {
+    /**
+     * Into
+     */
+    into: string;
+    /**
+     * Take
+     *
+     * `name`, `phone`, `email`, `state_id`, or `fields.` and a key. Tags, notes and chats are joined.
+     */
+    take?: Array<string>;
+};
+
+/**
  * Message
  *
  * One message of a chat.
@@ -2377,6 +2656,7 @@ export type Menu = {
  * chat_id: ``cht_…``
  * device_id: ``dev_…``: the number that it came to or goes out from.
  * contact_id: ``cnt_…``: the chat's other side; None in a group.
+ * sender_id: ``cnt_…``: in a group, who of its members wrote it; None elsewhere and for one of ours.
  * author_id: ``usr_…`` or, of an API key, ``key_…``: who wrote it here; None for a customer's and for one typed on the phone.
  * origin: What made a message of ours; None for a customer's.
  * at: When WhatsApp (or, while queued, Clarin) says it was sent, UTC.
@@ -2409,6 +2689,7 @@ export type Message = {
     reactions?: Array<Reaction>;
     reason?: string | null;
     resend_of?: string | null;
+    sender_id?: string | null;
     sender_name?: string | null;
     status: MessageStatus;
     text?: string | null;
@@ -2422,6 +2703,21 @@ export type Message = {
  * How far a message of ours came; it only moves forward. ``received`` is the one status of a customer's message.
  */
 export type MessageStatus = 'delivered' | 'failed' | 'played' | 'queued' | 'read' | 'received' | 'sending' | 'sent' | 'unknown';
+
+/**
+ * Messages
+ *
+ * A page of a chat's messages, the newest first.
+ *
+ * Attributes:
+ * next_cursor: Where the older ones are.
+ * previous_cursor: Where the newer ones are, of a page that was asked for with *around*, or with a *previous_cursor*.
+ */
+export type Messages = {
+    items: Array<Message>;
+    next_cursor: string | null;
+    previous_cursor?: string | null;
+};
 
 /**
  * Meta
@@ -3660,6 +3956,21 @@ export type Part = {
 };
 
 /**
+ * PartView
+ *
+ * How far one service or store is.
+ *
+ * Attributes:
+ * removed: How many things that were.
+ */
+export type PartView = {
+    done_at: string | null;
+    part: 'auth' | 'bot' | 'conversations' | 'dead-letters' | 'devices' | 'events' | 'files' | 'pipeline' | 'webhooks';
+    removed: number;
+    state: 'done' | 'waiting';
+};
+
+/**
  * PasswordChange
  *
  * The caller's present password and the next one.
@@ -3964,6 +4275,47 @@ export type Place = {
 };
 
 /**
+ * Presence
+ *
+ * Whether people see each other write.
+ *
+ * Attributes:
+ * customers: Agents see that a customer writes. For that the number is shown as online while somebody has one of its chats
+ * open, and meanwhile its own phone is not notified.
+ * agents: A customer sees that an agent writes.
+ */
+export type Presence = {
+    /**
+     * Agents
+     */
+    agents?: boolean;
+    /**
+     * Customers
+     */
+    customers?: boolean;
+};
+
+/**
+ * PresenceChange
+ *
+ * Whether people see each other write.
+ */
+export type PresenceChange = {
+    /**
+     * Agents
+     *
+     * A customer sees that an agent writes.
+     */
+    agents?: boolean | null;
+    /**
+     * Customers
+     *
+     * Agents see that a customer writes. For that the number is shown as online while somebody has one of its chats open, and meanwhile its own phone is not notified.
+     */
+    customers?: boolean | null;
+};
+
+/**
  * Problem
  *
  * What went wrong, as RFC 9457 has it; `code` is permanent, the texts are for people.
@@ -4138,6 +4490,31 @@ export type Reaction = {
     emoji: string;
     from_me: boolean;
     sender_name?: string | null;
+};
+
+/**
+ * Receipt
+ *
+ * How far an erasure is. It never says who it was about.
+ *
+ * Attributes:
+ * id: ``ers_…``
+ * contact_id: ``cnt_…``: nobody is found by it any more.
+ * state: ``working`` until all parts are done.
+ * requested_by: ``usr_…`` or ``key_…``
+ * erased_at: From then on the person is nobody here; whoever writes from the same number is somebody new.
+ * events_until: What reaches the stream of events late, such as an old message that WhatsApp brings again, is gone by itself then.
+ */
+export type Receipt = {
+    completed_at: string | null;
+    contact_id: string;
+    erased_at: string | null;
+    events_until: string | null;
+    id: string;
+    parts: Array<PartView>;
+    requested_at: string;
+    requested_by: string;
+    state: 'done' | 'working';
 };
 
 /**
@@ -6011,12 +6388,17 @@ export type ConversationsApiChatsChange = {
  * name: What it is called here; null: as he calls himself.
  * state_id: Null: in none.
  * fields: Values of the account's own fields by their keys; null takes one away.
+ * email: An address of mail; null: none.
  */
 export type ConversationsApiContactsChange = {
     /**
      * Add Tags
      */
     add_tags?: Array<string>;
+    /**
+     * Email
+     */
+    email?: string | null;
     /**
      * Fields
      */
@@ -9148,6 +9530,12 @@ export type ChatsListChatsData = {
          */
         device_id?: string | null;
         /**
+         * Contact Id
+         *
+         * With this contact, one on each number.
+         */
+        contact_id?: string | null;
+        /**
          * Status
          *
          * With this status alone.
@@ -9610,6 +9998,12 @@ export type ChatsListMessagesData = {
          * The `next_cursor` of the page before.
          */
         cursor?: string | null;
+        /**
+         * Around
+         *
+         * In the middle of the page; without a cursor alone.
+         */
+        around?: string | null;
     };
     url: '/api/chats/{id}/messages';
 };
@@ -9628,7 +10022,7 @@ export type ChatsListMessagesErrors = {
      */
     403: Problem;
     /**
-     * `chat-not-found`: No such chat is here. `not-found`: Nothing is here.
+     * `chat-not-found`: No such chat is here. `message-not-found`: No such message is here. `not-found`: Nothing is here.
      */
     404: Problem;
     /**
@@ -9679,10 +10073,7 @@ export type ChatsListMessagesResponses = {
     /**
      * It is done.
      */
-    200: {
-        items: Array<Message>;
-        next_cursor: string | null;
-    };
+    200: Messages;
 };
 
 export type ChatsListMessagesResponse = ChatsListMessagesResponses[keyof ChatsListMessagesResponses];
@@ -10287,6 +10678,18 @@ export type ContactsListContactsData = {
          * Tag Id
          */
         tag_id?: string | null;
+        /**
+         * Blocked
+         *
+         * Only those whom somebody has blocked, or has not.
+         */
+        blocked?: boolean | null;
+        /**
+         * Order
+         *
+         * By name: who has none comes last.
+         */
+        order?: 'newest' | 'name';
     };
     url: '/api/contacts';
 };
@@ -10457,6 +10860,707 @@ export type ContactsEnterResponses = {
 
 export type ContactsEnterResponse = ContactsEnterResponses[keyof ContactsEnterResponses];
 
+export type ContactsExportContactsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Format
+         */
+        format?: 'csv' | 'xlsx';
+        /**
+         * Q
+         *
+         * How the name or phone begins.
+         */
+        q?: string | null;
+        /**
+         * State Id
+         */
+        state_id?: string | null;
+        /**
+         * Tag Id
+         */
+        tag_id?: string | null;
+        /**
+         * Blocked
+         */
+        blocked?: boolean | null;
+    };
+    url: '/api/contacts/export';
+};
+
+export type ContactsExportContactsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsExportContactsError = ContactsExportContactsErrors[keyof ContactsExportContactsErrors];
+
+export type ContactsExportContactsResponses = {
+    /**
+     * The file.
+     */
+    200: Blob | File;
+};
+
+export type ContactsExportContactsResponse = ContactsExportContactsResponses[keyof ContactsExportContactsResponses];
+
+export type ContactsListImportsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+    };
+    url: '/api/contacts/imports';
+};
+
+export type ContactsListImportsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsListImportsError = ContactsListImportsErrors[keyof ContactsListImportsErrors];
+
+export type ContactsListImportsResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<ContactImport>;
+        next_cursor: string | null;
+    };
+};
+
+export type ContactsListImportsResponse = ContactsListImportsResponses[keyof ContactsListImportsResponses];
+
+export type ContactsUploadImportData = {
+    body: {
+        /**
+         * CSV, XLSX, XLS or ODS.
+         */
+        file: Blob | File;
+    };
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/contacts/imports';
+};
+
+export type ContactsUploadImportErrors = {
+    /**
+     * `upload-broken`: This is no form with one file in it, or it broke off. `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `import-too-large`: The list is larger than one may be; bring it in parts. `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `import-unreadable`: This file cannot be read as a list of contacts. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `objects-away`: The files cannot be reached just now; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsUploadImportError = ContactsUploadImportErrors[keyof ContactsUploadImportErrors];
+
+export type ContactsUploadImportResponses = {
+    /**
+     * Nothing has been done with it yet.
+     */
+    201: ImportPlan;
+};
+
+export type ContactsUploadImportResponse = ContactsUploadImportResponses[keyof ContactsUploadImportResponses];
+
+export type ContactsGetImportData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/imports/{id}';
+};
+
+export type ContactsGetImportErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `import-not-found`: No such import is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsGetImportError = ContactsGetImportErrors[keyof ContactsGetImportErrors];
+
+export type ContactsGetImportResponses = {
+    /**
+     * It is done.
+     */
+    200: ImportPlan;
+};
+
+export type ContactsGetImportResponse = ContactsGetImportResponses[keyof ContactsGetImportResponses];
+
+export type ContactsCancelImportData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/imports/{id}/cancel';
+};
+
+export type ContactsCancelImportErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `import-not-found`: No such import is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsCancelImportError = ContactsCancelImportErrors[keyof ContactsCancelImportErrors];
+
+export type ContactsCancelImportResponses = {
+    /**
+     * It is done.
+     */
+    200: ImportPlan;
+};
+
+export type ContactsCancelImportResponse = ContactsCancelImportResponses[keyof ContactsCancelImportResponses];
+
+export type ContactsCheckImportData = {
+    body: ImportReading;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/imports/{id}/check';
+};
+
+export type ContactsCheckImportErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `import-not-found`: No such import is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `import-state`: The import cannot do this where it stands.
+     */
+    409: Problem;
+    /**
+     * `import-gone`: The file of this list is not kept any more; bring it again.
+     */
+    410: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `import-columns-invalid`: The list cannot be read with these columns. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsCheckImportError = ContactsCheckImportErrors[keyof ContactsCheckImportErrors];
+
+export type ContactsCheckImportResponses = {
+    /**
+     * It is being worked on; events tell how far it is.
+     */
+    202: ImportPlan;
+};
+
+export type ContactsCheckImportResponse = ContactsCheckImportResponses[keyof ContactsCheckImportResponses];
+
+export type ContactsGetImportErrorsData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/imports/{id}/errors';
+};
+
+export type ContactsGetImportErrorsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `import-not-found`: No such import is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsGetImportErrorsError = ContactsGetImportErrorsErrors[keyof ContactsGetImportErrorsErrors];
+
+export type ContactsGetImportErrorsResponses = {
+    /**
+     * A CSV file.
+     */
+    200: string;
+};
+
+export type ContactsGetImportErrorsResponse = ContactsGetImportErrorsResponses[keyof ContactsGetImportErrorsResponses];
+
+export type ContactsStartImportData = {
+    body: ImportReading;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/imports/{id}/start';
+};
+
+export type ContactsStartImportErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `import-not-found`: No such import is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `import-state`: The import cannot do this where it stands.
+     */
+    409: Problem;
+    /**
+     * `import-gone`: The file of this list is not kept any more; bring it again.
+     */
+    410: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `import-columns-invalid`: The list cannot be read with these columns. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsStartImportError = ContactsStartImportErrors[keyof ContactsStartImportErrors];
+
+export type ContactsStartImportResponses = {
+    /**
+     * It is being worked on; events tell how far it is.
+     */
+    202: ImportPlan;
+};
+
+export type ContactsStartImportResponse = ContactsStartImportResponses[keyof ContactsStartImportResponses];
+
 export type ContactsGetContactData = {
     body?: never;
     path: {
@@ -10585,7 +11689,7 @@ export type ContactsChangeContactErrors = {
      */
     417: Problem;
     /**
-     * `contact-field-invalid`: A field of the contact does not take this. `invalid`: Something in the request is not valid.
+     * `email-invalid`: This is no address of mail. `contact-field-invalid`: A field of the contact does not take this. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
@@ -10616,6 +11720,447 @@ export type ContactsChangeContactResponses = {
 };
 
 export type ContactsChangeContactResponse = ContactsChangeContactResponses[keyof ContactsChangeContactResponses];
+
+export type ContactsBlockContactData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/{id}/block';
+};
+
+export type ContactsBlockContactErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `contact-not-found`: No such contact is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsBlockContactError = ContactsBlockContactErrors[keyof ContactsBlockContactErrors];
+
+export type ContactsBlockContactResponses = {
+    /**
+     * It is done.
+     */
+    200: Contact;
+};
+
+export type ContactsBlockContactResponse = ContactsBlockContactResponses[keyof ContactsBlockContactResponses];
+
+export type ContactsListDuplicatesData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/{id}/duplicates';
+};
+
+export type ContactsListDuplicatesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `contact-not-found`: No such contact is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsListDuplicatesError = ContactsListDuplicatesErrors[keyof ContactsListDuplicatesErrors];
+
+export type ContactsListDuplicatesResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Alike>;
+        next_cursor: string | null;
+    };
+};
+
+export type ContactsListDuplicatesResponse = ContactsListDuplicatesResponses[keyof ContactsListDuplicatesResponses];
+
+export type PrivacyEraseContactData = {
+    body?: never;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/{id}/erase';
+};
+
+export type PrivacyEraseContactErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `contact-not-found`: No such contact is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PrivacyEraseContactError = PrivacyEraseContactErrors[keyof PrivacyEraseContactErrors];
+
+export type PrivacyEraseContactResponses = {
+    /**
+     * It is under way; asked for twice it is the same one.
+     */
+    202: Receipt;
+};
+
+export type PrivacyEraseContactResponse = PrivacyEraseContactResponses[keyof PrivacyEraseContactResponses];
+
+export type PrivacyExportContactData = {
+    body?: never;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/{id}/exports';
+};
+
+export type PrivacyExportContactErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `contact-not-found`: No such contact is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PrivacyExportContactError = PrivacyExportContactErrors[keyof PrivacyExportContactErrors];
+
+export type PrivacyExportContactResponses = {
+    /**
+     * It is being put together.
+     */
+    202: ExportView;
+};
+
+export type PrivacyExportContactResponse = PrivacyExportContactResponses[keyof PrivacyExportContactResponses];
+
+export type ContactsMergeContactData = {
+    body: Merge;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/{id}/merge';
+};
+
+export type ContactsMergeContactErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `contact-not-found`: No such contact is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `merge-invalid`: A contact cannot be merged like this. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsMergeContactError = ContactsMergeContactErrors[keyof ContactsMergeContactErrors];
+
+export type ContactsMergeContactResponses = {
+    /**
+     * The one that stands for both; the other's id leads to it.
+     */
+    200: Contact;
+};
+
+export type ContactsMergeContactResponse = ContactsMergeContactResponses[keyof ContactsMergeContactResponses];
 
 export type ContactsListContactNotesData = {
     body?: never;
@@ -10890,6 +12435,84 @@ export type ContactsDeleteContactNoteResponses = {
 };
 
 export type ContactsDeleteContactNoteResponse = ContactsDeleteContactNoteResponses[keyof ContactsDeleteContactNoteResponses];
+
+export type ContactsUnblockContactData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/contacts/{id}/unblock';
+};
+
+export type ContactsUnblockContactErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `contact-not-found`: No such contact is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ContactsUnblockContactError = ContactsUnblockContactErrors[keyof ContactsUnblockContactErrors];
+
+export type ContactsUnblockContactResponses = {
+    /**
+     * It is done.
+     */
+    200: Contact;
+};
+
+export type ContactsUnblockContactResponse = ContactsUnblockContactResponses[keyof ContactsUnblockContactResponses];
 
 export type DashboardReadDashboardData = {
     body?: never;
@@ -14369,7 +15992,7 @@ export type LeadsPatchErrors = {
      */
     417: Problem;
     /**
-     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     * `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
@@ -14455,7 +16078,7 @@ export type LeadsChangeErrors = {
      */
     417: Problem;
     /**
-     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     * `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
@@ -14639,7 +16262,7 @@ export type LeadsMoveErrors = {
      */
     417: Problem;
     /**
-     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `invalid`: Something in the request is not valid.
+     * `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
@@ -15710,7 +17333,7 @@ export type MessagesSendErrors = {
      */
     408: Problem;
     /**
-     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     * `contact-blocked`: This contact is blocked: nothing is sent to it until somebody unblocks it. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
     /**
@@ -15811,7 +17434,7 @@ export type MessagesSendMediaErrors = {
      */
     408: Problem;
     /**
-     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     * `contact-blocked`: This contact is blocked: nothing is sent to it until somebody unblocks it. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
     /**
@@ -15905,7 +17528,7 @@ export type MessagesDeleteErrors = {
      */
     408: Problem;
     /**
-     * `message-not-sent`: WhatsApp does not have this message (yet). `message-unchangeable`: A message of this kind, or one that was taken back, cannot be changed. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request. `message-not-ours`: Only what was written from this number can be changed or taken back. `delete-window-over`: WhatsApp lets a message be taken back for 60 hours.
+     * `contact-blocked`: This contact is blocked: nothing is sent to it until somebody unblocks it. `message-not-sent`: WhatsApp does not have this message (yet). `message-unchangeable`: A message of this kind, or one that was taken back, cannot be changed. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request. `message-not-ours`: Only what was written from this number can be changed or taken back. `delete-window-over`: WhatsApp lets a message be taken back for 60 hours.
      */
     409: Problem;
     /**
@@ -16077,7 +17700,7 @@ export type MessagesEditErrors = {
      */
     408: Problem;
     /**
-     * `message-not-sent`: WhatsApp does not have this message (yet). `message-unchangeable`: A message of this kind, or one that was taken back, cannot be changed. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request. `message-not-ours`: Only what was written from this number can be changed or taken back. `edit-window-over`: WhatsApp lets a message be changed for 15 minutes.
+     * `contact-blocked`: This contact is blocked: nothing is sent to it until somebody unblocks it. `message-not-sent`: WhatsApp does not have this message (yet). `message-unchangeable`: A message of this kind, or one that was taken back, cannot be changed. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request. `message-not-ours`: Only what was written from this number can be changed or taken back. `edit-window-over`: WhatsApp lets a message be changed for 15 minutes.
      */
     409: Problem;
     /**
@@ -16171,7 +17794,7 @@ export type MessagesReactErrors = {
      */
     408: Problem;
     /**
-     * `message-not-sent`: WhatsApp does not have this message (yet). `message-unchangeable`: A message of this kind, or one that was taken back, cannot be changed. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     * `contact-blocked`: This contact is blocked: nothing is sent to it until somebody unblocks it. `message-not-sent`: WhatsApp does not have this message (yet). `message-unchangeable`: A message of this kind, or one that was taken back, cannot be changed. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
     /**
@@ -16265,7 +17888,7 @@ export type MessagesResendErrors = {
      */
     408: Problem;
     /**
-     * `not-failed`: Only a message that failed can be sent again. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     * `not-failed`: Only a message that failed can be sent again. `contact-blocked`: This contact is blocked: nothing is sent to it until somebody unblocks it. `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
      */
     409: Problem;
     /**
@@ -17238,7 +18861,7 @@ export type PipelineChangeByIdErrors = {
      */
     417: Problem;
     /**
-     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     * `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
@@ -17416,7 +19039,7 @@ export type PipelineChangeErrors = {
      */
     417: Problem;
     /**
-     * `stage-of-another-pipeline`: This stage belongs to another pipeline. `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
+     * `currency-unknown`: This is no currency of ISO 4217. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
@@ -18784,6 +20407,662 @@ export type PresenceResponses = {
 
 export type PresenceResponse = PresenceResponses[keyof PresenceResponses];
 
+export type PrivacyListErasuresData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+    };
+    url: '/api/privacy/erasures';
+};
+
+export type PrivacyListErasuresErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PrivacyListErasuresError = PrivacyListErasuresErrors[keyof PrivacyListErasuresErrors];
+
+export type PrivacyListErasuresResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Receipt>;
+        next_cursor: string | null;
+    };
+};
+
+export type PrivacyListErasuresResponse = PrivacyListErasuresResponses[keyof PrivacyListErasuresResponses];
+
+export type PrivacyGetErasureData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/privacy/erasures/{id}';
+};
+
+export type PrivacyGetErasureErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `erasure-not-found`: No such erasure is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PrivacyGetErasureError = PrivacyGetErasureErrors[keyof PrivacyGetErasureErrors];
+
+export type PrivacyGetErasureResponses = {
+    /**
+     * It is done.
+     */
+    200: Receipt;
+};
+
+export type PrivacyGetErasureResponse = PrivacyGetErasureResponses[keyof PrivacyGetErasureResponses];
+
+export type PrivacyListExportsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+    };
+    url: '/api/privacy/exports';
+};
+
+export type PrivacyListExportsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PrivacyListExportsError = PrivacyListExportsErrors[keyof PrivacyListExportsErrors];
+
+export type PrivacyListExportsResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<ExportView>;
+        next_cursor: string | null;
+    };
+};
+
+export type PrivacyListExportsResponse = PrivacyListExportsResponses[keyof PrivacyListExportsResponses];
+
+export type PrivacyDropExportData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/privacy/exports/{id}';
+};
+
+export type PrivacyDropExportErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `export-not-found`: No such export is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PrivacyDropExportError = PrivacyDropExportErrors[keyof PrivacyDropExportErrors];
+
+export type PrivacyDropExportResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type PrivacyDropExportResponse = PrivacyDropExportResponses[keyof PrivacyDropExportResponses];
+
+export type PrivacyGetExportData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/privacy/exports/{id}';
+};
+
+export type PrivacyGetExportErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `export-not-found`: No such export is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PrivacyGetExportError = PrivacyGetExportErrors[keyof PrivacyGetExportErrors];
+
+export type PrivacyGetExportResponses = {
+    /**
+     * It is done.
+     */
+    200: ExportView;
+};
+
+export type PrivacyGetExportResponse = PrivacyGetExportResponses[keyof PrivacyGetExportResponses];
+
+export type PrivacyFetchExportData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/privacy/exports/{id}/file';
+};
+
+export type PrivacyFetchExportErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `export-not-found`: No such export is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `export-not-ready`: The export is not ready yet, or could not be made.
+     */
+    409: Problem;
+    /**
+     * `export-expired`: The time of this export is over: ask for a new one.
+     */
+    410: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `objects-away`: The files cannot be reached just now; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PrivacyFetchExportError = PrivacyFetchExportErrors[keyof PrivacyFetchExportErrors];
+
+export type PrivacyFetchExportResponses = {
+    /**
+     * The ZIP.
+     */
+    200: Blob | File;
+};
+
+export type PrivacyFetchExportResponse = PrivacyFetchExportResponses[keyof PrivacyFetchExportResponses];
+
+export type PrivacyGetRetentionData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/privacy/retention';
+};
+
+export type PrivacyGetRetentionErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PrivacyGetRetentionError = PrivacyGetRetentionErrors[keyof PrivacyGetRetentionErrors];
+
+export type PrivacyGetRetentionResponses = {
+    /**
+     * It is done.
+     */
+    200: Kept;
+};
+
+export type PrivacyGetRetentionResponse = PrivacyGetRetentionResponses[keyof PrivacyGetRetentionResponses];
+
+export type PrivacySetRetentionData = {
+    body: KeepFor;
+    path?: never;
+    query?: never;
+    url: '/api/privacy/retention';
+};
+
+export type PrivacySetRetentionErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this. `forbidden`: This is not allowed.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type PrivacySetRetentionError = PrivacySetRetentionErrors[keyof PrivacySetRetentionErrors];
+
+export type PrivacySetRetentionResponses = {
+    /**
+     * It is done.
+     */
+    200: Kept;
+};
+
+export type PrivacySetRetentionResponse = PrivacySetRetentionResponses[keyof PrivacySetRetentionResponses];
+
 export type RepliesListRepliesData = {
     body?: never;
     path?: never;
@@ -19194,6 +21473,153 @@ export type RepliesFillReplyResponses = {
 };
 
 export type RepliesFillReplyResponse = RepliesFillReplyResponses[keyof RepliesFillReplyResponses];
+
+export type SearchSearchData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * Q
+         *
+         * Words that all have to be in it, phrases in "quotes"; the last word may be unfinished.
+         */
+        q: string;
+        /**
+         * Kind
+         *
+         * With `all`, the first page begins with a few contacts and files.
+         */
+        kind?: 'messages' | 'contacts' | 'files' | 'all';
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Device Id
+         *
+         * In chats of this number.
+         */
+        device_id?: string | null;
+        /**
+         * Assignee Id
+         *
+         * Answered by this user (`usr_…`), by `me`, or by `none`.
+         */
+        assignee_id?: string | 'me' | 'none' | null;
+        /**
+         * Tag Id
+         *
+         * In chats with this tag; contacts with it.
+         */
+        tag_id?: string | null;
+        /**
+         * Status
+         *
+         * In chats with this status.
+         */
+        status?: 'open' | 'pending' | 'snoozed' | 'closed' | null;
+        /**
+         * State Id
+         *
+         * Of contacts in this state.
+         */
+        state_id?: string | null;
+        /**
+         * After
+         *
+         * Said then or later.
+         */
+        after?: string | null;
+        /**
+         * Before
+         *
+         * Said earlier.
+         */
+        before?: string | null;
+    };
+    url: '/api/search';
+};
+
+export type SearchSearchErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `query-empty`: There is nothing to look for. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type SearchSearchError = SearchSearchErrors[keyof SearchSearchErrors];
+
+export type SearchSearchResponses = {
+    /**
+     * It is done.
+     */
+    200: {
+        items: Array<Hit>;
+        next_cursor: string | null;
+    };
+};
+
+export type SearchSearchResponse = SearchSearchResponses[keyof SearchSearchResponses];
 
 export type StreamData = {
     body?: never;

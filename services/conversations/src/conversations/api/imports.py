@@ -67,7 +67,7 @@ class ImportGone(Gone):
     code = "import-gone"
 
 
-class Column(msgspec.Struct, frozen=True, kw_only=True):
+class ImportColumn(msgspec.Struct, frozen=True, kw_only=True):
     """One column of a list.
 
     Attributes:
@@ -89,14 +89,14 @@ class ImportPlan(ContactImport, frozen=True, kw_only=True):
         create_tags: A tag that is not here is made; else its row is refused.
     """
 
-    columns: tuple[Column, ...]
+    columns: tuple[ImportColumn, ...]
     header: bool
     country: str | None
     overwrite: bool
     create_tags: bool
 
 
-class Plan(Body):
+class ImportReading(Body):
     """How a list is to be read; what is left out stays as it was."""
 
     columns: Annotated[tuple[str | None, ...] | None, Field(max_length=MOST, description="What each column is.")] = None
@@ -179,18 +179,18 @@ async def get_import(id: PublicImportId, admin: Admin, db: Db) -> Json:
 
 
 @router.post("/{id}/check", status_code=202, responses=_ACCEPTED | _REFUSED)
-async def check_import(id: PublicImportId, body: Plan, admin: Admin, db: Db) -> Json:
+async def check_import(id: PublicImportId, body: ImportReading, admin: Admin, db: Db) -> Json:
     """Try it: count what would be new, changed, as it is, and refused, and change nothing."""
     return await _begin(db, admin, id, body, "checking")
 
 
 @router.post("/{id}/start", status_code=202, responses=_ACCEPTED | _REFUSED)
-async def start_import(id: PublicImportId, body: Plan, admin: Admin, db: Db) -> Json:
+async def start_import(id: PublicImportId, body: ImportReading, admin: Admin, db: Db) -> Json:
     """Take it in. Starting one that is at work changes nothing, and one that is done finds everything as it is."""
     return await _begin(db, admin, id, body, "running")
 
 
-async def _begin(db: Db, admin: Principal, id: UUID, body: Plan, state: str) -> Json:
+async def _begin(db: Db, admin: Principal, id: UUID, body: ImportReading, state: str) -> Json:
     async with db.transaction(admin.tenant) as tx:
         c = await raw(tx)
         one = await imports.one(c, admin.tenant, id, lock=True)
@@ -211,7 +211,7 @@ async def _begin(db: Db, admin: Principal, id: UUID, body: Plan, state: str) -> 
     return Json(shown(one), status_code=202)
 
 
-def _mapping(one: Import, body: Plan, fields: tuple[OwnField, ...]) -> Mapping:
+def _mapping(one: Import, body: ImportReading, fields: tuple[OwnField, ...]) -> Mapping:
     said = {name: getattr(body, name) for name in body.model_fields_set if name == "country" or getattr(body, name) is not None}
     mapping = msgspec.structs.replace(one.mapping, **said)
     columns.check(mapping, one.sheet.width, fields)
@@ -266,7 +266,7 @@ def shown(one: Import) -> ImportPlan:
     return ImportPlan(
         **{name: getattr(view, name) for name in view.__struct_fields__},
         columns=tuple(
-            Column(
+            ImportColumn(
                 name=names[place] or _letter(place),
                 samples=tuple(row[place] for row in head[mapping.header :]),
                 target=mapping.columns[place],

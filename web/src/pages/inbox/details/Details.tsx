@@ -57,7 +57,7 @@ export function Details({ chatId, company }: { chatId: string; company: Company 
         <OfContact id={chat.data.contact.id} company={company} fallback={name} />
       ) : (
         <Stack align="center" gap={4}>
-          <Avatar name={name} color="initials" size={72} radius="xl" />
+          <Avatar name={name} color="initials" size={72} radius={72} />
           <Title order={3} size="h4" ta="center" lineClamp={3} dir="auto" title={name}>
             {name}
           </Title>
@@ -157,7 +157,7 @@ export function OfContact({ id, company, fallback }: { id: string; company: Comp
   return (
     <Stack gap="sm">
       <Stack align="center" gap={4}>
-        <Avatar name={name} color="initials" size={72} radius="xl" />
+        <Avatar name={name} color="initials" size={72} radius={72} />
         {naming === undefined ? (
           <Group gap={4} wrap="nowrap" maw="100%" justify="center">
             <Title
