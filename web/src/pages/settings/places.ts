@@ -5,6 +5,7 @@ import {
   IconHistory,
   IconKey,
   IconRobot,
+  IconShieldLock,
   IconTags,
   IconUserCircle,
   IconUsers,
@@ -22,5 +23,6 @@ export const PARTS = [
   { path: "/settings/tags", label: "settings.tags", Icon: IconTags, managers: false },
   { path: "/settings/keys", label: "settings.keys", Icon: IconKey, managers: true },
   { path: "/settings/webhooks", label: "settings.webhooks", Icon: IconWebhook, managers: true },
+  { path: "/settings/privacy", label: "settings.privacy", Icon: IconShieldLock, managers: true },
   { path: "/settings/activity", label: "settings.activity", Icon: IconHistory, managers: true },
 ] as const;
