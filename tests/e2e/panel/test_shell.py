@@ -1,0 +1,234 @@
+"""What is around the pages: first steps, the palette, keys, a session that ends, no network, two tabs, three languages, a phone."""
+
+import json
+import re
+import secrets
+
+import pytest
+from clarin.client import Client, eventually
+from clarin.testing import Shop, System
+from playwright.async_api import BrowserContext, Page, expect
+from sim.testing import Api as Network
+
+from .test_panel import api, register, shot
+
+pytestmark = pytest.mark.timeout(300)
+expect.set_options(timeout=30_000)
+
+PASSWORD = "un-caballo-muy-correcto"
+
+
+async def enter(context: BrowserContext, system: System, client: Client, *, role: str = "admin") -> str:
+    """The browser is signed in as a new person of the client's account; their address."""
+    email = f"eva-{secrets.token_hex(5)}@example.com"
+    await client.post("/api/auth/users", {"email": email, "name": "Eva Ríos", "role": role, "password": PASSWORD})
+    body = {"email": email, "password": PASSWORD, "session": "cookie"}
+    answer = await context.request.post(f"{system.url}/api/auth/login", data=body)
+    assert answer.ok
+    return email
+
+
+async def test_the_first_steps_lead_from_nothing_to_the_first_answer(page: Page, system: System, network: Network):
+    await register(page, system)
+    await expect(page.get_by_role("heading", name="Chats")).to_be_visible()
+    await page.get_by_role("link", name="Empezar").click()
+    await expect(page.get_by_role("heading", name="Primeros pasos")).to_be_visible()
+    steps = page.locator("[data-step]")
+    await expect(page.locator("[data-done]")).to_have_count(0)
+
+    await page.get_by_role("button", name="Agregar número").click()
+    await page.get_by_label("Nombre del número").fill("Ventas")
+    await page.get_by_role("button", name="Agregar y conectar").click()
+    await expect(page.get_by_alt_text("Código QR para vincular el número")).to_be_visible()
+    await expect(page.get_by_text(re.compile(r"Se renueva en \d+ s"))).to_be_visible()
+    number = await system.phone(network, "Café Luna")
+    [device] = (await api(page, "/api/devices"))["items"]
+    qr = (await api(page, f"/api/devices/{device['id']}/qr"))["qr"]
+    await network.ask("POST", f"/phones/{number}/scan", {"qr": qr})
+    await expect(page.get_by_text("¡Ventas está conectado!")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(steps.nth(0)).to_have_attribute("data-done", "true")
+
+    await steps.nth(2).get_by_role("button", name="Abrir").click()
+    await steps.nth(2).get_by_role("button", name="Activar la bienvenida").click()
+    await expect(steps.nth(2)).to_have_attribute("data-done", "true")
+    await steps.nth(3).get_by_role("button", name="Abrir").click()
+    await steps.nth(3).get_by_role("button", name="Guardar el horario").click()
+    await expect(steps.nth(3)).to_have_attribute("data-done", "true")
+    await shot(page, "first-steps")
+
+    customer = await system.phone(network, "Marta")
+    await network.write(customer, number, "¿Tienen café?")
+    await page.get_by_role("link", name="Chats").click()
+    await page.get_by_role("link", name="Marta").click()
+    await page.get_by_role("textbox", name="Escribe un mensaje").fill("¡Claro que sí!")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("link", name="Empezar").click()
+    await expect(steps.nth(4)).to_have_attribute("data-done", "true")
+    await expect(page.get_by_text("4 de 5").first).to_be_visible()
+    await page.get_by_role("button", name="No mostrar más").click()
+    await expect(page.get_by_role("link", name="Empezar")).to_be_hidden()
+
+
+async def test_a_session_that_ends_in_the_middle_of_a_sentence_loses_no_word(page: Page, context: BrowserContext, shop: Shop):
+    customer = await shop.customer("Marta")
+    await shop.writes(customer, "¿Tienen café?")
+    await enter(context, shop.system, shop.client)
+    await page.goto(f"{shop.system.url}/inbox")
+    await page.get_by_role("link", name="Marta").click()
+    field = page.get_by_role("textbox", name="Escribe un mensaje")
+    await field.fill("Sí, de Chiapas")
+    await context.clear_cookies()
+    await field.press("Enter")
+    dialog = page.get_by_role("dialog", name="Tu sesión terminó")
+    await expect(dialog).to_be_visible()
+    await dialog.get_by_label("Contraseña de").fill("no-es-esta-contraseña")
+    await dialog.get_by_role("button", name="Seguir").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("no son correctos")
+    await dialog.get_by_label("Contraseña de").fill(PASSWORD)
+    await dialog.get_by_role("button", name="Seguir").click()
+    await expect(dialog).to_be_hidden()
+    [got] = await shop.inbox(customer, 1)
+    assert got["text"] == "Sí, de Chiapas"
+
+
+async def test_whoever_types_a_few_letters_gets_anywhere(page: Page, context: BrowserContext, shop: Shop):
+    customer = await shop.customer("Marta Gómez")
+    await shop.writes(customer, "¿Tienen café?")
+    await enter(context, shop.system, shop.client)
+    await page.goto(f"{shop.system.url}/settings/account")
+    await expect(page.get_by_role("heading", name="La cuenta")).to_be_visible()
+    await page.keyboard.press("Control+k")
+    await page.get_by_placeholder("Busca una página").fill("automat")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Control+k")
+    await page.get_by_placeholder("Busca una página").fill("marta")
+    await page.get_by_role("button", name="Marta Gómez").click()
+    await expect(page).to_have_url(re.compile("/inbox/cht_"))
+    await expect(page.get_by_text("¿Tienen café?").first).to_be_visible()
+
+    await page.locator("body").press("?")
+    await expect(page.get_by_role("dialog", name="Atajos de teclado")).to_contain_text("Ir al embudo")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog", name="Atajos de teclado")).to_be_hidden()
+    await page.locator("body").press("g")
+    await page.locator("body").press("b")
+    await expect(page).to_have_url(re.compile("/board$"))
+
+    await page.goto(f"{shop.system.url}/settings/notices")
+    await page.get_by_text("Atajos de una sola tecla").click()
+    await page.get_by_role("heading", name="Avisos y teclado").click()
+    await page.locator("body").press("?")
+    await page.keyboard.press("Control+k")
+    await expect(page.get_by_placeholder("Busca una página")).to_be_visible()
+    await expect(page.get_by_role("dialog", name="Atajos de teclado")).to_be_hidden()
+
+
+async def test_two_tabs_tell_of_a_message_once_and_not_of_the_chat_that_is_read(page: Page, context: BrowserContext, shop: Shop):
+    marta, luis = await shop.customer("Marta"), await shop.customer("Luis")
+    await shop.writes(marta, "uno")
+    await context.grant_permissions(["notifications"], origin=shop.system.url)
+    await enter(context, shop.system, shop.client)
+    await page.goto(f"{shop.system.url}/settings/notices")
+    await page.get_by_label("De todos los chats que veo").check()
+    other = await context.new_page()
+    await other.goto(f"{shop.system.url}/board")
+    for tab in (page, other):
+        await expect(tab.get_by_label("En vivo")).to_be_visible()
+        await tab.evaluate("navigator.serviceWorker.ready")
+    await page.bring_to_front()
+    await page.goto(f"{shop.system.url}/inbox")
+    await page.get_by_role("link", name="Marta").click()
+    await expect(page.get_by_text("uno").last).to_be_visible()
+    await shop.writes(marta, "dos")
+    await expect(page.get_by_text("dos").last).to_be_visible()
+    await shop.writes(luis, "hola")
+
+    async def notices() -> list[str]:
+        found = await page.evaluate("navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((all) => all.map((n) => n.body))")
+        return [str(body) for body in found]
+
+    async def told() -> bool:
+        return "hola" in await notices()
+
+    await eventually(told, 30, "nobody was told")
+    assert await notices() == ["hola"]
+    await expect(page).to_have_title(re.compile(r"^\(\d+\) Clarin$"))
+    assert "icon-unread" in str(await page.locator("link[rel=icon]").get_attribute("href"))
+
+
+async def test_without_a_network_at_the_start_a_page_says_so_and_tries_again(page: Page, context: BrowserContext, system: System):
+    await page.goto(f"{system.url}/login")
+    await page.evaluate("navigator.serviceWorker.ready")
+    manifest = await (await context.request.get(f"{system.url}/manifest.webmanifest")).json()
+    assert {icon["sizes"] for icon in manifest["icons"]} >= {"192x192", "512x512"}
+    for icon in manifest["icons"]:
+        assert (await context.request.get(system.url + icon["src"])).ok
+    await context.set_offline(True)
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Sin conexión")).to_be_visible()
+    await context.set_offline(False)
+    await page.get_by_role("button", name="Reintentar ahora").click()
+    await expect(page.get_by_role("heading", name="Entrar")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("es-MX", ("Embudo", "Horarios de atención", "Etiquetas", "Respuestas rápidas", "Automatizaciones", "Informes del embudo")),
+        ("pt-BR", ("Funil", "Horários de atendimento", "Etiquetas", "Respostas rápidas", "Automações", "Relatórios do funil")),
+        ("en-GB", ("Pipeline", "Service hours", "Tags", "Canned replies", "Automations", "Pipeline reports")),
+    ],
+)
+async def test_every_page_speaks_one_language(context: BrowserContext, shop: Shop, locale: str, words: tuple[str, ...]):
+    assert context.browser
+    own = await context.browser.new_context(locale=locale, viewport={"width": 390, "height": 780})
+    await enter(own, shop.system, shop.client)
+    page = await own.new_page()
+    paths = ("/board", "/settings/hours", "/settings/tags", "/settings/replies", "/board/rules", "/board/reports")
+    for path, word in zip(paths, words, strict=True):
+        await page.goto(shop.system.url + path)
+        await expect(page.get_by_role("heading", name=word, exact=True).first).to_be_visible()
+        # A key that has no words shows as the key.
+        assert not re.findall(r"\b(?:[a-z]+\.){1,2}[a-z]+[A-Z]\w+\b", await page.locator("#content").inner_text())
+    await own.close()
+
+
+async def test_hours_a_reply_and_a_rule_are_set_up_on_a_phone(page: Page, context: BrowserContext, shop: Shop):
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await enter(context, shop.system, shop.client)
+    await page.goto(f"{shop.system.url}/inbox")
+    await page.get_by_role("button", name="Más").click()
+    await page.get_by_role("link", name="Ajustes").click()
+    await page.get_by_role("tab", name="Horarios").click()
+    await page.get_by_role("button", name="Agregar horario").click()
+    dialog = page.get_by_role("dialog", name="Agregar horario")
+    await dialog.get_by_label("Nombre").fill("Sucursal")
+    await dialog.get_by_role("checkbox", name="Sábado").check()
+    await dialog.get_by_role("button", name="Agregar un día").click()
+    await dialog.get_by_label("Fecha").fill("2030-12-25")
+    await dialog.get_by_label("Qué se celebra").fill("Navidad")
+    await dialog.get_by_role("button", name="Guardar").click()
+    await expect(page.get_by_role("article", name="Sucursal")).to_contain_text("1 día especial")
+    [hours] = (await shop.client.get("/api/hours"))["items"]
+    assert (hours["everywhere"], len(hours["weekly"]), hours["holidays"][0]["name"]) == (True, 6, "Navidad")
+
+    await page.goto(f"{shop.system.url}/settings/replies")
+    await page.get_by_role("button", name="Agregar respuesta").click()
+    await page.get_by_label("Atajo").fill("Precios 1")
+    await page.get_by_role("textbox", name="Texto").fill("Hola ")
+    await page.get_by_role("button", name="Nombre de pila").click()
+    await page.get_by_role("button", name="Guardar").click()
+    await expect(page.get_by_role("article", name="precios1")).to_contain_text("Hola {{contact.first_name}}")
+
+    await page.goto(f"{shop.system.url}/board/rules")
+    await page.get_by_role("button", name="Agregar regla").click()
+    await page.get_by_label("Nombre").fill("Primera vez")
+    await page.get_by_role("button", name="Guardar").click()
+    rule = page.get_by_role("article", name="Primera vez")
+    await expect(rule).to_contain_text("alguien escribe por primera vez")
+    await rule.get_by_role("switch").click()
+    await expect(rule).to_contain_text("Apagada")
+    [kept] = (await shop.client.get("/api/automations"))["items"]
+    assert (kept["enabled"], json.dumps(kept["trigger"])) == (False, json.dumps({**kept["trigger"], "on": "first_message"}))
+    await shot(page, "phone-rules")
