@@ -1,9 +1,11 @@
 """The API on a real database and bus, without a worker: what it writes, tells, refuses and shows."""
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import msgspec
@@ -14,12 +16,14 @@ from contracts.events.devices import DeviceChanged, MessageUnsent
 from contracts.ids import DeviceId, MessageId, TenantId
 from contracts.principal import Role, Scope
 from contracts.whatsapp import Address
-from device_worker import consumers
+from device_worker import consumers, timers
 from device_worker.consumers import DEVICE, DeviceQuestion, answer_device
+from device_worker.domain import proxy_label
 from device_worker.store import devices, pairings
 from servicekit.db import Database, raw
 from servicekit.migrations.lint import lint
 from servicekit.testing import eventually
+from servicekit.vault import Vault
 
 
 async def a_device(client: httpx.AsyncClient, name: str = "Sales") -> dict[str, Any]:
@@ -52,6 +56,23 @@ async def test_a_device_is_made_listed_renamed_and_deleted(client, system_db):
     facts = [envelope.type for envelope in told if envelope.type != "devices.device.ordered"]
     assert facts == ["devices.device.changed", "devices.device.changed", "devices.device.deleted"]
     assert [envelope.data.order for envelope in told if envelope.type == "devices.device.ordered"] == ["add", "rename", "delete"]
+
+
+async def test_proxies_are_sealed_anew_with_the_present_key_and_one_that_cannot_be_opened_stays_as_it_is(client, system_db, tenant):
+    old, new, foreign = os.urandom(32), os.urandom(32), os.urandom(32)
+    made = [await a_device(client, f"n{number}") for number in range(3)]
+    address = b"socks5://user:password@proxy.example.com:1080"
+    for device, key in zip(made, (old, foreign, None), strict=True):
+        if key is not None:
+            async with system_db.system() as tx:
+                await devices.reseal(tx, tenant, inner(device), Vault(key).seal(address, what=proxy_label(inner(device))))
+    await timers.reseal(system_db, Vault(new, old))
+    async with system_db.system() as tx:
+        found = {id: proxy for _, id, proxy in await devices.sealed(tx, UUID(int=0), 10)}
+    opened = {inner(device): Vault(key) for device, key in zip(made, (new, foreign), strict=False)}
+    assert {id: opened[id].open(proxy, what=proxy_label(id)) for id, proxy in found.items()} == dict.fromkeys(opened, address)
+    shown = [(await client.get(f"/api/devices/{device['id']}")).json() for device in made]
+    assert shown == made  # nothing has changed for anybody
 
 
 async def test_the_list_has_pages_and_a_foreign_cursor_is_refused(client):

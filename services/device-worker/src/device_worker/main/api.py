@@ -28,6 +28,8 @@ async def start(settings: ApiSettings, process: Service) -> None:
     process.background("orders", bus.consumer(consumers.orders(db)))
     process.background("accounts", bus.consumer(consumers.known_accounts(db)))
     process.background("sweep", every(timedelta(hours=1), lambda: timers.sweep(system), name="sweep"))
+    if settings.encryption_key_previous is not None:
+        process.background("reseal", every(timedelta(hours=6), lambda: timers.reseal(system, settings.vault), name="reseal"))
     await bus.answer(consumers.DEVICE, consumers.answer_device(db), queue="devices")
     app = create_app(
         title="Clarin devices",

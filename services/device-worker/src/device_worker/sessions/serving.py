@@ -139,7 +139,7 @@ class Serving:
             await self._on_failure(domain.PROXY_UNREADABLE, domain.SET_PROXY)
 
     async def _stay(self, jid: str) -> None:
-        line, proxy = self._line, self._standing.device.proxy
+        line, proxy = self._line, self._standing.proxy()
         turn = self._tools.connects.ask(self._standing.device.id, handed=self._handed)
         try:
             if await self._granted(turn):
@@ -148,7 +148,7 @@ class Serving:
                 await self._until_up()
             turn.end()
             off = time.monotonic()
-            while line.client is not None and self._may_start() and self._standing.device.proxy == proxy:
+            while line.client is not None and self._may_start() and self._standing.proxy() == proxy:
                 if line.connected:
                     await self._next(None)
                     off = time.monotonic()

@@ -148,6 +148,19 @@ async def save(tx: Tx, before: Device, after: Device, actor: Actor | None = None
     return after
 
 
+async def sealed(tx: Tx, after: UUID, limit: int) -> list[tuple[TenantId, DeviceId, bytes]]:
+    """Read the sealed proxies of up to *limit* devices of whatever account, after the one with the id *after*, and hold their rows."""
+    rows = await (await raw(tx)).fetch(
+        "select tenant, id, proxy from devices where id > $1 and proxy is not null order by id limit $2 for update", after, limit
+    )
+    return [(TenantId(_plain(row["tenant"])), DeviceId(_plain(row["id"])), row["proxy"]) for row in rows]
+
+
+async def reseal(tx: Tx, tenant: TenantId, id: DeviceId, proxy: bytes) -> None:
+    """Keep the same proxy, sealed anew: nothing has changed for anybody."""
+    await (await raw(tx)).execute("update devices set proxy = $3 where tenant = $1 and id = $2", tenant, id, proxy)
+
+
 async def ordered(tx: Tx, device: Device, order: str, actor: Actor) -> None:
     """Tell who wants what of the device."""
     body = DeviceOrdered(id=ids.public(ids.DEVICE, device.id), name=device.name, order=order, actor=actor)
