@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from contracts import buckets, ids
 from contracts.envelope import Audience, wrap
+from contracts.events.auth import AccountChanged, Limits
 from contracts.events.conversations import ContactCreated, MessageAdvanced
 from contracts.events.devices import DeviceChanged, DeviceState
 from contracts.events.webhooks import EndpointDisabled, EndpointWarned
@@ -75,6 +76,35 @@ async def test_the_same_event_again_is_not_delivered_again(world: World, receive
         await eventually(lambda: event_id(later) in receiver.ids("/"))
     assert receiver.ids("/") == [event_id(event), event_id(later)]
     assert len(await ana.deliveries(made["id"])) == 2
+
+
+async def test_nobody_is_called_for_a_suspended_account_and_all_that_waited_is_delivered_when_it_may_act_again(
+    world: World, receiver: Receiver, bus: Bus
+):
+    ana, beto = world.caller(), world.caller()
+    made = await ana.make(receiver.url + "/ana")
+    await beto.make(receiver.url + "/beto")
+
+    def account(suspended: bool, revision: int):
+        body = AccountChanged(
+            name="Tienda", locale="es", time_zone="UTC", currency="MXN", limits=Limits(), suspended=suspended, revision=revision
+        )
+        return wrap(ana.tenant, body)
+
+    await bus.publish(before := a_message(ana.tenant, "antes"))
+    await eventually(lambda: receiver.ids("/ana") == [event_id(before)])
+    await bus.publish(account(True, 2), account(False, 1), *(held := [a_message(ana.tenant, str(number)) for number in range(3)]))
+    await bus.publish(a_message(beto.tenant))
+    await eventually(lambda: receiver.ids("/beto"))
+    assert await eventually(lambda: _state(ana, made["id"], "waiting", 3))
+    await world.passes()
+    await bus.publish(other := a_message(beto.tenant))
+    await eventually(lambda: event_id(other) in receiver.ids("/beto"))
+    assert receiver.ids("/ana") == [event_id(before)]
+    assert receiver.ids("/ana") == [event_id(before)]
+    assert {delivery["attempts"] for delivery in await ana.deliveries(made["id"], state="waiting")} == {0}
+    await bus.publish(account(False, 3))
+    await eventually(lambda: sorted(receiver.ids("/ana")) == sorted(map(event_id, [before, *held])))
 
 
 async def test_a_failure_is_tried_again_and_every_attempt_stands_in_the_log(world: World, receiver: Receiver, bus: Bus):

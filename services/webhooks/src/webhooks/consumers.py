@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 from contracts import ids, subjects
 from contracts.envelope import Envelope, wrap
+from contracts.events.auth import AccountChanged
 from contracts.events.conversations import ContactErased
 from contracts.events.privacy import WebhooksErased
 from servicekit import outbox
@@ -18,7 +19,7 @@ from servicekit.timers import first
 
 from webhooks import stream
 from webhooks.domain.endpoints import Endpoint
-from webhooks.store import deliveries, endpoints, erasing, lanes, names
+from webhooks.store import accounts, deliveries, endpoints, erasing, lanes, names
 from webhooks.store.deliveries import New
 
 DURABLE = "webhooks-events"
@@ -44,18 +45,19 @@ def consumer(db: Database) -> Consumer:
         async with db.transaction(tenants) as tx:
             c = await raw(tx)
             await names.learn(c, envelopes)
+            resumed = await accounts.learn(c, envelopes)
             listening = await endpoints.listening(c, tenants)
             new = [
                 delivery(endpoint, happened)
                 for one in envelopes
-                if one.tenant in listening and (happened := stream.happened(one)) is not None
+                if one.tenant in listening and not isinstance(one.data, AccountChanged) and (happened := stream.happened(one)) is not None
                 for endpoint in listening[one.tenant]
                 if endpoint.wants(happened.type, happened.device) and happened.at > endpoint.created_at - SKEW
             ]
-            await lanes.wake(c, await deliveries.enqueue(c, new))
+            await lanes.wake(c, {*await deliveries.enqueue(c, new), *resumed})
             await outbox.add(tx, *[await _erase(c, one) for one in envelopes if isinstance(one.data, ContactErased)])
 
-    return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=stream.BODIES, handle=handle)
+    return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=(*stream.BODIES, AccountChanged), handle=handle)
 
 
 async def _erase(c: asyncpg.Connection, one: Envelope[Any]) -> Envelope[WebhooksErased]:

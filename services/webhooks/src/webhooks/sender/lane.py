@@ -22,7 +22,7 @@ from webhooks.domain.endpoints import Endpoint, State
 from webhooks.domain.schedule import Bucket, Health
 from webhooks.sender.recorder import Recorder
 from webhooks.sender.target import Answer, Target
-from webhooks.store import deliveries, endpoints, lanes
+from webhooks.store import accounts, deliveries, endpoints, lanes
 from webhooks.store.deliveries import Due, Tried
 from webhooks.store.lanes import Key
 
@@ -165,6 +165,10 @@ class Lane:
                 return IDLE_SECONDS
             waha = endpoint.format == "waha"
             some = await deliveries.due(c, self.key, ordered=endpoint.ordered, besides=in_hand, limit=AHEAD, named=waha)
+            # Asked after what is due: of what came since the account was suspended nothing may be taken.
+            if await accounts.suspended(c, self.key[0]):
+                self._endpoint = replace(endpoint, state=State.PAUSED)
+                return IDLE_SECONDS
             self._ready += some
             if some:
                 return 0.0
@@ -254,8 +258,9 @@ class Lane:
     async def _give_back(self) -> bool:
         async with self._db.transaction(self.key[0]) as tx:
             c = await raw(tx)
+            await lanes.lock(c, self.key)  # who lets the account act again wakes its lanes: before this, or after
             endpoint = await endpoints.get(c, *self.key)
-            enabled = endpoint is not None and endpoint.state is State.ENABLED
+            enabled = endpoint is not None and endpoint.state is State.ENABLED and not await accounts.suspended(c, self.key[0])
             ordered = endpoint is not None and endpoint.ordered
             return await lanes.release(c, self.key, self._owner, ordered=ordered, enabled=enabled)
 
