@@ -85,7 +85,7 @@ export const ChatRow = memo(function ChatRow({ chat, active, company, me, now, c
               )}
             </div>
             <div className={classes.ends}>
-              {wait && chat.status === "open" && (
+              {wait && wait.minutes > 0 && chat.status === "open" && (
                 <span
                   className={classes.wait}
                   data-level={wait.level}

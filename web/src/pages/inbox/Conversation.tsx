@@ -233,7 +233,7 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
               </Text>
               <Around chatId={chatId} />
             </div>
-            {!phone && <ChatLead chatId={chatId} name={name} />}
+            {!phone && !details.shown && <ChatLead chatId={chatId} name={name} />}
             <ChatBar chat={shown} company={company} compact={phone} />
             <Tooltip label={`${t("details.toggle")} (I)`}>
               <ActionIcon

@@ -58,12 +58,14 @@ export function MessageList({ chat, messages, unread, older, company, me, name, 
     paddingEnd: 14,
   });
 
+  const stay = useRef(true);
   // The end at first, or the first of what nobody has seen.
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the conversation opens
   useLayoutEffect(() => {
     const at = lines.findIndex((line) => line.kind === "new");
-    if (at > 0 && lines.length - at > 8) rows.scrollToIndex(at, { align: "start" });
-    else rows.scrollToEnd();
+    stay.current = !(at > 0 && lines.length - at > 8);
+    if (stay.current) rows.scrollToEnd();
+    else rows.scrollToIndex(at, { align: "start" });
   }, []);
 
   // Whoever writes wants to see what he wrote, and knows what was above.
@@ -75,12 +77,30 @@ export function MessageList({ chat, messages, unread, older, company, me, name, 
     if (last.current === newest?.id) return;
     last.current = newest?.id;
     if (mine?.startsWith("pending-")) {
+      stay.current = true;
       rows.scrollToEnd();
       setFirstNew(undefined);
     } else if (newest && !newest.from_me && document.visibilityState === "hidden") {
       setFirstNew((known) => known ?? newest.id);
     }
   }, [newest?.id]);
+
+  // Whoever is at the end stays there, whatever grows: a picture, the box below, a message that has got its place.
+  const total = rows.getTotalSize();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what grows is the reason
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element && stay.current) element.scrollTop = element.scrollHeight;
+  }, [total, lines]);
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const watcher = new ResizeObserver(() => {
+      if (stay.current) element.scrollTop = element.scrollHeight;
+    });
+    watcher.observe(element);
+    return () => watcher.disconnect();
+  }, []);
 
   const { has, loading, more } = older;
   const first = rows.getVirtualItems()[0]?.index ?? 0;
@@ -89,14 +109,18 @@ export function MessageList({ chat, messages, unread, older, company, me, name, 
   }, [has, loading, more, first, lines.length]);
 
   const watch = () => {
-    const end = rows.isAtEnd(END);
+    const element = scroller.current;
+    if (!element) return;
+    const end = element.scrollHeight - element.scrollTop - element.clientHeight < END;
+    stay.current = end;
     setAtEnd(end);
     if (end) setSeen(messages.at(-1)?.id);
   };
   const unseen = useMemo(() => {
     if (atEnd) return 0;
     const from = messages.findIndex((message) => message.id === seen);
-    return messages.slice(from + 1).filter((message) => !message.from_me).length;
+    // What was the last one may have another id by now, because it was ours and has been sent.
+    return from < 0 ? 0 : messages.slice(from + 1).filter((message) => !message.from_me).length;
   }, [atEnd, messages, seen]);
   useEffect(() => {
     if (atEnd) setSeen(messages.at(-1)?.id);
@@ -108,6 +132,7 @@ export function MessageList({ chat, messages, unread, older, company, me, name, 
       show: (id) => {
         const index = lines.findIndex((line) => line.key === id);
         if (index < 0) return false;
+        stay.current = false;
         rows.scrollToIndex(index, { align: "center" });
         setMarked(id);
         return true;

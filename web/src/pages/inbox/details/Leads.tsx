@@ -52,6 +52,11 @@ export function Leads({ chatId, name }: { chatId: string; name: string }) {
                 <Text size="sm" fw={550} truncate title={lead.title} dir="auto">
                   {lead.title}
                 </Text>
+                {stage && (
+                  <Badge color={stage.color} variant="light" flex="none" data-testid="chat-stage">
+                    {stage.name}
+                  </Badge>
+                )}
                 {lead.value !== null && lead.value !== undefined && lead.currency && (
                   <Text size="sm" style={{ flex: "none" }}>
                     {new Intl.NumberFormat(i18n.language, {
@@ -62,7 +67,7 @@ export function Leads({ chatId, name }: { chatId: string; name: string }) {
                   </Text>
                 )}
               </Group>
-              {pipeline ? (
+              {pipeline && (
                 <Select
                   size="xs"
                   aria-label={t("details.stage")}
@@ -73,8 +78,6 @@ export function Leads({ chatId, name }: { chatId: string; name: string }) {
                   }
                   allowDeselect={false}
                 />
-              ) : (
-                stage && <Badge color={stage.color}>{stage.name}</Badge>
               )}
               <Button
                 component={Link}

@@ -89,7 +89,10 @@ export function Cards({ message, write }: { message: Message; write: (phone: str
 /** A question with its answers to choose from; votes are seen on the phone alone. */
 export function Poll({ message }: { message: Message }) {
   const { t } = useTranslation();
-  const [question, ...options] = (message.text ?? "").split("\n").filter(Boolean);
+  const [question, ...options] = (message.text ?? "")
+    .split("\n")
+    .map((line) => line.replace(/^- /, ""))
+    .filter(Boolean);
   return (
     <Stack gap={4} miw={180}>
       <Text size="sm" fw={600} dir="auto">
