@@ -5,39 +5,25 @@ how long one takes, not how many fit on a machine that the caller shares with th
 """
 
 import asyncio
-import os
 import random
-import secrets
-import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import aiohttp
 import asyncpg
-from clarin.processes import migrations
-from contracts import buckets, ids
+from contracts import ids
 from contracts.ids import TenantId
 from contracts.principal import Role
 from fractional_indexing import generate_n_keys_between
-from servicekit import bus as buses
-from servicekit.bus import Bus
-from servicekit.bus.permissions import MIGRATOR, permissions
-from servicekit.embedded import Child, Nats, Postgres, User, free_port
-from servicekit.migrations import provision
-from servicekit.testing.identity import SignIn
 
+from bench.alone import Caller, alone
 from bench.figures import latencies, percentile
 
 CALLERS = 1
 OTHERS = 100
 LEADS_OF_OTHERS = 100
-_READY_SECONDS = 60.0
 _FILL = """
     insert into pipeline.leads (tenant, id, pipeline, stage, kind, title, value, currency, rank, version, created_at, at, stage_since)
     select $1, uuidv7(), s.pipeline, s.id, s.kind, 'Lead ' || n.place, (random() * 1000000)::bigint, 'MXN', n.rank, 1,
@@ -52,25 +38,10 @@ _WRONG = """
 """
 
 
-@dataclass
-class Caller:
-    """Somebody who looks at the board and moves what is on it."""
-
-    session: aiohttp.ClientSession
-    url: str
-    headers: dict[str, str]
-
-    async def ask(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
-        """The answer to a request.  Raises: RuntimeError: it was refused."""
-        async with self.session.request(method, self.url + path, json=body, params=params, headers=self.headers) as answer:
-            if answer.status >= 300:
-                raise RuntimeError(f"{method} {path}: {answer.status} {await answer.text()}")
-            return await answer.json()
-
-
 async def run(*, leads: int, queries: int, moves: int) -> dict[str, Any]:
     """Give the time that a look and a move take with so many *leads*."""
-    async with _service() as (url, postgres, sign_in):
+    async with alone("pipeline") as service:
+        url, postgres, sign_in = service.url, service.postgres, service.sign_in
         tenant = TenantId(ids.new())
         async with aiohttp.ClientSession() as session:
             callers = [Caller(session, url, sign_in(Role.AGENT, tenant).headers) for _ in range(CALLERS)]
@@ -168,48 +139,3 @@ def _move_of(cards: list[UUID], stages: list[str]) -> Callable[[Caller], Awaitab
         await caller.ask("POST", f"/api/leads/{lead}/move", body)
 
     return move
-
-
-@asynccontextmanager
-async def _service() -> AsyncIterator[tuple[str, Postgres, SignIn]]:
-    """The service runs, with servers of its own; all is gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="clarin-board-", ignore_cleanup_errors=True) as path, ExitStack() as stack:
-        folder = Path(path)
-        users = {name: User(password=f"{name}-here", permissions=permissions(name)) for name in (MIGRATOR, "auth", "pipeline")}
-        nats = stack.enter_context(Nats(folder / "nats", durable=False, users=users, admin=MIGRATOR))
-        postgres = stack.enter_context(Postgres(folder / "postgres"))
-        await buses.declare(nats.url)
-        passwords = {role: secrets.token_hex(16) for role in ("pipeline", "pipeline_system")}
-        await provision(postgres.url, "pipeline", migrations("pipeline"), passwords)
-        port = free_port()
-        database = postgres.url.rpartition("/")[2]
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("CLARIN_")},
-            "CLARIN_DATABASE_URL": postgres.url_of(database, "pipeline", passwords["pipeline"]),
-            "CLARIN_SYSTEM_DATABASE_URL": postgres.url_of(database, "pipeline_system", passwords["pipeline_system"]),
-            "CLARIN_NATS_URL": nats.url_as("pipeline"),
-            "CLARIN_CURSOR_SECRET": secrets.token_hex(32),
-            "CLARIN_HTTP_PORT": str(port),
-            "CLARIN_LOG_LEVEL": "WARNING",
-        }
-        sign_in = SignIn()
-        async with Bus.open(nats.url_as("auth"), name="bench") as auth:
-            await (await auth.bucket(buckets.KEYS)).put(sign_in.kid, sign_in.public_jwk)
-        log = folder / "pipeline.log"
-        child = Child([sys.executable, "-m", "pipeline"], log=log, environment=environment)
-        stack.callback(child.end, patience=6)
-        url = f"http://127.0.0.1:{port}"
-        async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as session:
-            while not await _ready(session, url):
-                if not child.alive:
-                    raise RuntimeError(f"the pipeline ended:\n{log.read_text()[-3000:]}")
-                await asyncio.sleep(0.05)
-        yield url, postgres, sign_in
-
-
-async def _ready(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(f"{url}/health/ready") as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False

@@ -18,6 +18,10 @@ NUMBERS = ("Ventas", "Soporte", "Cobranza", "Sucursal Centro", "Sucursal Norte")
 AGENTS = ("Ana Luna", "Bruno Díaz", "Carla Souza", "Diego Paz", "Elena Ríos", "Fabio Lima", "Gina Soto", "Hugo Prado")
 TAGS = ("Mayoreo", "Urgente", "Reclamo", "VIP", "Factura", "Seguimiento")
 _AT_ONCE = 20_000
+_FILLED = (
+    *("contacts", "contact_aliases", "chats", "chat_tags", "contact_tags", "profiles", "messages", "message_words", "searched_names"),
+    *("figure_hours", "figure_chats", "figure_responses"),
+)
 
 Progress = Callable[[int, int], None]
 
@@ -35,6 +39,7 @@ async def fill(
     seed: int,
     until: datetime,
     add: bool = False,
+    tidy: bool = True,
     progress: Progress = lambda done, of: None,
 ) -> float:
     """The account has so many chats and messages more; gives how many seconds that took.
@@ -43,6 +48,7 @@ async def fill(
         c: A superuser's connection to the database of the services.
         seed: The same one tells the same story, up to the ids of numbers, people and tags that are here already.
         add: Also where there are chats.
+        tidy: What the planner knows of the tables is brought up to date.
 
     Raises:
         NotEmpty: There are chats, and *add* was not said.
@@ -77,9 +83,7 @@ async def fill(
             await _threads(c, tenant, story.threads[first : first + _AT_ONCE], tags)
         progress(messages, messages)
         await _figures(c, tenant)
-    for table in ("contacts", "contact_aliases", "chats", "chat_tags", "contact_tags", "profiles", "messages", "message_words"):
-        await c.execute(f"vacuum (analyze) conversations.{table}")
-    for table in ("searched_names", "figure_hours", "figure_chats", "figure_responses"):
+    for table in _FILLED if tidy else ():
         await c.execute(f"vacuum (analyze) conversations.{table}")
     return time.monotonic() - began
 

@@ -78,7 +78,7 @@ class Story:
         for number in range(DAYS):
             quota = self._messages * (number + 1) // DAYS - told
             due = self._chats * (number + 1) // DAYS - len(self.threads)
-            arrivals = min(quota, due if self.threads else max(1, due))
+            arrivals = min(quota, max(due, 0 if self.threads else 1))
             said = self._day(begin + timedelta(days=number), quota, arrivals)
             told += len(said)
             yield said
