@@ -58,10 +58,10 @@ def waves(names: Sequence[str], at_once: int) -> list[list[str]]:
     while left:
         wave: list[str] = []
         for name in left:
+            if wave and kind(name) in _LAST:  # servers and workers go alone, whatever is asked
+                break
             if len(wave) < at_once and kind(name) not in map(kind, wave):
                 wave.append(name)
-            if kind(left[0]) in _LAST:  # of servers and workers one at a time, whatever is asked
-                break
         left = [name for name in left if name not in wave]
         made.append(wave)
     return made
