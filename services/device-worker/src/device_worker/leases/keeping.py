@@ -32,7 +32,7 @@ _TRIES = 3
 #: A worker that was full takes sessions again when so much of its room is free.
 _ROOM_AGAIN = 0.1
 
-UNOWNED = Gauge("clarin_devices_shards_unowned", "Shards that no worker has; more than 0 for a minute: there is no room left.")
+UNOWNED = Gauge("clarin_devices_shards_unowned", "Shards that no worker has; more than 0 for a minute: no worker lives that takes any.")
 HELD = Gauge("clarin_devices_shards_held", "Shards of this worker.")
 
 log = structlog.get_logger()
