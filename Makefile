@@ -93,6 +93,9 @@ fuzz: $(STAMP) ## Try requests of every kind against the whole API, then many mo
 	@timeout --signal=INT $$(( $(or $(MINUTES),10) * 20 )) $(BIN)/pytest -q -x -m hypothesis --hypothesis-profile=fuzz --timeout=0 \
 		libs services local sim bench || test $$? -eq 124
 
+screenshots: setup ## Take a picture of every page, light and dark, laptop and phone, into docs/screenshots.
+	@$(BIN)/python -m clarin.screenshots docs/screenshots
+
 migrate: $(STAMP) ## Bring the databases of DATA to this version.
 	@$(BIN)/clarin migrate --data $(DATA)
 

@@ -36,8 +36,10 @@ export function ChatLead({ chatId, name }: { chatId: string; name: string }) {
       <Badge
         component={Link}
         to="/board"
-        variant="light"
-        color={stage?.color}
+        variant="default"
+        leftSection={
+          <span style={{ display: "block", width: 8, height: 8, borderRadius: 4, background: stage?.color }} />
+        }
         flex="none"
         style={{ cursor: "pointer" }}
         data-testid="chat-stage"

@@ -33,7 +33,6 @@ export const LeadCard = memo(function LeadCard({ card, index, stage, owner, onOp
           data-dragging={snapshot.isDragging || undefined}
           data-stuck={late || undefined}
           data-testid="lead"
-          aria-label={t("board.cardLabel", { title: card.title, value: money(card.value, card.currency) })}
           onClick={() => onOpen(card.id)}
           onKeyDown={(event) => event.key === "Enter" && onOpen(card.id)}
         >

@@ -184,8 +184,8 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
               shadow="md"
               trapFocus
             >
-              <Popover.Target>
-                <Indicator label={changed} disabled={!changed} size={16} offset={4}>
+              <Indicator label={changed} disabled={!changed} size={16} offset={4}>
+                <Popover.Target>
                   <ActionIcon
                     variant="subtle"
                     color="gray"
@@ -196,8 +196,8 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
                   >
                     <IconAdjustmentsHorizontal size={20} />
                   </ActionIcon>
-                </Indicator>
-              </Popover.Target>
+                </Popover.Target>
+              </Indicator>
               <Popover.Dropdown p={8} mah="80vh" style={{ overflowY: "auto" }}>
                 <FilterPane chosen={chosen} choose={choose} company={company} counts={counts} />
               </Popover.Dropdown>
