@@ -11,6 +11,7 @@ import uvloop
 from bench import (
     board,
     bot,
+    contacts,
     failover,
     fanout,
     faults,
@@ -20,6 +21,7 @@ from bench import (
     inbox,
     inject,
     media,
+    panel,
     realtime,
     rolling,
     sessions,
@@ -105,11 +107,26 @@ def faults_(
     hung: Annotated[float, typer.Option(min=16, max=3600, help="Seconds that a worker stands still.")] = 60,
     cut_off: Annotated[float, typer.Option("--offline", min=1, max=3600, help="Seconds without WhatsApp.")] = 300,
     without: Annotated[float, typer.Option(min=1, max=3600, help="Seconds without the bus, then without the database.")] = 20,
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(faults.ACCIDENTS)}; several times for several; else all.")
+    ] = None,
     folder: Folder = None,
     as_json: Json = False,
 ) -> None:
     """Measure the long accidents: how fast all numbers are back, and what became of the messages."""
-    _run(faults.run(sessions=count, workers=workers, rate=rate, hung=hung, cut_off=cut_off, without=without, folder=folder), as_json)
+    if unknown := set(only or ()) - set(faults.ACCIDENTS):
+        raise typer.BadParameter(f"There is no accident called {unknown.pop()}.")
+    what = faults.run(
+        sessions=count,
+        workers=workers,
+        rate=rate,
+        hung=hung,
+        cut_off=cut_off,
+        without=without,
+        only=only or faults.ACCIDENTS,
+        folder=folder,
+    )
+    _run(what, as_json)
 
 
 @app.command("gateway")
@@ -185,6 +202,15 @@ def fanout_(
     _run(fanout.run(sockets=counts, seconds=seconds, rate=rate, rounds=rounds), as_json, loop=uvloop.new_event_loop)
 
 
+@app.command("contacts")
+def contacts_(
+    rows: Annotated[int, typer.Option(min=100, max=200_000, help="Of the list that is brought in and taken away.")] = 100_000,
+    as_json: Json = False,
+) -> None:
+    """Measure a list of contacts in and out: rows a second, and the memory that it takes."""
+    _run(contacts.run(rows=rows), as_json)
+
+
 @app.command("media")
 def media_(
     files: Annotated[int, typer.Option(min=5, max=10_000, help="Files that come in, one after the other.")] = 50,
@@ -194,6 +220,19 @@ def media_(
 ) -> None:
     """Measure files that come in: from the phone to the browser, and what the largest costs in memory."""
     _run(media.run(files=files, size=size, large=large), as_json)
+
+
+@app.command("panel")
+def panel_(
+    chats: Annotated[int, typer.Option(min=10, max=1_000_000, help="Of one account.")] = 100_000,
+    messages: Annotated[int, typer.Option(min=10, max=10_000_000, help="In those chats.")] = 300_000,
+    interactions: Annotated[int, typer.Option(min=5, max=10_000, help="Of each kind: chats opened, letters of a search.")] = 60,
+    minutes: Annotated[float, typer.Option(min=0.1, max=600, help="With messages that come in.")] = 5,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="Messages a second meanwhile.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Measure the panel in a browser: script of a first visit, interaction to next paint with many chats, memory."""
+    _run(panel.run(chats=chats, messages=messages, interactions=interactions, minutes=minutes, rate=rate), as_json)
 
 
 @app.command("realtime")

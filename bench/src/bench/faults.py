@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bench.installation import installation
 from bench.traffic import Heard, Traffic, listening
 from bench.truth import tally
 
+ACCIDENTS = ("hung", "offline", "busless", "baseless", "connects")
 HUNG = "worker-1"
 _BACK_WITHIN = 120.0
 _SETTLED_WITHIN = 90.0
@@ -94,9 +95,17 @@ class Scene:
 
 
 async def run(
-    *, sessions: int, workers: int, rate: float, hung: float, cut_off: float, without: float, folder: Path | None = None
+    *,
+    sessions: int,
+    workers: int,
+    rate: float,
+    hung: float,
+    cut_off: float,
+    without: float,
+    only: Collection[str] = ACCIDENTS,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
-    """Have each accident once, of so many seconds."""
+    """Have each accident of *only* once, of so many seconds."""
     async with (
         installation(workers=workers, folder=folder) as system,
         system.network() as network,
@@ -105,14 +114,14 @@ async def run(
     ):
         traffic = Traffic(network, numbers)
         scene = Scene(system, network, numbers, heard, traffic, rate)
-        accidents: dict[str, Callable[[], Awaitable[None]]] = {
-            "hung": lambda: scene.hang(hung),
-            "offline": lambda: scene.cut_off(cut_off),
-            "busless": lambda: scene.without("nats", without),
-            "baseless": lambda: scene.without("postgres", without),
-            "connects": scene.connect_all,
-        }
-        came = {name: await scene.accident(name, act) for name, act in accidents.items()}
+        acts: tuple[Callable[[], Awaitable[None]], ...] = (
+            lambda: scene.hang(hung),
+            lambda: scene.cut_off(cut_off),
+            lambda: scene.without("nats", without),
+            lambda: scene.without("postgres", without),
+            scene.connect_all,
+        )
+        came = {name: await scene.accident(name, act) for name, act in zip(ACCIDENTS, acts, strict=True) if name in only}
         whole = tally(await traffic.settled(heard, _SETTLED_WITHIN))
     return {
         "name": "faults",
