@@ -38,6 +38,20 @@ async def test_a_service_tells_its_own_facts_and_no_other_ones(guarded_nats: Nat
         assert (await devices.stream_state(subjects.EVENTS)).messages == 1
 
 
+async def test_only_who_erases_people_takes_single_events_out_of_the_stream(guarded_nats: Nats):
+    async with open_as(guarded_nats, "devices") as devices, open_as(guarded_nats, "conversations") as conversations:
+        await devices.publish(wrap(TENANT, DeviceDeleted(id="1")), wrap(TENANT, DeviceDeleted(id="2")))
+        last = (await conversations.stream_state()).last_sequence
+        with pytest.raises(BusRefused, match="permission"):
+            await devices.erase(last)
+        assert await conversations.erase(last)
+        assert not await conversations.erase(last)
+        assert not await conversations.erase(last + 100)
+        with pytest.raises(BusRefused, match="permission"):
+            await conversations.erase(1, subjects.COMMANDS)
+        assert (await conversations.stream_state()).last_sequence == last
+
+
 PROCESS = """
 from servicekit.bus import Bus
 from servicekit.run import service
@@ -83,8 +97,8 @@ async def test_nobody_may_end_or_empty_a_stream_or_make_one(guarded_nats: Nats, 
             "STREAM.DELETE.EVENTS",
             "STREAM.PURGE.EVENTS",
             "STREAM.CREATE.MINE",
-            "STREAM.MSG.DELETE.DLQ",
-            "STREAM.MSG.GET.DLQ",
+            "STREAM.MSG.DELETE.COMMANDS",
+            *(() if access.EVERY[user].erases else ("STREAM.MSG.DELETE.EVENTS", "STREAM.MSG.DELETE.DLQ", "STREAM.MSG.GET.DLQ")),
             "CONSUMER.DELETE.EVENTS.conversations-whatsapp",
             "CONSUMER.LIST.EVENTS",
         ):

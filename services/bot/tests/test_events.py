@@ -13,7 +13,7 @@ from contracts.commands import ChangeChat, WriteMessage
 from contracts.envelope import wrap
 from contracts.events.auth import AccountChanged, Limits
 from contracts.events.bot import ChatSwitched
-from contracts.events.conversations import HoursChanged
+from contracts.events.conversations import ContactErased, HoursChanged
 from contracts.hours import Assigned, Hours
 from contracts.ids import TenantId
 
@@ -205,3 +205,21 @@ async def test_the_system_role_sees_when_answers_are_due_and_none_of_what_is_kep
             await system.fetchval("select count(*) from bot.settings")
     finally:
         await system.close()
+
+
+async def test_of_somebody_who_is_erased_nothing_is_remembered_and_nothing_is_said(world: World, chat: Chat):
+    await world.handle([chat.customer("hola me llamo Ana")])
+    assert await world.waiting()
+    erasure = ContactErased(
+        id=ids.public(ids.CONTACT, ids.new()),
+        erasure_id=ids.public(ids.ERASURE, ids.new()),
+        at=NOW,
+        chat_ids=(ids.public(ids.CHAT, chat.id),),
+    )
+    fact = wrap(chat.tenant, erasure)
+    # In the same batch as something that was said before.
+    await world.handle([chat.customer("precio"), fact])
+    await world.handle([fact])
+    for table in ("chats", "pending", "phrases"):
+        assert await world.admin.fetchval(f"select count(*) from bot.{table}") == 0  # noqa: S608
+    assert [one.type for one in await world.told()].count("bot.erasure.done") == 1

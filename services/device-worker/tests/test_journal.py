@@ -255,3 +255,24 @@ async def test_what_a_dead_host_had_appended_and_not_told_is_published_beside_th
     await running
     assert sorted(published) == [b"next", b"untold"]
     assert os.listdir(tmp_path) == []
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(min_size=8, max_size=900), min_size=2, max_size=30), st.data())
+def test_what_the_bus_has_is_overwritten_and_what_it_has_not_is_still_there_after_a_crash(tmp_path, appended, data):
+    root = tmp_path / uuid4().hex
+    both = Both(root, segment=1 << 16)
+    words = [f"secreto-{number:04d}-".encode() + raw for number, raw in enumerate(appended)]
+    for word in words:
+        both.append(17, word)
+    records = both.reader.read()
+    published = data.draw(st.integers(1, len(records)))
+    both.reader.advance(records[published - 1].end)
+    both.reader.wipe()
+    assert both.reader.wipe() == 0
+    disk = b"".join(path.read_bytes() for path in root.rglob("*.segment"))
+    assert [f"secreto-{number:04d}-".encode() in disk for number in range(len(words))] == [n >= published for n in range(len(words))]
+    both.journal.close()
+    both.reader.close()
+    left = [raw for leftover in leftovers(root) for raw in drained(leftover)]
+    assert left == words[published:]

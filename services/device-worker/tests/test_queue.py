@@ -5,16 +5,17 @@ from typing import Any
 
 import httpx
 from contracts import ids
-from contracts.commands import MarkRead, SendMessage
+from contracts.commands import ErasePerson, MarkRead, SendMessage
 from contracts.envelope import decode, wrap
 from contracts.events.auth import AccountChanged, AccountRegistered, Limits
 from contracts.ids import DeviceId, MessageId
 from contracts.principal import Role
 from contracts.whatsapp import Address
-from device_worker import timers
+from device_worker import erasing, timers
 from device_worker.domain import governor
 from device_worker.sessions import Filters
-from device_worker.store import accounts, devices, fences, history, meters, peers, sends
+from device_worker.store import accounts, devices, erasures, fences, history, meters, peers, sends
+from device_worker.whatsapp.store import StoreAway
 from servicekit.db import raw
 
 FENCE = 7
@@ -314,3 +315,49 @@ async def test_what_is_set_and_queued_is_for_admins_and_for_who_sees_the_number(
     for path in ("settings", "governor", "events"):
         assert (await client.get(f"/api/devices/{device}/{path}", headers=agent)).status_code == 200
         assert (await client.get(f"/api/devices/{device}/{path}", headers=other)).status_code == 404
+
+
+class Library:
+    """Stands where the library's store is asked, and says who it was asked to forget."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[tuple[tuple[str, ...], tuple[Address, ...]]] = []
+        self.away = True
+
+    async def forget_person(self, ours: Any, addresses: Any) -> int:
+        if self.away:
+            raise StoreAway("not there")
+        self.forgotten.append((tuple(ours), tuple(addresses)))
+        return 1
+
+
+async def test_of_somebody_who_is_erased_nothing_waits_to_be_sent_once_nothing_is_just_being_sent(client, db, system_db, tenant):
+    device = await a_device(client)
+    await queued(db, tenant, device, "5215550000001", "5215550000001", "5215550000002")
+    ana, lid = Address("pn", "5215550000001"), Address("lid", "104200000000001")
+    order = wrap(tenant, ErasePerson(erasure=ids.new(), addresses=(ana, lid)))
+    async with db.transaction(tenant) as tx:
+        read = MarkRead(device=inner(device), chat=lid, wa_ids=["A"], at=datetime.now(UTC))
+        await sends.insert(tx, [wrap(tenant, read)])
+        await peers.wrote(tx, [((tenant, inner(device), peers.digest(inner(device), ana)), None)])
+        await erasures.add(tx, [order, order])
+    async with system_db.system() as tx:
+        c = await raw(tx)
+        await c.execute("update devices set jid = '5215559999999:7@s.whatsapp.net'")
+        await c.execute("update sends set status = 'sending' where seq = (select min(seq) from sends)")
+    library = Library()
+    assert await erasing.erase(system_db, library) == 0  # the library's store is away
+    library.away = False
+    assert await erasing.erase(system_db, library) == 0  # one is just being sent
+    async with system_db.system() as tx:
+        await (await raw(tx)).execute("update sends set status = 'sent' where status = 'sending'")
+    assert await erasing.erase(system_db, library) == 1
+    assert await erasing.erase(system_db, library) == 0
+    async with system_db.system() as tx:
+        c = await raw(tx)
+        assert [row["kind"] for row in await c.fetch("select kind from sends")] == ["message"]
+        assert await c.fetchval("select count(*) from peers") == 0
+        assert await c.fetchval("select count(*) from erasures") == 0
+    [done] = await told(system_db, "devices.erasure.done")
+    assert done.erasure == order.data.erasure
+    assert library.forgotten[-1] == (("5215559999999:7@s.whatsapp.net",), (ana, lid))
