@@ -1,12 +1,4 @@
-import {
-  Avatar,
-  ColorInput,
-  type CSSVariablesResolver,
-  createTheme,
-  type MantineColorsTuple,
-  Modal,
-  TableScrollContainer,
-} from "@mantine/core";
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
 
 const clarin: MantineColorsTuple = [
   "#e6f7f5",
@@ -30,16 +22,15 @@ export const theme = createTheme({
   headings: { fontWeight: "650" },
   cursorType: "pointer",
   respectReducedMotion: true,
+  // Said without the components themselves: a first visit shows none of them.
   components: {
-    Modal: Modal.extend({ styles: { title: { fontWeight: 650 } } }),
+    Modal: { styles: { title: { fontWeight: 650 } } },
     // Initials stand beside the name that they are of.
-    Avatar: Avatar.extend({ defaultProps: { "aria-hidden": true } as object }),
+    Avatar: { defaultProps: { "aria-hidden": true } },
     // A button without a name, for what the swatches and the field do as well.
-    ColorInput: ColorInput.extend({ defaultProps: { withEyeDropper: false } }),
+    ColorInput: { defaultProps: { withEyeDropper: false } },
     // What scrolls sideways does so by keys too.
-    TableScrollContainer: TableScrollContainer.extend({
-      defaultProps: { scrollAreaProps: { viewportProps: { tabIndex: 0 } } },
-    }),
+    TableScrollContainer: { defaultProps: { scrollAreaProps: { viewportProps: { tabIndex: 0 } } } },
   },
 });
 

@@ -52,7 +52,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Every picture is in the folder that was named; what was there of other pages is not any more."""
     parser = argparse.ArgumentParser(prog="make screenshots")
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args(arguments).folder
+    folder: Path = parser.parse_args(arguments).folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.webp"):
+        old.unlink()
     with tempfile.TemporaryDirectory(prefix="clarin-screenshots-", ignore_cleanup_errors=True) as place:
         system = start(Path(place), "--workers", "1", "--demo")
         try:
@@ -71,9 +74,6 @@ async def take(system: System, folder: Path, chromium: Chromium) -> None:
             str(system.ready["postgres"]), Console(quiet=True), chats=60, messages=900, tenants=1, email=owner.email, seed=1, add=True
         )
         known = await furnish(client)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.webp"):
-        old.unlink()
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=chromium.path, args=list(FLAGS), env={**os.environ, **chromium.environment})
         for size, (width, height) in SIZES.items():

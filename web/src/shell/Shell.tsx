@@ -8,19 +8,20 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import type { Connection } from "@/realtime/socket";
 import { useRealtime } from "@/realtime/useRealtime";
+import { useAsking } from "@/session/again";
 import { useSession } from "@/session/session";
 import { useAlerts } from "./alerts";
 import { MoreMenu } from "./MoreMenu";
 import { OPS, PLACES } from "./places";
 import { preferencesOf } from "./preferences";
 import classes from "./Shell.module.css";
-import { SignInAgain } from "./SignInAgain";
 import { StartPlace } from "./StartPlace";
 import { useShortcuts } from "./shortcuts";
 import { UserMenu } from "./UserMenu";
 import { useUnreadBadge } from "./unread";
 
 const Palette = lazy(() => import("./Palette"));
+const SignInAgain = lazy(() => import("./SignInAgain"));
 const CheatSheet = lazy(() => import("./CheatSheet"));
 
 /** A rail on a laptop, a bar at the bottom on a phone; both lead to the same places. */
@@ -32,11 +33,17 @@ export function Shell() {
   const connection = useRealtime();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const reading = phone && path.startsWith("/inbox/");
+  const asked = useAsking();
   const [palette, setPalette] = useState(false);
   const [used, setUsed] = useState(false);
   if (palette && !used) setUsed(true);
   const [sheet, setSheet] = useState(false);
   const navigate = useNavigate();
+  // It is at hand when it is needed, whatever has been installed on the server meanwhile.
+  useEffect(() => {
+    const later = setTimeout(() => void import("./SignInAgain").catch(() => {}), 10_000);
+    return () => clearTimeout(later);
+  }, []);
   useAlerts();
   useUnreadBadge();
   useShortcuts([
@@ -114,8 +121,8 @@ export function Shell() {
       <Suspense>
         {used && <Palette opened={palette} onClose={() => setPalette(false)} onHelp={() => setSheet(true)} />}
         {sheet && <CheatSheet onClose={() => setSheet(false)} />}
+        {asked && <SignInAgain />}
       </Suspense>
-      <SignInAgain />
     </>
   );
 }

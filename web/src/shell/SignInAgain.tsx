@@ -4,17 +4,12 @@ import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import { asProblem } from "@/api/problem";
-import { answered, leave, useAsking } from "@/session/again";
+import { answered, leave } from "@/session/again";
 import { useSession } from "@/session/session";
 import { useProblemText } from "./problems";
 
 /** Asks for the password above the page when the session has run out; what was being written stays where it is. */
-export function SignInAgain() {
-  const asked = useAsking();
-  return asked ? <Dialog /> : null;
-}
-
-function Dialog() {
+export default function SignInAgain() {
   const { t } = useTranslation();
   const text = useProblemText();
   const session = useSession();

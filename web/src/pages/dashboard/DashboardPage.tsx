@@ -189,7 +189,6 @@ function Now({ label, value }: { label: string; value: number }) {
 }
 
 function Heading({ text, table, data }: { text: string; table: Parameters<typeof api.exported>[0]; data: Dashboard }) {
-  const { t } = useTranslation();
   return (
     <Group justify="space-between" mb="sm">
       <Title order={2} size="h5">
