@@ -14,7 +14,7 @@ from clarin.client import eventually
 pytestmark = pytest.mark.timeout(360)
 
 #: Seconds: without the bus a worker ends itself within these; elsewhere less will do.
-WITHOUT = {"nats": 15.0, "postgres": 10.0, "whatsapp": 10.0}
+WITHOUT = {"nats": 13.0, "postgres": 5.0, "whatsapp": 6.0}
 RATE = 20.0
 
 
