@@ -7,7 +7,7 @@ from contracts import ids
 from contracts.events.conversations import MessageAdvanced, MessageConfirmed, MessageReceived
 from contracts.ids import MessageId, TenantId, UserId
 from contracts.views import MessageStatus
-from contracts.whatsapp import Address
+from contracts.whatsapp import Address, Quoted
 from conversations.store import chats, writing
 from servicekit import outbox
 from servicekit.db import raw
@@ -143,6 +143,18 @@ async def test_an_unknown_is_settled_by_a_receipt_that_came_before_it(world, ten
     await world.handle([a_receipt(tenant, device, "W9", status="read")])
     await world.handle([an_unsent(tenant, device, id, "unknown")])
     assert (await message(world, id))["status"] == "read"
+
+
+async def test_an_unknown_is_settled_by_a_reaction_to_it_but_not_by_one_to_what_the_phone_wrote_before(world, tenant, device, queued):
+    id = await queued()
+    await world.handle([an_unsent(tenant, device, id, "unknown")])
+    for about, from_me, settled in (("3A01", False, False), ("3EB0A1", True, False), ("3EB0A2", False, True)):
+        reacted = a_message(tenant, device, kind="reaction", text="👍", quoted=Quoted(wa_id=about, from_me=from_me), at=later(9))
+        await world.handle([reacted])
+        row = await message(world, id)
+        assert (row["status"], row["wa_id"]) == (("delivered", about) if settled else ("unknown", None))
+    [told] = await world.told(MessageConfirmed)
+    assert [mark.emoji for mark in told.data.reactions] == ["👍"]
 
 
 async def test_of_two_unknowns_a_receipt_settles_none(world, tenant, device, queued):

@@ -9,6 +9,7 @@ import asyncpg
 from contracts import ids
 from contracts.envelope import Audience, Envelope, wrap
 from contracts.events.conversations import ChatRead, MessageAdvanced, MessageConfirmed
+from contracts.events.devices import MessageObserved
 from contracts.ids import ChatId, ContactId, MessageId, TenantId
 from contracts.views import MessageStatus
 from servicekit import tracing
@@ -16,7 +17,7 @@ from servicekit import tracing
 from conversations.consumers import metrics
 from conversations.consumers.batch import Batch
 from conversations.consumers.inbound import Inbound, thread_of
-from conversations.domain.identities import Alias
+from conversations.domain.identities import PERSONAL, Alias
 from conversations.domain.messages import Ours, Tick, claim, lone_unknown
 from conversations.domain.statuses import RANK
 from conversations.store import messages, receipts
@@ -25,6 +26,8 @@ from conversations.store.messages import Row, WaName, fields
 from conversations.store.receipts import Pending
 
 Key = tuple[TenantId, ChatId]
+
+_SESSIONS = "3EB0"
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class Outbound:
         self.names = {(e.tenant, e.data.device, e.data.wa_id) for e in batch.sent}
         self.names |= {(e.tenant, e.data.device, wa_id) for e in batch.receipts if not e.data.own for wa_id in e.data.wa_ids}
         self._ticked = {(e.tenant, e.data.device, wa_id): tracing.of(e) for e in batch.receipts for wa_id in e.data.wa_ids}
+        self.names |= {(e.tenant, e.data.device, e.data.quoted.wa_id) for e in batch.observed if e.data.quoted and _of_ours(e.data)}
         self.own_names = {(e.tenant, e.data.device, wa_id) for e in batch.receipts if e.data.own for wa_id in e.data.wa_ids}
 
     @property
@@ -113,6 +117,19 @@ class Outbound:
             for e in self.batch.receipts
             if not e.data.own
             for wa_id in dict.fromkeys(e.data.wa_ids)
+        ]
+        came += [
+            Pending(
+                tenant=e.tenant,
+                device=e.data.device,
+                wa_id=e.data.quoted.wa_id,
+                own=False,
+                status=MessageStatus.DELIVERED,
+                at=e.data.at,
+                chat=self._chat(e, contacts, threads),
+            )
+            for e in self.batch.observed
+            if e.data.quoted and _of_ours(e.data)
         ]
         waiting = await receipts.waiting(c, {(e.tenant, e.data.device, e.data.wa_id) for e in self.batch.sent})
         return came, [tick for tick in (*waiting, *inbound.pending) if not tick.own]
@@ -303,3 +320,14 @@ class Outbound:
             for (tenant, chat), at in sorted(self._read.items())
             if held[chat].unread + self._grown.get((tenant, chat), 0) != unread[chat]
         ]
+
+
+def _of_ours(fact: MessageObserved) -> bool:
+    """Tell whether somebody reacts to a message that a session of ours sent: so he has it, whatever became of its tick.
+
+    WhatsApp names the message from the side of who reacts. The names that sessions give have a beginning of their own; what a phone
+    wrote before the number was linked is not known here, and must not be taken for what nobody knows the end of.
+    """
+    about = fact.quoted
+    mine = fact.kind == "reaction" and not fact.from_me and fact.chat.kind in PERSONAL
+    return mine and about is not None and about.from_me is False and about.wa_id.startswith(_SESSIONS)
