@@ -9,17 +9,18 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
-from clarin.backup import Manifest, NotRestorable, back_up, restore
+from clarin.backup import Manifest, NotRestorable, Places, back_up, restore, restore_elsewhere
 from clarin.backup.databases import leakproof
 from clarin.folder import Folder, Running
 from clarin.processes import DATABASE, WHATSAPP
-from clarin.servers import ADMIN, Servers
+from clarin.servers import ADMIN, Servers, make_databases
 from contracts import ids, subjects
 from contracts.buckets import ACCESS
 from contracts.commands import SendMessage
 from contracts.envelope import encode
 from contracts.examples import envelopes
 from servicekit.bus import Bus
+from servicekit.bus.permissions import MIGRATOR
 from servicekit.objects import Objects
 
 EVENT = next(one for one in envelopes() if one.type == "devices.message.observed")
@@ -80,7 +81,7 @@ async def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest
             await bus.publish_raw([(subjects.of(ORDER), ORDER.id, encode(ORDER))])
             await (await bus.bucket(ACCESS)).put("somebody", b"{}")
         await Objects.folder(folder.root / "media").put("a/b/picture", b"a picture")
-        manifest = await back_up(folder, running, root / "backup", with_key=False, say=lambda _: None)
+        manifest = await back_up(Places.here(folder, running), root / "backup", with_key=False, say=lambda _: None)
         return root / "backup", manifest, await kept(running), folder.key("encryption")
 
 
@@ -147,6 +148,30 @@ async def test_nothing_is_written_over(made, tmp_path):
     backup, _, _, key = made
     (tmp_path / "data" / "nats").mkdir(parents=True)
     assert "has data already" in await refused(tmp_path / "data", backup, key)
-    nobody = Running(url="", sim_url=None, postgres="", nats="", redis="", pids={}, urls={}, data="", pid=0)
+    nowhere = Places(postgres="", nats="", objects=Objects.folder(tmp_path), key="")
     with pytest.raises(FileExistsError):
-        await back_up(Folder(tmp_path / "data"), nobody, backup, with_key=False)
+        await back_up(nowhere, backup, with_key=False)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_servers_elsewhere_are_filled_before_their_first_migration_and_not_after(made, tmp_path):
+    backup, manifest, before, key = made
+    folder = Folder(tmp_path / "data")
+    folder.make()
+    servers = Servers(folder, pooler=False)
+    with ExitStack() as stack:
+        for server in servers.every:
+            stack.enter_context(server)
+        await make_databases(folder, servers.postgres.url)
+        places = Places(
+            postgres=servers.postgres.url_of(DATABASE), nats=servers.bus(MIGRATOR), objects=Objects.folder(tmp_path / "media"), key=key
+        )
+        assert await restore_elsewhere(places, backup, say=lambda _: None) == manifest
+        running = Running(
+            url="", sim_url=None, postgres=places.postgres, nats=servers.bus(ADMIN), redis="", pids={}, urls={}, data="", pid=0
+        )
+        assert await kept(running) == before
+        again = await back_up(places, tmp_path / "again", with_key=True, say=lambda _: None)
+        assert (again.messages, again.schemas) == (manifest.messages, manifest.schemas)
+        with pytest.raises(NotRestorable, match="has data already"):
+            await restore_elsewhere(places, backup, say=lambda _: None)

@@ -211,11 +211,15 @@ def backup(
     data: Data = DEFAULT_DATA,
     with_key: Annotated[bool, typer.Option(help="Put the key in as well that encrypts what is kept: whoever has both reads all.")] = False,
 ) -> None:
-    """Keep everything in one folder, while the installation runs: databases, sessions, files, what waits on the bus."""
-    from clarin.backup import DumpFailed, back_up
+    """Keep everything in one folder, while the installation runs: databases, sessions, files, what waits on the bus.
+
+    Of an installation in containers CLARIN_ADMIN_DATABASE_URL, CLARIN_NATS_URL and CLARIN_MEDIA_URL say where it is.
+    """
+    from clarin.backup import DumpFailed, Places, back_up
 
     try:
-        made = asyncio.run(back_up(Folder(data), _running(data), to, with_key=with_key, say=console.print))
+        places = Places.named() or Places.here(Folder(data), _running(data))
+        made = asyncio.run(back_up(places, to, with_key=with_key, say=console.print))
     except (FileExistsError, DumpFailed) as error:
         console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
@@ -231,12 +235,17 @@ def restore(
     data: Data = DEFAULT_DATA,
     key: Annotated[str | None, typer.Option(envvar="CLARIN_ENCRYPTION_KEY", help="The key, where the backup has none.")] = None,
 ) -> None:
-    """Make an installation out of a backup, in a data folder that is empty; `clarin up` starts it then."""
-    from clarin.backup import DumpFailed, NotRestorable
+    """Make an installation out of a backup, in a data folder that is empty; `clarin up` starts it then.
+
+    Where CLARIN_ADMIN_DATABASE_URL, CLARIN_NATS_URL and CLARIN_MEDIA_URL are set, into those servers, before the first migration.
+    """
+    from clarin.backup import DumpFailed, NotRestorable, Places, restore_elsewhere
     from clarin.backup import restore as run
 
     try:
-        made = asyncio.run(run(Folder(data), source, key=key, say=console.print))
+        places = Places.named()
+        work = run(Folder(data), source, key=key, say=console.print) if places is None else restore_elsewhere(places, source)
+        made = asyncio.run(work)
     except (NotRestorable, DumpFailed, AlreadyRuns) as error:
         console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None

@@ -16,6 +16,7 @@ The key that encrypts what is kept is not in it, unless it is asked for: a copy 
 from clarin.backup.databases import DumpFailed
 from clarin.backup.making import back_up
 from clarin.backup.manifest import Manifest, NotRestorable
-from clarin.backup.restoring import restore
+from clarin.backup.places import Places
+from clarin.backup.restoring import restore, restore_elsewhere
 
-__all__ = ["DumpFailed", "Manifest", "NotRestorable", "back_up", "restore"]
+__all__ = ["DumpFailed", "Manifest", "NotRestorable", "Places", "back_up", "restore", "restore_elsewhere"]

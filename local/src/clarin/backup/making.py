@@ -14,13 +14,12 @@ from servicekit.objects import ObjectMissing, Objects
 
 from clarin.backup import databases, streams
 from clarin.backup.manifest import FORMAT, Manifest, described, recognised_by
-from clarin.folder import Folder, Running, write
+from clarin.backup.places import KEY, Places
+from clarin.folder import write
 from clarin.processes import DATABASE, SCHEMAS, WHATSAPP
 
-KEY = "encryption"
 
-
-async def back_up(folder: Folder, running: Running, to: Path, *, with_key: bool, say: Callable[[str], None] = print) -> Manifest:
+async def back_up(places: Places, to: Path, *, with_key: bool, say: Callable[[str], None] = print) -> Manifest:
     """*to* holds all that the running installation keeps; it is there whole or not at all.
 
     Raises:
@@ -33,7 +32,7 @@ async def back_up(folder: Folder, running: Running, to: Path, *, with_key: bool,
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=0o700, parents=True)
     try:
-        made = await _fill(part, folder, running, with_key=with_key, say=say)
+        made = await _fill(part, places, with_key=with_key, say=say)
         part.rename(to)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
@@ -41,12 +40,12 @@ async def back_up(folder: Folder, running: Running, to: Path, *, with_key: bool,
     return made
 
 
-async def _fill(part: Path, folder: Folder, running: Running, *, with_key: bool, say: Callable[[str], None]) -> Manifest:
-    clarin, whatsapp = running.postgres, _within(running.postgres, WHATSAPP)
+async def _fill(part: Path, places: Places, *, with_key: bool, say: Callable[[str], None]) -> Manifest:
+    clarin = places.database(DATABASE)
     bus_folder = part / "streams"
     bus_folder.mkdir()
     counts: dict[str, int] = {}
-    async with Bus.open(running.nats, name="clarin-backup") as bus:
+    async with Bus.open(places.nats, name="clarin-backup") as bus:
         floor = await streams.unfinished(bus)
         orders: list[streams.Kept] = []
         heard_enough = await streams.listening(bus, orders)
@@ -54,9 +53,9 @@ async def _fill(part: Path, folder: Folder, running: Running, *, with_key: bool,
         orders += [one async for one in streams.stored(bus, subjects.COMMANDS)]
         say("The databases …")
         await databases.dump(clarin, part / f"{DATABASE}.dump")
-        await databases.dump(whatsapp, part / f"{WHATSAPP}.dump")
+        await databases.dump(places.database(WHATSAPP), part / f"{WHATSAPP}.dump")
         say("The files …")
-        await _copy_files(Objects.folder(folder.root / "media"), part / "media")
+        await _copy_files(places.objects, part / "media")
         say("The bus …")
         await bus.ping()
         await heard_enough()
@@ -69,16 +68,15 @@ async def _fill(part: Path, folder: Folder, running: Running, *, with_key: bool,
             parts[f"KV_{bucket.name}"] = [one async for one in streams.stored(bus, f"KV_{bucket.name}")]
         for name, some in parts.items():
             counts[name] = streams.write(bus_folder / f"{name}.jsonl", some)
-    key = folder.key(KEY)
     if with_key:
-        write(part / "encryption.key", key)
+        write(part / f"{KEY}.key", places.key)
     manifest = Manifest(
         format=FORMAT,
         version=metadata.version("clarin-local"),
         made_at=datetime.now(UTC),
         schemas=await databases.schemas(clarin, list(SCHEMAS)),
         leakproof=await databases.leakproof(clarin),
-        key=recognised_by(key),
+        key=recognised_by(places.key),
         with_key=with_key,
         messages=counts,
         files=described(part),
@@ -94,7 +92,3 @@ async def _copy_files(objects: Objects, to: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(ObjectMissing):  # its message was erased meanwhile
             await objects.fetch(key, path)
-
-
-def _within(url: str, database: str) -> str:
-    return url.rpartition("/")[0] + f"/{database}"

@@ -11,8 +11,8 @@ from servicekit.migrations.runner import versions
 from servicekit.objects import Objects
 
 from clarin.backup import databases, streams
-from clarin.backup.making import KEY
 from clarin.backup.manifest import Manifest, NotRestorable, check, read, recognised_by
+from clarin.backup.places import KEY, Places
 from clarin.folder import Folder
 from clarin.processes import DATABASE, SCHEMAS, WHATSAPP, migrations
 from clarin.servers import ADMIN, Servers, make_databases, migrate
@@ -29,17 +29,7 @@ async def restore(folder: Folder, source: Path, *, key: str | None, say: Callabl
     """
     if (folder.root / "postgres").exists() or (folder.root / "nats").exists():
         raise NotRestorable(f"{folder.root} has data already: restore into a folder that is empty.")
-    manifest = read(source)
-    _check_versions(manifest)
-    say("Looking at every file …")
-    await asyncio.to_thread(check, source, manifest)
-    key = (source / "encryption.key").read_text().strip() if manifest.with_key else key
-    if key is None or recognised_by(key) != manifest.key:
-        raise NotRestorable(
-            "The backup does not hold the key that encrypts what is kept: give it as CLARIN_ENCRYPTION_KEY."
-            if key is None
-            else "CLARIN_ENCRYPTION_KEY is not the key that this backup was made with."
-        )
+    manifest, key = await _checked(source, key, say)
     folder.make()
     with folder.lock(), ExitStack() as running:
         folder.keep(KEY, key)
@@ -47,25 +37,55 @@ async def restore(folder: Folder, source: Path, *, key: str | None, say: Callabl
         postgres = running.enter_context(servers.postgres)
         for node in servers.nats:
             running.enter_context(node)
-        say("The databases …")
-        admin, clarin, whatsapp = (postgres.url_of(name) for name in ("postgres", DATABASE, WHATSAPP))
-        await databases.make_roles(admin, [role for schema in SCHEMAS for role in names(schema)[1:]])
-        await make_databases(folder, admin)
-        await databases.load(clarin, source / f"{DATABASE}.dump")
-        await databases.load(whatsapp, source / f"{WHATSAPP}.dump")
-        await databases.trust(clarin, manifest.leakproof)
-        await migrate(folder, clarin)
-        say("The bus …")
-        await declare(servers.bus(ADMIN))
-        async with Bus.open(servers.bus(ADMIN), name="clarin-restore") as bus:
-            for name in manifest.messages:
-                await streams.publish(bus, source / "streams" / f"{name}.jsonl")
-        say("The files …")
+        await make_databases(folder, postgres.url)
         objects = Objects.folder(folder.root / "media")
-        for path in sorted((source / "media").rglob("*")):
-            if path.is_file():
-                await objects.put(str(path.relative_to(source / "media")), path)
+        await _fill(Places(postgres=postgres.url, nats=servers.bus(ADMIN), objects=objects, key=key), source, manifest, say)
+        await migrate(folder, postgres.url_of(DATABASE))
     return manifest
+
+
+async def restore_elsewhere(places: Places, source: Path, *, say: Callable[[str], None] = print) -> Manifest:
+    """The servers, which were empty, hold what was backed up; the migrations give the roles their passwords then.
+
+    Raises:
+        NotRestorable: As `restore`.
+    """
+    if present := await databases.schemas(places.database(DATABASE), list(SCHEMAS)):
+        raise NotRestorable(f"The database has data already: {', '.join(present)}. Restore before the first migration.")
+    manifest, _ = await _checked(source, places.key or None, say)
+    await _fill(places, source, manifest, say)
+    return manifest
+
+
+async def _checked(source: Path, key: str | None, say: Callable[[str], None]) -> tuple[Manifest, str]:
+    manifest = read(source)
+    _check_versions(manifest)
+    say("Looking at every file …")
+    await asyncio.to_thread(check, source, manifest)
+    key = (source / f"{KEY}.key").read_text().strip() if manifest.with_key else key
+    if key is None:
+        raise NotRestorable("The backup does not hold the key that encrypts what is kept: give it as CLARIN_ENCRYPTION_KEY.")
+    if recognised_by(key) != manifest.key:
+        raise NotRestorable("CLARIN_ENCRYPTION_KEY is not the key that this backup was made with.")
+    return manifest, key
+
+
+async def _fill(places: Places, source: Path, manifest: Manifest, say: Callable[[str], None]) -> None:
+    say("The databases …")
+    clarin = places.database(DATABASE)
+    await databases.make_roles(clarin, [role for schema in SCHEMAS for role in names(schema)[1:]])
+    await databases.load(clarin, source / f"{DATABASE}.dump")
+    await databases.load(places.database(WHATSAPP), source / f"{WHATSAPP}.dump")
+    await databases.trust(clarin, manifest.leakproof)
+    say("The bus …")
+    await declare(places.nats)
+    async with Bus.open(places.nats, name="clarin-restore") as bus:
+        for name in manifest.messages:
+            await streams.publish(bus, source / "streams" / f"{name}.jsonl")
+    say("The files …")
+    media = source / "media"
+    for path in sorted(path for path in media.rglob("*") if path.is_file()):
+        await places.objects.put(str(path.relative_to(media)), path)
 
 
 def _check_versions(manifest: Manifest) -> None:

@@ -19,7 +19,8 @@ def permissions(service: str) -> dict[str, Any]:
         service: As its subjects name it: ``devices``, not ``device-worker``.
     """
     if service == MIGRATOR:
-        return {"publish": {"allow": [">"]}, "subscribe": {"allow": [f"{inbox(service)}.>"]}}
+        # A backup hears the orders that are given while it is made.
+        return {"publish": {"allow": [">"]}, "subscribe": {"allow": [f"{inbox(service)}.>", "cmd.>"]}}
     mine = access.EVERY.get(service, access.Access())
     publish = [
         f"evt.{service}.>",
