@@ -30,6 +30,7 @@ BIG = {
     *("messages", "message_words", "searched_names", "chats", "contacts", "contact_aliases", "chat_tags", "contact_tags"),
     *("profiles", "figure_chats", "figure_responses"),
 }
+_PLAN = re.compile(r"Query Text:\s+(.*?)\n((?:\t.*\n|.*->.*\n)+)")
 _SCAN = re.compile(r"Seq Scan on (\w+)")
 _EXPLAINED = {
     "session_preload_libraries": "auto_explain",
@@ -247,7 +248,8 @@ async def _scans(admin: asyncpg.Connection, service: Alone, session: aiohttp.Cli
     text = (await asyncio.to_thread(service.postgres.log.read_bytes))[begin:].decode(errors="replace")
     if "Index" not in text:
         raise RuntimeError("The server wrote down no plan.")
-    return sorted({table for table in _SCAN.findall(text) if table in BIG})
+    plans = _PLAN.findall(text)
+    return sorted({f"{table}: {query[:100]}" for query, plan in plans for table in _SCAN.findall(plan) if table in BIG})
 
 
 def _grouped(took: dict[str, list[float]]) -> dict[str, list[float]]:

@@ -6,7 +6,7 @@ from conversations.domain.seeking import EXCERPT, QueryEmpty, Sought, excerpt, p
 from hypothesis import given
 from hypothesis import strategies as st
 
-ANYTHING = st.text(max_size=400)
+ANYTHING = st.text(max_size=150)
 WORDS = st.lists(st.text("aeiounñáéçÑ0z", min_size=1, max_size=6), min_size=1, max_size=60)
 
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from contracts.errors import Invalid
@@ -78,14 +79,15 @@ def excerpt(text: str, sought: Sought, *, within: bool = False) -> Excerpt:
     Args:
         within: Also where a word goes on before or after it, as names are looked for.
     """
-    first = next(_ranges(text, sought, within), None)
+    ranges = _ranges(text, sought, within)
+    first = next(ranges, None)
     start = 0 if first is None else max(0, first[0] - _BEFORE)
     if start:
         start = text.rfind(" ", start - 20, start) + 1 or start
     end = min(len(text), start + EXCERPT)
     shift = start - len(_MARK) if start else 0
     hits = []
-    for begin, finish in _ranges(text, sought, within):
+    for begin, finish in chain(() if first is None else (first,), ranges):
         if begin >= end:
             break
         hits.append((begin - shift, min(finish, end) - shift))
@@ -99,8 +101,12 @@ def _ranges(text: str, sought: Sought, within: bool) -> Iterator[tuple[int, int]
         return
     words = ((match.start(), match.end(), plain(match[0])) for match in _WORD.finditer(text))
     phrases = [tuple(plain(term).split()) for term in sought.terms]
-    last = len(phrases) - 1 if sought.unfinished else -1
     longest = max(map(len, phrases))
+    if longest <= 1:
+        whole, begun = {word for phrase in phrases for word in phrase}, phrases[-1][0] if sought.unfinished and phrases[-1] else None
+        yield from ((begin, end) for begin, end, word in words if word in whole or (begun is not None and word.startswith(begun)))
+        return
+    last = len(phrases) - 1 if sought.unfinished else -1
     window: list[tuple[int, int, str]] = []
     more = True
     while more or window:

@@ -372,10 +372,13 @@ async def list_contacts(
     if query:
         begin = query.lower()
         digits = digits_of(query)
-        sought = f"k.sought >= {values.place(begin)} and k.sought < {values.place(begin + _END)}"
-        phoned = f" or k.phone >= {values.place(digits)} and k.phone < {values.place(digits + _END)}" if digits else ""
-        mailed = f" or k.email >= {values.place(begin)} and k.email < {values.place(begin + _END)}" if "@" in begin else ""
-        matching += f" and ({sought}{phoned}{mailed})"
+        ranges = [("sought", begin)] + ([("phone", digits)] if digits else []) + ([("email", begin)] if "@" in begin else [])
+        between = [f"{name} >= {values.place(least)} and {name} < {values.place(least + _END)}" for name, least in ranges]
+        if len(between) == 1:
+            matching += f" and k.{between[0].replace(' and ', ' and k.')}"
+        else:  # an index for each of them: one with another by "or" has none
+            either = " union all ".join(f"select id from contacts where tenant = $1 and {one}" for one in between)  # noqa: S608
+            matching += f" and k.id in ({either})"
     if seer is not None:
         matching += f" and {_met(seer, values)}"
     if order == "newest":
