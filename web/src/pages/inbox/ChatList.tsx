@@ -17,7 +17,7 @@ import { IconAdjustmentsHorizontal, IconMessagePlus, IconSearch } from "@tabler/
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import type { Counts } from "@/api/inbox";
@@ -29,11 +29,12 @@ import { useShortcuts } from "@/shell/shortcuts";
 import classes from "./ChatList.module.css";
 import { ChatRow } from "./ChatRow";
 import type { Company } from "./company";
-import { BulkBar } from "./list/BulkBar";
-import { FilterPane } from "./list/FilterPane";
 import { asFilter, type Chosen, narrowed, START } from "./list/filters";
-import { SearchResults } from "./list/SearchResults";
-import { NewChat } from "./NewChat";
+
+const BulkBar = lazy(() => import("./list/BulkBar").then((part) => ({ default: part.BulkBar })));
+const FilterPane = lazy(() => import("./list/FilterPane").then((part) => ({ default: part.FilterPane })));
+const SearchResults = lazy(() => import("./list/SearchResults").then((part) => ({ default: part.SearchResults })));
+const NewChat = lazy(() => import("./NewChat").then((part) => ({ default: part.NewChat })));
 
 const ROW = 78;
 const TICK_MS = 30_000;
@@ -199,7 +200,9 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
                 </Popover.Target>
               </Indicator>
               <Popover.Dropdown p={8} mah="80vh" style={{ overflowY: "auto" }}>
-                <FilterPane chosen={chosen} choose={choose} company={company} counts={counts} />
+                <Suspense fallback={<Skeleton h={300} />}>
+                  <FilterPane chosen={chosen} choose={choose} company={company} counts={counts} />
+                </Suspense>
               </Popover.Dropdown>
             </Popover>
           )}
@@ -245,9 +248,15 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
           />
         )}
       </Stack>
-      {several.length > 0 && <BulkBar chats={several} company={company} clear={clear} />}
+      {several.length > 0 && (
+        <Suspense fallback={null}>
+          <BulkBar chats={several} company={company} clear={clear} />
+        </Suspense>
+      )}
       {q.length > 1 ? (
-        <SearchResults q={q} write={(phone) => writeTo(phone)} />
+        <Suspense fallback={<Skeleton m="md" h={48} />}>
+          <SearchResults q={q} write={(phone) => writeTo(phone)} />
+        </Suspense>
       ) : chats.isError && !chats.data ? (
         <Failure error={chats.error} reset={() => void chats.refetch()} />
       ) : chats.isPending ? (
@@ -325,8 +334,19 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
           </ul>
         </div>
       )}
-      <NewChat opened={writing} onClose={write.close} devices={company.devices} />
-      <NewChat opened={!!to} onClose={() => writeTo(undefined)} devices={company.devices} to={to} />
+      {(writing || to) && (
+        <Suspense fallback={null}>
+          <NewChat
+            opened
+            onClose={() => {
+              write.close();
+              writeTo(undefined);
+            }}
+            devices={company.devices}
+            to={to}
+          />
+        </Suspense>
+      )}
     </>
   );
 }

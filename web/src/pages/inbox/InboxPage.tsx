@@ -1,4 +1,4 @@
-import { Center, Drawer, Skeleton, Stack, Text } from "@mantine/core";
+import { Center, Skeleton, Stack, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconMessages } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -12,10 +12,11 @@ import { ChatList } from "./ChatList";
 import { useCompany } from "./company";
 import { useOutbox } from "./compose/useOutbox";
 import classes from "./InboxPage.module.css";
-import { FilterPane } from "./list/FilterPane";
 import { type Chosen, remember, remembered } from "./list/filters";
 
 const Conversation = lazy(() => import("./Conversation").then((page) => ({ default: page.Conversation })));
+const FilterPane = lazy(() => import("./list/FilterPane").then((part) => ({ default: part.FilterPane })));
+const DetailsDrawer = lazy(() => import("./details/DetailsDrawer").then((part) => ({ default: part.DetailsDrawer })));
 const Details = lazy(() => import("./details/Details").then((page) => ({ default: page.Details })));
 
 const DETAILS = "clarin.inbox.details";
@@ -55,7 +56,9 @@ export function InboxPage() {
     >
       {wide && (
         <nav className={classes.filters} aria-label={t("filter.title")}>
-          <FilterPane chosen={chosen} choose={choose} company={company} counts={counts.data} />
+          <Suspense fallback={<Skeleton h={300} />}>
+            <FilterPane chosen={chosen} choose={choose} company={company} counts={counts.data} />
+          </Suspense>
         </nav>
       )}
       {!(phone && chatId) && (
@@ -109,18 +112,16 @@ export function InboxPage() {
         </aside>
       )}
       {chatId && !roomy && (
-        <Drawer
-          opened={over}
-          onClose={() => setOver(false)}
-          position="right"
-          size={phone ? "100%" : 360}
-          title={t("details.title")}
-          padding="sm"
-        >
-          <Suspense fallback={null}>
-            <Details key={chatId} chatId={chatId} company={company} />
-          </Suspense>
-        </Drawer>
+        <Suspense fallback={null}>
+          <DetailsDrawer
+            key={chatId}
+            chatId={chatId}
+            company={company}
+            opened={over}
+            onClose={() => setOver(false)}
+            phone={phone}
+          />
+        </Suspense>
       )}
     </div>
   );

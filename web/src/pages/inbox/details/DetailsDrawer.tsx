@@ -1,0 +1,34 @@
+import { Drawer } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import type { Company } from "../company";
+import { Details } from "./Details";
+
+/** Whom the chat is with, over the conversation where there is no room beside it. */
+export function DetailsDrawer({
+  chatId,
+  company,
+  opened,
+  onClose,
+  phone,
+}: {
+  chatId: string;
+  company: Company;
+  opened: boolean;
+  onClose: () => void;
+  phone: boolean;
+}) {
+  const { t } = useTranslation();
+  return (
+    <Drawer
+      opened={opened}
+      onClose={onClose}
+      position="right"
+      size={phone ? "100%" : 360}
+      title={t("details.title")}
+      padding="sm"
+      closeButtonProps={{ "aria-label": t("common.close") }}
+    >
+      <Details chatId={chatId} company={company} />
+    </Drawer>
+  );
+}
