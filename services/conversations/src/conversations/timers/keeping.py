@@ -73,6 +73,7 @@ async def _batch(tx: Tx, tenant: TenantId, now: datetime, limit: int) -> tuple[i
     c = await raw(tx)
     if not await c.fetchval("select pg_try_advisory_xact_lock(hashtextextended('retention ' || $1, 0))", str(tenant)):
         return 0, True
+    await store.by_index(c)
     messages_from, media_from = await retention.limits(c, tenant, now)
     if messages_from is not None and (removed := await retention.remove_old(c, tenant, messages_from, limit=limit)):
         await retention.begin(c, tenant)
