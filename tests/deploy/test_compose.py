@@ -6,6 +6,7 @@ from pathlib import Path
 import compose_spec
 import pytest
 import yaml
+from clarin.backup.places import Elsewhere
 
 from .processes import PROCESSES
 
@@ -49,9 +50,14 @@ def test_a_worker_of_the_loopback_network_is_given_what_a_worker_reads_but_is_ne
     assert given["CLARIN_ENV"] == "development"
 
 
+def test_a_backup_is_given_the_addresses_that_its_command_reads():
+    given = {name.removeprefix("CLARIN_").lower() for name in COMPOSE["services"]["backup"]["environment"]}
+    assert {"admin_database_url", "nats_url", "encryption_key"} <= given <= set(Elsewhere.model_fields)
+
+
 def test_what_runs_besides_is_asked_for():
     besides = {name: service["profiles"] for name, service in COMPOSE["services"].items() if "profiles" in service}
-    assert {profile for profiles in besides.values() for profile in profiles} == {"tls", "s3", "monitoring", "sim"}
+    assert {profile for profiles in besides.values() for profile in profiles} == {"tls", "s3", "monitoring", "backup", "sim"}
     assert not set(besides) & {
         name for service in COMPOSE["services"].values() if "profiles" not in service for name in service.get("depends_on", {})
     }

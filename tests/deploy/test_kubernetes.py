@@ -97,6 +97,22 @@ def test_every_pod_is_a_plain_user_that_can_write_nothing(manifests: list[Manife
         assert {"cpu", "memory"} <= set(container["resources"]["requests"])
 
 
+def test_a_backup_runs_every_night_as_plainly_as_all_else(manifests: list[Manifest]):
+    for manifest in of(manifests, "CronJob"):
+        spec = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        (container,) = spec["containers"]
+        repository, _, tag = container["image"].rpartition(":")
+        assert (repository.rpartition("/")[2] in TARGETS, bool(re.fullmatch(r"\d+\.\d+\.\d+", tag))) == (True, True)
+        assert spec["securityContext"]["runAsNonRoot"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        secrets = {one["metadata"]["name"]: one.get("data", one.get("stringData")) for one in of(manifests, "Secret")}
+        names = {name for source in container["envFrom"] for name in secrets[source["secretRef"]["name"]]}
+        assert {"CLARIN_ADMIN_DATABASE_URL", "CLARIN_NATS_URL", "CLARIN_ENCRYPTION_KEY", "CLARIN_MEDIA_URL"} <= names
+    large = any(of(manifests, "ScaledObject"))
+    assert [manifest["metadata"]["name"] for manifest in of(manifests, "CronJob")] == (["backup"] if large else [])
+
+
 def test_probes_and_services_lead_to_the_port_and_the_paths_that_a_process_has(manifests: list[Manifest]):
     for name, pod in pods(manifests).items():
         container = pod["spec"]["containers"][0]
