@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { Chat, Device, Message } from "@/api/types";
 import {
+  fits,
   merge,
   type Pages,
+  placed,
   standsElsewhere,
   withChat,
   withDevice,
+  withHappened,
   withMessage,
   without,
   withStanding,
@@ -139,5 +142,69 @@ describe("lists", () => {
   it("ignores old news of a device", () => {
     const page = { items: [aDevice({})], next_cursor: null };
     expect(withDevice(page, aDevice({ state: "pairing", revision: 4 }))?.items[0]?.state).toBe("connected");
+  });
+});
+
+describe("a list with a filter", () => {
+  const aChat = (changes: Partial<Chat> = {}): Chat => ({
+    id: "cht_1",
+    device_id: "dev_1",
+    contact: null,
+    group: null,
+    name: "Luis",
+    last_message: null,
+    last_message_at: "2026-01-01T10:00:00Z",
+    unread: 0,
+    created_at: "2026-01-01T09:00:00Z",
+    unread_mine: 0,
+    status: "open",
+    snoozed_until: null,
+    assignee_id: null,
+    team_id: null,
+    tags: [],
+    pinned: false,
+    waiting_since: null,
+    first_response_at: null,
+    revision: 1,
+    ...changes,
+  });
+  const listed = (cursor: string | null, ...items: Chat[]): Pages<Chat> => ({
+    pages: [{ items, next_cursor: cursor }],
+    pageParams: [null],
+  });
+  const shown = (of: Pages<Chat> | undefined) => of?.pages.flatMap((page) => page.items.map((item) => item.id));
+
+  it("says what it shows, but for what only the server knows", () => {
+    const mine = aChat({ assignee_id: "usr_1", tags: ["tag_1"], unread: 2 });
+    expect(fits(mine, { assignee: "me", tag_id: "tag_1", unread: true, status: "open" }, "usr_1")).toBe(true);
+    expect(fits(mine, { assignee: "none" }, "usr_1")).toBe(false);
+    expect(fits(mine, { assignee: "me" }, "usr_2")).toBe(false);
+    expect(fits(aChat(), { status: "closed" }, "usr_1")).toBe(false);
+    expect(fits(aChat(), { q: "lu" }, "usr_1")).toBeUndefined();
+  });
+
+  it("lets go of a chat that stands elsewhere, and takes one that comes", () => {
+    const open = listed(null, aChat());
+    expect(shown(placed(open, aChat({ status: "closed" }), { status: "open" }, "usr_1"))).toEqual([]);
+    expect(shown(placed(listed(null), aChat(), { status: "open" }, "usr_1"))).toEqual(["cht_1"]);
+  });
+
+  it("keeps what is just being read among the unread", () => {
+    const unread = listed(null, aChat({ unread: 1 }));
+    expect(shown(placed(unread, aChat({ unread: 0 }), { unread: true }, "usr_1"))).toEqual(["cht_1"]);
+    expect(shown(placed(listed(null), aChat({ unread: 0 }), { unread: true }, "usr_1"))).toEqual([]);
+  });
+
+  it("leaves what is older than all that was fetched to its page", () => {
+    const first = listed("next", aChat({ id: "cht_2" }));
+    const older = aChat({ id: "cht_3", last_message_at: "2025-01-01T10:00:00Z" });
+    expect(shown(placed(first, older, {}, "usr_1"))).toEqual(["cht_2"]);
+    const newer = aChat({ id: "cht_4", last_message_at: "2026-02-01T10:00:00Z" });
+    expect(shown(placed(first, newer, {}, "usr_1"))).toEqual(["cht_4", "cht_2"]);
+  });
+
+  it("tells what happened once", () => {
+    const closed = { key: "3", at: "2026-01-01T10:00:00Z", kind: "closed" as const };
+    expect(withHappened(withHappened(undefined, closed), closed)).toEqual([closed]);
   });
 });
