@@ -40,6 +40,7 @@ IN = {
     "delete": "content gone from its message",
     "typed on the own phone": "text, as sent",
     "undecryptable": "placeholder replaced by the retry",
+    "in a group": "text, its author, the group's name",
 }
 #: The same of one that goes out.
 OUT = {
@@ -56,6 +57,7 @@ OUT = {
     "reaction": "emoji on its message, and taken back",
     "edit": "new text",
     "delete": "taken back for everyone",
+    "in a group": "text, image, at each phone; its ticks",
 }
 
 
@@ -260,6 +262,61 @@ async def test_every_kind_that_goes_out(shop: Shop, recordings: dict[str, bytes]
         item = await phone()
         assert (item["kind"], item["about"]) == ("revoke", answered["id"])
         assert (await socket.event("message_deleted", id=text["id"]))["text"] is None
+
+
+async def test_a_group_is_one_chat_read_and_answered_where_the_number_takes_groups_in(shop: Shop):
+    ana, beto = await shop.customer("Ana"), await shop.customer("Beto")
+    members = {"subject": "Vecinos", "members": [ana, beto, shop.number]}
+    group = (await shop.network.ask("POST", "/groups", members))["id"]
+
+    async def says(phone: str, text: str) -> None:
+        await shop.network.ask("POST", f"/phones/{phone}/messages", {"to": group, "text": text})
+
+    async with shop.client.socket() as socket:
+        await says(ana, "a nadie")  # groups are not taken in where nobody has said so
+        await shop.client.ask("PATCH", f"/api/devices/{shop.device}/settings", {"receive": {"groups": True}})
+        authors = {}
+        for phone, name in ((ana, "Ana"), (beto, "Beto")):
+
+            async def taken_in(phone: str = phone, name: str = name) -> Any:
+                await says(phone, f"soy {name}")  # the setting is felt within a moment
+                try:
+                    return await socket.event("new_message", 2, text=f"soy {name}")
+                except TimeoutError:
+                    return None
+
+            told = await eventually(taken_in, 30, "what is said in the group does not come in")
+            assert (told["sender_name"], told["contact_id"], told["from_me"]) == (name, None, False)
+            authors[name] = (await shop.client.get(f"/api/contacts/{told['sender_id']}"))["phone"]
+        assert authors == {"Ana": ana, "Beto": beto}
+        chat = told["chat_id"]
+
+        async def named() -> bool:
+            return (await shop.client.get(f"/api/chats/{chat}"))["name"] == "Vecinos"
+
+        await eventually(named, 20, "the chat is not called as the group is")
+        messages = (await shop.client.get(f"/api/chats/{chat}/messages"))["items"]
+        assert "a nadie" not in {message["text"] for message in messages}
+        assert (await shop.client.get("/api/leads"))["items"] == []
+
+        answer = await shop.client.post("/api/messages/send", {"chat_id": chat, "text": "bienvenidos"})
+        await socket.event("message_status", id=answer["id"], status="delivered")
+        await sends(shop, socket, chat, picture(), "plano.jpg", caption="el plano")
+        for phone in (ana, beto):
+
+            async def answered(phone: str = phone) -> Any:
+                items = (await shop.network.get(f"/phones/{phone}/inbox?after=0"))["items"]
+                own = [item for item in items if item["from"] == shop.number]
+                return own if len(own) == 2 else None
+
+            own = await eventually(answered, 20, "the answers are not in the group")
+            assert [(item["kind"], item["text"], item["to"]) for item in own] == [
+                ("text", "bienvenidos", group),
+                ("image", "el plano", group),
+            ]
+            assert "broken" not in own[1]["media"]
+        await shop.network.ask("PATCH", f"/groups/{group}", {"subject": "Vecinas"})
+        assert (await socket.event("chat_changed", id=chat, name="Vecinas"))["contact_id"] is None
 
 
 async def test_a_file_that_whatsapp_has_no_more_says_so_and_can_be_tried_again(shop: Shop):
