@@ -18,7 +18,7 @@ const WIDTHS: Record<Column, string> = {
   phone: "minmax(140px, 0.8fr)",
   email: "minmax(140px, 1fr)",
   state: "minmax(90px, 0.5fr)",
-  tags: "minmax(120px, 1fr)",
+  tags: "minmax(190px, 1fr)",
   created: "minmax(100px, 0.5fr)",
 };
 const OWN = "minmax(100px, 0.6fr)";
@@ -185,7 +185,7 @@ export function ContactTable({ items, shown, company, profile, picked, pick, pic
                 </div>
                 {columns.map((column) => (
                   <div key={column} role="gridcell" className={classes.cell}>
-                    <Text component="span" size="sm" dir={column === "email" ? "ltr" : "auto"}>
+                    <Text component="div" size="sm" truncate dir={column === "email" ? "ltr" : "auto"} lh={1.4}>
                       {cell(contact, column)}
                     </Text>
                   </div>
@@ -207,18 +207,20 @@ export function State({ name, color }: { name: string; color: string }) {
   );
 }
 
+const SHOWN_TAGS = 2;
+
 function Tags({ ids, company }: { ids: readonly string[]; company: Company }) {
   const known = ids.map((id) => company.tag.get(id)).filter((tag) => tag !== undefined);
   return (
     <Group gap={4} wrap="nowrap" style={{ overflow: "hidden" }} title={known.map((tag) => tag.name).join(", ")}>
-      {known.slice(0, 3).map((tag) => (
-        <Badge key={tag.id} variant="dot" color={tag.color} tt="none" size="sm" style={{ flexShrink: 1, minWidth: 40 }}>
+      {known.slice(0, SHOWN_TAGS).map((tag) => (
+        <Badge key={tag.id} variant="dot" color={tag.color} tt="none" size="sm" maw={96} style={{ flex: "none" }}>
           {tag.name}
         </Badge>
       ))}
-      {known.length > 3 && (
+      {known.length > SHOWN_TAGS && (
         <Text size="xs" c="dimmed">
-          +{known.length - 3}
+          +{known.length - SHOWN_TAGS}
         </Text>
       )}
     </Group>

@@ -83,7 +83,7 @@ export function ImportWizard({ profile, onClose }: { profile: Profile; onClose: 
       closeButtonProps={{ "aria-label": t("common.close") }}
     >
       <Stack gap="lg">
-        <Stepper active={step} size="xs" iconSize={28} allowNextStepsSelect={false} wrap={false}>
+        <Stepper active={state === "done" ? 4 : step} size="xs" iconSize={28} allowNextStepsSelect={false} wrap={false}>
           {(["file", "columns", "check", "result"] as const).map((name) => (
             <Stepper.Step
               key={name}

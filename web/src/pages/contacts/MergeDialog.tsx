@@ -34,7 +34,10 @@ export function MergeDialog({ contact, onClose, onMerged }: Props) {
     enabled: other !== null,
   });
   const called = (one: api.Contact) =>
-    [one.name, one.phone && phoneText(one.phone)].filter(Boolean).join(" · ") || t("contacts.nobody");
+    [one.name, one.phone && phoneText(one.phone)]
+      .filter(Boolean)
+      .map((part) => `\u2068${part}\u2069`) // each in its own direction
+      .join(" · ") || t("contacts.nobody");
   const merge = useMutation({
     mutationFn: () => api.merge(other ?? "", contact.id, [...take]),
     onSuccess: onMerged,
@@ -98,10 +101,10 @@ export function MergeDialog({ contact, onClose, onMerged }: Props) {
         {two && (
           <>
             <Paper withBorder style={{ overflowX: "auto" }}>
-              <Table verticalSpacing={6}>
+              <Table verticalSpacing={6} layout="fixed">
                 <Table.Thead>
                   <Table.Tr>
-                    <Table.Th />
+                    <Table.Th w="24%" />
                     <Table.Th>{t("contacts.merge.stays")}</Table.Th>
                     <Table.Th>{t("contacts.merge.goes")}</Table.Th>
                   </Table.Tr>
