@@ -47,6 +47,7 @@ async def crowded(world):
     """Twenty tenants with 500 chats and 4,000 messages each; returns one tenant and one of its devices."""
     await world.admin.execute(
         """
+        set session_replication_role = replica; -- nothing is searched here
         create temporary table t as select gen_random_uuid() as tenant, gen_random_uuid() as device from generate_series(1, 20);
         insert into contacts (tenant, id, push_name, phone)
         select tenant, gen_random_uuid(), 'Name ' || n, (5511900000000 + n)::text from t, generate_series(1, 500) n;
@@ -74,6 +75,7 @@ async def crowded(world):
         analyze chat_tags; analyze chat_marks;
         update chats c set last_message_id = m.id from messages m where m.tenant = c.tenant and m.chat = c.id and m.at = c.last_message_at;
         analyze contacts; analyze contact_aliases; analyze chats; analyze messages;
+        reset session_replication_role;
         """
     )
     [row] = await world.rows("select tenant, device from t limit 1")
