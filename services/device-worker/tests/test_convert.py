@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from contracts import envelope, ids
 from contracts.commands import SendMessage
+from contracts.ephemeral import TypingObserved
 from contracts.events.devices import MessageObserved, ReceiptObserved
 from contracts.ids import DeviceId, MessageId, TenantId
 from contracts.whatsapp import Address, ContactCard, Location, Media, MediaSource, Quoted, Raw
@@ -224,6 +225,23 @@ def test_receipts_say_who_has_read_what(type, from_me, expected):
     found = facts(Kind.RECEIPT, a_receipt(type, a_source(IsFromMe=from_me)))
     assert [(body.status, body.own) for body in found] == ([expected] if expected else [])
     assert all(body.wa_ids == ["A", "B"] and body.at == datetime.fromtimestamp(1_700_000_000, UTC) for body in found)
+
+
+@pytest.mark.parametrize(
+    ("state", "media", "expected"),
+    [("COMPOSING", "TEXT", "composing"), ("COMPOSING", "AUDIO", "recording"), ("PAUSED", "TEXT", "paused"), ("PAUSED", "AUDIO", "paused")],
+)
+def test_who_writes_or_records_and_who_has_stopped(state, media, expected):
+    def event(**source):
+        event = neonize_pb2.ChatPresence(State=state, Media=media)
+        event.MessageSource.MergeFrom(a_source(**source))
+        return event
+
+    told = convert.typing(event(), DEVICE)
+    assert told == TypingObserved(device=DEVICE, chat=Address("pn", "5215"), state=expected)
+    assert convert.typing(event(Chat=a_jid("1203", "g.us"), IsGroup=True), DEVICE).chat == Address("group", "1203")
+    assert convert.typing(event(IsFromMe=True), DEVICE) is None, "the owner on his own phone is no customer"
+    assert convert.typing(event(Chat=EMPTY), DEVICE) is None
 
 
 def test_of_a_history_the_latest_of_each_chat_are_told_as_old():
