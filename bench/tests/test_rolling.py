@@ -1,7 +1,6 @@
 import pytest
 from bench.rolling import is_failure
 
-
 STATUSES = {"200": False, "202": False, "401": True, "404": True, "409": False, "429": False, "500": True, "502": True, "503": False}
 
 
