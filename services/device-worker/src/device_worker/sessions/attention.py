@@ -51,9 +51,9 @@ class _Number:
 class Attention:
     """Of the numbers whose sessions *here* gives, with the session where it is connected."""
 
-    def __init__(self, bus: Bus, here: Here) -> None:
-        """Nobody has a chat open yet."""
-        self._bus, self._here = bus, here
+    def __init__(self, bus: Bus, here: Here, *, lasts: float = _LASTS) -> None:
+        """Nobody has a chat open yet; one that is not said to be for *lasts* seconds is not."""
+        self._bus, self._here, self._lasts = bus, here, lasts
         self._numbers: dict[UUID, _Number] = {}
         self._told: OrderedDict[tuple[UUID, Address], tuple[str, float]] = OrderedDict()
         self._more = asyncio.Event()
@@ -65,7 +65,7 @@ class Attention:
             while not stopping.is_set():
                 self._more.clear()
                 await asyncio.gather(*(self._tend(device) for device in list(self._numbers)))
-                await first(self._more, stopping, timeout=_LOOK)
+                await first(self._more, stopping, timeout=min(_LOOK, self._lasts / 2))
         finally:
             await heard.close()
 
@@ -98,7 +98,7 @@ class Attention:
         device, client = found
         number = self._numbers.setdefault(told.device, _Number())
         fresh = told.address not in number.open
-        number.open[told.address] = time.monotonic() + _LASTS
+        number.open[told.address] = time.monotonic() + self._lasts
         number.open.move_to_end(told.address)
         if len(number.open) > _MOST_OPEN:
             number.asked.discard(number.open.popitem(last=False)[0])

@@ -37,9 +37,9 @@ Key = tuple[DeviceId, Address]
 class Groups:
     """Of the numbers whose sessions *here* gives, with the session where it is connected."""
 
-    def __init__(self, bus: Bus, here: Here) -> None:
-        """Know none."""
-        self._bus, self._here = bus, here
+    def __init__(self, bus: Bus, here: Here, *, pause: float = _PAUSE) -> None:
+        """Know none; *pause* for so many seconds after a question that came to nothing."""
+        self._bus, self._here, self._pause = bus, here, pause
         self._asked: OrderedDict[Key, float] = OrderedDict()
         self._wanted: dict[Key, int] = {}
         self._more = asyncio.Event()
@@ -66,7 +66,7 @@ class Groups:
                 key = next(iter(self._wanted))
                 tries = self._wanted.pop(key)
                 if not await self._ask(*key) and tries < _TRIES:
-                    await first(stopping, timeout=_PAUSE)
+                    await first(stopping, timeout=self._pause)
                     self._wanted.setdefault(key, tries + 1)
 
     def _want(self, key: Key, now: float) -> None:
