@@ -57,6 +57,7 @@ export type ChatFilter = {
   assignee?: string;
   team_id?: string;
   tag_id?: string;
+  contact_id?: string;
 };
 export const chats = (filter: ChatFilter, cursor?: string | null) =>
   data(sdk.chatsListChats({ ...throwing, query: { ...filter, cursor, limit: 50 } }));

@@ -165,6 +165,7 @@ export const withDevice = (page: Page<Device> | undefined, device: Device): Page
 export function fits(chat: Chat, filter: ChatFilter, me: string | undefined): boolean | undefined {
   if (filter.status && chat.status !== filter.status) return false;
   if (filter.device_id && chat.device_id !== filter.device_id) return false;
+  if (filter.contact_id && chat.contact?.id !== filter.contact_id) return false;
   if (filter.team_id && chat.team_id !== filter.team_id) return false;
   if (filter.tag_id && !chat.tags.includes(filter.tag_id)) return false;
   if (filter.unread !== undefined && chat.unread > 0 !== filter.unread) return false;

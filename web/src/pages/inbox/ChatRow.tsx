@@ -1,4 +1,4 @@
-import { Avatar, Badge, Checkbox, Text } from "@mantine/core";
+import { Avatar, Badge, Checkbox, Text, VisuallyHidden } from "@mantine/core";
 import { IconPinFilled, IconUsersGroup } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { memo } from "react";
@@ -63,7 +63,7 @@ export const ChatRow = memo(function ChatRow({ chat, active, company, me, now, c
                   style={{ background: tag.color, flex: "none" }}
                   title={tag.name}
                 >
-                  <span className="mantine-visually-hidden" />
+                  <VisuallyHidden>{tag.name}</VisuallyHidden>
                 </span>
               ))}
             </div>

@@ -381,12 +381,12 @@ export function Notes({ contact, company }: { contact: string; company: Company 
 function Elsewhere({ chat, company }: { chat: Chat; company: Company }) {
   const { t } = useTranslation();
   const when = useDayOrTime();
-  const phone = chat.contact?.phone;
+  const contact = chat.contact?.id;
   const several = company.devices.length > 1;
   const others = useQuery({
-    queryKey: ["chats-of", chat.contact?.id],
-    queryFn: () => calls.chats({ q: phone ?? "" }),
-    enabled: !!phone && several,
+    queryKey: ["chats-of", contact],
+    queryFn: () => calls.chats({ contact_id: contact ?? "" }),
+    enabled: !!contact && several,
   });
   const items = others.data?.items.filter((one) => one.id !== chat.id && one.contact?.id === chat.contact?.id) ?? [];
   if (!items.length) return null;
