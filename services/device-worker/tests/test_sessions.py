@@ -1,10 +1,18 @@
 """The whole service against the network on loopback: real whatsmeow sessions in a worker of its own."""
 
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
+from contracts import ids
+from contracts.ids import DeviceId
 from contracts.whatsapp import Address
+from device_worker.sessions.standing import Standing
+from device_worker.shards import shard_of
+from device_worker.store import devices
 from servicekit.testing import eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -171,3 +179,21 @@ async def offline(world) -> bool:
 
 async def unlinked(world) -> bool:
     return (await world.phones.get("/stats"))["connections"] == 0
+
+
+async def test_what_was_reported_while_the_device_was_read_is_not_undone_by_the_reading(client, system_db):
+    """A scan and a change of the settings came together: the pairing that had ended began again, for minutes."""
+    id = DeviceId(ids.parse(ids.DEVICE, (await client.post("/api/devices", json={"name": "Sales"})).json()["id"]))
+    async with system_db.system() as tx:
+        read = await devices.in_shard(tx, shard_of(id), id)
+    assert read is not None
+    tools: Any = SimpleNamespace(system=system_db)
+    standing = Standing(tools, replace(read, name="reported", revision=read.revision + 1))
+    standing.wake()
+    await standing.look()
+    assert standing.device.name == "reported"
+    for name in ("one", "two"):
+        await client.patch(f"/api/devices/{ids.public(ids.DEVICE, id)}", json={"name": name})
+    standing.wake()
+    await standing.look()
+    assert standing.device.name == "two"

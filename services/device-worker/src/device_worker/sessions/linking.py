@@ -117,6 +117,8 @@ class Linking:
                 case pairing.EndedReport():
                     await self._end(partial(_ended, report.reason))
                     return
+            if not self._is_wanted():
+                return
         await self._end(partial(_ended, domain.PAIRING_FAILED))
 
     async def _show_qr(self, qr: str, until: datetime) -> None:

@@ -81,7 +81,9 @@ class Standing:
                 found = await devices.in_shard(tx, self.shard, self.device.id)
             if found is None:
                 raise DeviceMissing
-            self.device = found
+            # What was reported meanwhile is newer: a pairing that has ended would begin again.
+            if found.revision >= self.device.revision:
+                self.device = found
 
         await self.written(read)
 
