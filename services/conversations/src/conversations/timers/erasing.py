@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from contracts import subjects
+from contracts.errors import Unavailable
 from contracts.ids import TenantId
 from servicekit import outbox, timers
 from servicekit.bus import Bus, BusAway, dlq
@@ -43,6 +44,10 @@ def erase(db: Database, system: Database, bus: Bus) -> Callable[[asyncio.Event],
                     await go_on(db, bus, tenant, id, stopping=stopping)
                 except BusAway as away:
                     log.info("an erasure waits for the bus", erasure=str(id), reason=str(away))
+                except Unavailable:
+                    raise
+                except Exception as error:  # the others go on
+                    log.exception("an erasure waits", erasure=str(id), reason=type(error).__name__)
 
         await timers.every(EVERY, run, name="erasures")(stopping)
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from contracts.errors import Unavailable
 from contracts.ids import TenantId
 from servicekit import timers
 from servicekit.db import Database, Tx, raw
@@ -25,14 +26,22 @@ log = structlog.get_logger()
 def keep(db: Database, system: Database, *, pause: float = PAUSE) -> Callable[[asyncio.Event], Awaitable[None]]:
     """Make the background part that removes what is too old, of every account that does not keep everything."""
 
+    async def turn(tenant: TenantId, stopping: asyncio.Event) -> bool:
+        """One account's turn; tells whether it wants another one."""
+        try:
+            return await remove_old(db, tenant, datetime.now(UTC), pause=pause, stopping=stopping) >= MOST
+        except Unavailable:
+            raise
+        except Exception as error:  # the others have theirs
+            log.exception("what is too old waits", tenant=str(tenant), reason=type(error).__name__)
+            return False
+
     async def loop(stopping: asyncio.Event) -> None:
         async def run() -> None:
             async with system.system() as tx:
                 some = await retention.tenants(await raw(tx))
             while some and not stopping.is_set():  # turn by turn: a million rows of one account hold up nobody
-                some = [
-                    tenant for tenant in some if await remove_old(db, tenant, datetime.now(UTC), pause=pause, stopping=stopping) >= MOST
-                ]
+                some = [tenant for tenant in some if await turn(tenant, stopping)]
 
         await timers.every(EVERY, run, name="retention")(stopping)
 
