@@ -21,7 +21,7 @@ from clarin.testing import System, start, stop
 from .collector import Collector, collecting
 
 NUMBERS = 4
-RESTARTED = ("gateway", "auth", "conversations", "devices", "realtime", "worker-1", "nats-1", "valkey", "postgres")
+RESTARTED = ("gateway", "auth", "conversations", "devices", "realtime", "worker-1", "nats-1", "valkey")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ async def test_a_backup_lives_on_elsewhere_with_its_numbers_connected(large: Sys
             assert await texts(owner, number.customer, "before") == before
             traffic = Traffic(network, numbers)
             await traffic.once_each("restored", 10)
-            counted = tally(await traffic.settled(heard, 60))
+            counted = tally(await traffic.settled(heard, 60), "restored-")
             assert (counted.asked, counted.lost, counted.doubled, counted.unknown, counted.failed) == (2 * NUMBERS, 0, 0, 0, 0)
     finally:
         await asyncio.to_thread(stop, restored)
