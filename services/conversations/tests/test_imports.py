@@ -247,11 +247,12 @@ async def test_what_is_no_list_or_too_large_a_one_leaves_nothing_behind_and_a_sc
     assert (await lists.post(f"/api/contacts/imports/{one['id']}/start", json={})).json()["code"] == "import-columns-invalid"
 
 
-async def test_a_list_is_brought_once_for_one_key_and_by_those_who_may(lists, signed_in, tenant):
+async def test_a_list_is_brought_once_for_one_key_and_by_those_who_may(lists, signed_in, objects, tenant):
     first = await bring(lists, LIST, **{"Idempotency-Key": "k"})
     assert (await bring(lists, LIST, **{"Idempotency-Key": "k"})).json() == first.json()
     assert (await bring(lists, LIST + "x", **{"Idempotency-Key": "k"})).json()["code"] == "idempotency-mismatch"
     assert len((await lists.get("/api/contacts/imports")).json()["items"]) == 1
+    assert len([file for file in objects._folder.rglob("*") if file.is_file()]) == 1, "what was not taken leaves no file behind"
     path = f"/api/contacts/imports/{first.json()['id']}"
     assert (await lists.get(path, headers=signed_in().headers)).json()["code"] == "import-not-found"
     agent = signed_in(Role.AGENT, tenant)

@@ -31,6 +31,7 @@ from conversations.domain.columns import MOST, Mapping
 from conversations.domain.errors import ColumnsInvalid, ImportMissing, ImportStands, SheetInvalid
 from conversations.domain.profiles import Field as OwnField
 from conversations.files import UploadBroken
+from conversations.files.reader import Seen
 from conversations.files.sheets import look
 from conversations.store import devices, imports, profiles
 from conversations.store.imports import WORKING, Import, Sheet
@@ -129,29 +130,42 @@ async def upload_import(request: Request, admin: Admin, idem: Idempotent, db: Db
         id = ids.new()
         key = f"{admin.tenant}/imports/{id}"
         await files.objects.put(key, form.file)
-    async with db.transaction(admin.tenant) as tx:
-        if stored := await idem.begin(tx):
-            return stored.response()
-        c = await raw(tx)
-        _, fields = await profiles.settings(c, admin.tenant)
-        header = columns.is_header(seen.head[0])
-        names = seen.head[0] if header else ("",) * seen.width
-        one = Import(
-            tenant=admin.tenant,
-            id=id,
-            author=admin.id,
-            by_key=admin.kind == "key",
-            file_name=form.name,
-            object=key,
-            sheet=Sheet(**{name: getattr(seen, name) for name in Sheet.__struct_fields__}),
-            mapping=Mapping(columns=columns.guess(names, seen.head[header:], fields), header=header, country=await _country(c, admin)),
-            state="ready",
-            place=0,
-            counts=ImportCounts(),
-            created_at=datetime.now(UTC),
-        )
-        await imports.add(c, one)
-        return await idem.finish(tx, 201, msgspec.json.encode(shown(one)))
+    kept = False
+    try:
+        async with db.transaction(admin.tenant) as tx:
+            if stored := await idem.begin(tx):
+                return stored.response()
+            c = await raw(tx)
+            _, fields = await profiles.settings(c, admin.tenant)
+            one = _brought(admin, id, key, form.name, seen, fields, await _country(c, admin))
+            await imports.add(c, one)
+            answered = await idem.finish(tx, 201, msgspec.json.encode(shown(one)))
+        kept = True
+        return answered
+    finally:
+        if not kept:
+            await files.objects.delete(key)
+
+
+def _brought(
+    caller: Principal, id: UUID, key: str, name: str | None, seen: Seen, fields: tuple[OwnField, ...], country: str | None
+) -> Import:
+    header = columns.is_header(seen.head[0])
+    names = seen.head[0] if header else ("",) * seen.width
+    return Import(
+        tenant=caller.tenant,
+        id=id,
+        author=caller.id,
+        by_key=caller.kind == "key",
+        file_name=name,
+        object=key,
+        sheet=Sheet(**{name: getattr(seen, name) for name in Sheet.__struct_fields__}),
+        mapping=Mapping(columns=columns.guess(names, seen.head[header:], fields), header=header, country=country),
+        state="ready",
+        place=0,
+        counts=ImportCounts(),
+        created_at=datetime.now(UTC),
+    )
 
 
 async def _country(c: Any, caller: Principal) -> str | None:

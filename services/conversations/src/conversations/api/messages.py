@@ -104,7 +104,8 @@ class Send(Body):
     responses=answer(Message, status=202, description="It waits to be sent; events tell what becomes of it.")
     | answer(Scheduled, status=201, description="It waits for its time.")
     | problems(
-        *(ChatMissing, ContactBlocked, ContactUnseen, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit, QuoteInvalid, ScheduleInvalid),
+        *(ChatMissing, ContactBlocked, ContactUnseen, DeviceMissing, PhoneInvalid),
+        *(AccountSuspended, MessageLimit, QuoteInvalid, ScheduleInvalid),
         *(InFlight, Mismatch, DeviceOwnerAway),
     ),
 )

@@ -118,7 +118,7 @@ async def _step(db: Database, before: Import, rows: list[Row]) -> Import | None:
     async with db.transaction(before.tenant) as tx:
         c = await raw(tx)
         one = await imports.one(c, before.tenant, before.id, lock=True)
-        if (one.state, one.place) != (before.state, before.place):
+        if not _same(one, before):
             return None
         dry = one.state == "checking"
         cells = {row.row: row.cells for row in rows}
@@ -147,6 +147,11 @@ async def _step(db: Database, before: Import, rows: list[Row]) -> Import | None:
     return one
 
 
+def _same(one: Import, before: Import) -> bool:
+    """Tell whether nobody went on with it, stopped it, or began it anew."""
+    return (one.state, one.place, one.mapping) == (before.state, before.place, before.mapping)
+
+
 async def _once(c: asyncpg.Connection, one: Import, some: list[Said]) -> tuple[list[Said], list[Said]]:
     """Part the rows whose phone comes for the first time from those whose came before, in whichever way it is written."""
     first: dict[str, Said] = {}
@@ -167,7 +172,7 @@ async def _over(db: Database, before: Import, state: str, *, reason: str | None 
     async with db.transaction(before.tenant) as tx:
         c = await raw(tx)
         one = await imports.one(c, before.tenant, before.id, lock=True)
-        if (one.state, one.place) != (before.state, before.place):
+        if not _same(one, before):
             return
         one = msgspec.structs.replace(one, state=state, reason=reason, detail=detail, finished_at=now, told_at=now)
         await imports.save(c, one, claim=None)
