@@ -34,6 +34,14 @@ export const theme = createTheme({
   },
 });
 
+const each = (used: { colors: object }, say: (name: string) => Record<string, string>) =>
+  Object.assign(
+    {},
+    ...Object.keys(used.colors)
+      .filter((name) => name !== "dark")
+      .map(say),
+  ) as Record<string, string>;
+
 /** The library's own faint texts and badges are too faint to read: at least 4.5 to 1 on every ground that they stand on. */
 export const readable: CSSVariablesResolver = (used) => ({
   variables: {},
@@ -41,19 +49,18 @@ export const readable: CSSVariablesResolver = (used) => ({
     "--mantine-color-dimmed": "#5a6268",
     "--mantine-color-placeholder": "#6c747b",
     "--mantine-color-error": "#c92a2a",
-    ...Object.fromEntries(
-      Object.keys(used.colors).map((name) => [
-        `--mantine-color-${name}-light-color`,
-        `color-mix(in srgb, var(--mantine-color-${name}-9) 72%, black)`,
-      ]),
-    ),
+    ...each(used, (name) => ({
+      [`--mantine-color-${name}-light-color`]: `color-mix(in srgb, var(--mantine-color-${name}-9) 72%, black)`,
+      [`--mantine-color-${name}-text`]: `color-mix(in srgb, var(--mantine-color-${name}-9) 88%, black)`,
+    })),
   },
   dark: {
     "--mantine-color-dimmed": "#adb0b5",
     "--mantine-color-placeholder": "#8f949a",
     "--mantine-color-error": "#ff8787",
-    ...Object.fromEntries(
-      Object.keys(used.colors).map((name) => [`--mantine-color-${name}-light-color`, `var(--mantine-color-${name}-2)`]),
-    ),
+    ...each(used, (name) => ({
+      [`--mantine-color-${name}-light-color`]: `var(--mantine-color-${name}-2)`,
+      [`--mantine-color-${name}-text`]: `var(--mantine-color-${name}-4)`,
+    })),
   },
 });

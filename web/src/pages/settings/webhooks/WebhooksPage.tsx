@@ -65,13 +65,7 @@ function Line({ item }: { item: WebhookOut }) {
   const { t } = useTranslation();
   const moment = useMoment();
   return (
-    <Card
-      withBorder
-      padding="sm"
-      component={Link}
-      to={`/settings/webhooks/${item.id}`}
-      aria-label={item.description || item.url}
-    >
+    <Card withBorder padding="sm" component={Link} to={`/settings/webhooks/${item.id}`}>
       <Group gap={8} wrap="nowrap">
         <Text fw={600} truncate style={{ minWidth: 0 }}>
           {item.description || item.url}
