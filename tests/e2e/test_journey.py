@@ -24,6 +24,11 @@ async def test_a_customer_writes_and_gets_an_answer_with_its_ticks(shop: Shop):
         assert chat["last_message"]["id"] == arrived["id"]
         page = await shop.client.get(f"/api/chats/{chat['id']}/messages")
         assert [message["text"] for message in page["items"]] == ["¿Tienen de este?"]
+        [hit] = (await shop.client.get(f"/api/search?kind=messages&q=de%20est&device_id={shop.device}"))["items"]
+        assert (hit["chat_id"], hit["message_id"]) == (chat["id"], arrived["id"])
+        assert hit["excerpt"] == {"text": "¿Tienen de este?", "hits": [[8, 10], [11, 15]]}
+        around = await shop.client.get(f"/api/chats/{chat['id']}/messages?around={hit['message_id']}")
+        assert around["items"] == page["items"]
 
         await shop.client.post(f"/api/chats/{chat['id']}/read")
         await socket.event("chat_read", id=chat["id"])
