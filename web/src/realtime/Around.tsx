@@ -1,22 +1,22 @@
 import { Text } from "@mantine/core";
 import { skipToken, useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import * as sdk from "@/api/generated";
 import { useSession } from "@/session/session";
-import { type Colleagues, here, others, PRESENCE, typingKey, type Writer, writing } from "./presence";
+import { type Colleagues, here, others, PRESENCE } from "./presence";
+import { useWriters } from "./useWriters";
 
 /** Who else has this chat open, and who writes in it: seen before two people answer the same customer. */
 export function Around({ chatId }: { chatId: string }) {
   const { t } = useTranslation();
   const session = useSession();
   const { data: colleagues } = useQuery<Colleagues>({ queryKey: PRESENCE, queryFn: skipToken });
-  const { data: writers } = useQuery<Writer[]>({ queryKey: typingKey(chatId), queryFn: skipToken });
-  const now = useNow(writers);
+  const writers = useWriters(chatId);
   const me = session?.user.id;
   const there = others(colleagues, chatId, me);
-  const busy = writing(writers, now).filter((writer) => writer.who !== me);
+  const busy = writers.filter((writer) => writer.who !== me);
   const { data: names } = useQuery({
     queryKey: ["colleagues"],
     queryFn: async () =>
@@ -44,17 +44,4 @@ export function Around({ chatId }: { chatId: string }) {
       {words.join(" · ")}
     </Text>
   );
-}
-
-/** The time, read again when the next of *writers* has been silent for too long. */
-function useNow(writers: Writer[] | undefined): number {
-  const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    setNow(Date.now());
-    const next = Math.min(...(writers ?? []).map((writer) => writer.until).filter((until) => until > Date.now()));
-    if (!Number.isFinite(next)) return;
-    const timer = setInterval(() => setNow(Date.now()), Math.max(200, next - Date.now() + 50));
-    return () => clearInterval(timer);
-  }, [writers]);
-  return now;
 }

@@ -26,8 +26,8 @@ export const others = (known: Colleagues | undefined, chat: string, me: string |
 /** Who writes in a chat: a user, or the customer; until when that is believed without being said again. */
 export type Writer = { who: "customer" | string; state: string; until: number };
 
-/** The server does not say when somebody just stopped. */
-export const BELIEVED_MS = { customer: 20_000, colleague: 8_000 };
+/** The server says of a customer alone when he just stopped, 12 s after his last sign. */
+export const BELIEVED_MS = { customer: 15_000, colleague: 8_000 };
 
 export function withWriter(writers: Writer[] | undefined, who: string, state: string, now: number): Writer[] {
   const rest = (writers ?? []).filter((writer) => writer.who !== who && writer.until > now);
