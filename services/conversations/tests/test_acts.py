@@ -1,7 +1,7 @@
 """Reactions, edits and deletions: the pure rules under any order, and what they do to stored messages."""
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from contracts import ids
 from contracts.commands import FetchMedia
@@ -10,9 +10,10 @@ from contracts.events.conversations import MessageDeleted, MessageEdited, Messag
 from contracts.events.devices import MediaFailed, MediaStored
 from contracts.ids import ChatId, DeviceId, MessageId, TenantId
 from contracts.media import object_key
+from contracts.principal import Role
 from contracts.whatsapp import Media, MediaSource, Quoted
 from conversations.consumers import media
-from conversations.domain.acts import Act, Stands
+from conversations.domain.acts import DELETES_WITHIN, EDITS_WITHIN, Act, Stands
 from hypothesis import given
 from hypothesis import strategies as st
 from servicekit import cursors
@@ -148,3 +149,16 @@ async def test_what_is_done_from_here_shows_when_whatsapp_has_taken_it(world, te
     assert [(r.emoji, r.from_me) for r in took.data.reactions] == [("❤", True)]
     assert (failed.data.failed, [r.emoji for r in failed.data.reactions]) == ("expired", ["❤"])
     assert await world.rows("select 1 from acts") == []
+
+
+async def test_a_message_is_changed_and_taken_back_within_its_time_and_not_after(client, world, tenant, device, signed_in):
+    someone = signed_in(Role.AGENT, tenant)
+    now = datetime.now(UTC)
+    for way, within, code in (("PATCH", EDITS_WITHIN, "edit-window-over"), ("DELETE", DELETES_WITHIN, "delete-window-over")):
+        for age, refused in ((within - timedelta(minutes=1), None), (within + timedelta(minutes=1), code)):
+            await world.handle([a_message(tenant, device, from_me=True, wa_id=f"{way}{refused}", at=now - age)])
+            [row] = await world.rows("select id from messages where wa_id = $1", f"{way}{refused}")
+            path = f"/api/messages/{ids.public(ids.MESSAGE, row['id'])}"
+            headers = someone.headers | {"Idempotency-Key": f"{way}{refused}"}
+            answer = await client.request(way, path, json={"text": "Otra"} if way == "PATCH" else None, headers=headers)
+            assert (answer.status_code, answer.json().get("code")) == ((409, code) if refused else (202, None)), answer.text
