@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { Problem } from "@/api/problem";
 import type { Message } from "@/api/types";
-import { asMessage, Outbox, type Pending, withPending } from "./outbox";
+import { asMessage, type Kept, Outbox, type Pending, withPending } from "./outbox";
 
 const message = (pending: Pending): Message => ({
   ...asMessage(pending, "dev_1", "usr_1"),
@@ -16,16 +16,17 @@ const written = (key: string, chat = "cht_1"): Omit<Pending, "state"> => ({
   text: key,
 });
 
-function storage() {
-  const kept = new Map<string, string>();
+function shelf(...left: Pending[]): Kept {
+  const kept = new Map(left.map((one) => [one.key, one]));
   return {
-    getItem: (key: string) => kept.get(key) ?? null,
-    setItem: (key: string, value: string) => void kept.set(key, value),
+    all: () => [...kept.values()],
+    put: (one) => kept.set(one.key, one),
+    drop: (key) => kept.delete(key),
   };
 }
 
 /** An outbox whose server answers as *answers* says, one after the other, and then takes everything. */
-function begun(answers: (Problem | undefined)[], kept = storage()) {
+function begun(answers: (Problem | undefined)[], kept = shelf()) {
   const outbox = new Outbox();
   const tried: string[] = [];
   const sent: string[] = [];
@@ -38,7 +39,7 @@ function begun(answers: (Problem | undefined)[], kept = storage()) {
       return message(pending);
     },
     sent: (done) => sent.push(done.id),
-    storage: kept,
+    kept,
     wait: () => 0,
   });
   return { outbox, tried, sent, kept, rest };
@@ -73,12 +74,11 @@ describe("the outbox", () => {
   });
 
   it("goes on after a reload with what a page before has left", async () => {
-    const kept = storage();
-    kept.setItem("clarin.outbox", JSON.stringify([{ ...written("left"), state: "sending" }]));
+    const kept = shelf({ ...written("left"), state: "sending" });
     const { sent, rest } = begun([], kept);
     await rest();
     expect(sent).toEqual(["msg_left"]);
-    expect(kept.getItem("clarin.outbox")).toBe("[]");
+    expect(kept.all()).toEqual([]);
   });
 
   it("forgets what is discarded", async () => {

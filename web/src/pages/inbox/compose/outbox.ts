@@ -17,10 +17,13 @@ export type Pending = {
   problem?: { code: string; detail: string; requestId: string | undefined } | undefined;
 };
 
+/** Where what waits outlives the page: each by itself, because other tabs keep theirs there too. */
+export type Kept = { all: () => Pending[]; put: (pending: Pending) => void; drop: (key: string) => void };
+
 type Options = {
   send: (pending: Pending) => Promise<Message>;
   sent: (message: Message, pending: Pending) => void;
-  storage?: Pick<Storage, "getItem" | "setItem"> | undefined;
+  kept: Kept;
   /** Milliseconds before the next try. */
   wait?: (attempt: number) => number;
 };
@@ -30,7 +33,6 @@ const passes = (problem: Problem) =>
   [0, 429, 500, 502, 503, 504].includes(problem.status) || (problem.status === 409 && problem.code.includes("flight"));
 
 const backoff = (attempt: number) => Math.min(15_000, 700 * 2 ** attempt) * (0.5 + Math.random() / 2);
-const STORED = "clarin.outbox";
 
 /**
  * Sends what was written, chat by chat in the order of writing, for as long as it takes: a server that is away, a network
@@ -48,12 +50,7 @@ export class Outbox {
     const first = !this.options;
     this.options = options;
     if (!first) return;
-    try {
-      const read = JSON.parse(options.storage?.getItem(STORED) ?? "[]") as Pending[];
-      this.items = read.map((one) => (one.state === "failed" ? one : { ...one, state: "waiting" }));
-    } catch {
-      this.items = [];
-    }
+    this.items = options.kept.all().map((one) => (one.state === "failed" ? one : { ...one, state: "waiting" }));
     this.tell();
     for (const chat of new Set(this.items.map((one) => one.chat_id))) void this.work(chat);
   }
@@ -66,7 +63,9 @@ export class Outbox {
   };
 
   put(pending: Omit<Pending, "state">) {
-    this.items = [...this.items, { ...pending, state: "sending" }];
+    const next: Pending = { ...pending, state: "sending" };
+    this.items = [...this.items, next];
+    this.options?.kept.put(next);
     this.tell();
     void this.work(pending.chat_id);
   }
@@ -79,22 +78,24 @@ export class Outbox {
   };
 
   discard(key: string) {
-    this.items = this.items.filter((one) => one.key !== key);
+    this.leave(key);
     this.tell();
     for (const wake of this.wakes) wake();
   }
 
   private change(key: string, change: Partial<Pending>) {
     this.items = this.items.map((one) => (one.key === key ? { ...one, ...change } : one));
+    const changed = this.items.find((one) => one.key === key);
+    if (changed) this.options?.kept.put(changed);
     this.tell();
   }
 
+  private leave(key: string) {
+    this.items = this.items.filter((one) => one.key !== key);
+    this.options?.kept.drop(key);
+  }
+
   private tell() {
-    try {
-      this.options?.storage?.setItem(STORED, JSON.stringify(this.items));
-    } catch {
-      // a full storage costs the memory over a reload, not the sending
-    }
     for (const watcher of this.watchers) watcher();
   }
 
@@ -109,7 +110,7 @@ export class Outbox {
         try {
           const message = await this.options.send(next);
           attempt = 0;
-          this.items = this.items.filter((one) => one.key !== next.key);
+          this.leave(next.key);
           this.options.sent(message, next);
           this.tell();
         } catch (error) {
@@ -136,6 +137,32 @@ export class Outbox {
       this.wakes.add(wake);
     });
   }
+}
+
+/** Keeps what *user* has written in this browser. */
+export function keptFor(user: string, storage: Storage = localStorage): Kept {
+  const prefix = `clarin.outbox.${user}.`;
+  return {
+    all: () =>
+      Object.keys(storage)
+        .filter((name) => name.startsWith(prefix))
+        .flatMap((name) => {
+          try {
+            return [JSON.parse(storage.getItem(name) ?? "") as Pending];
+          } catch {
+            return [];
+          }
+        })
+        .sort((a, b) => (a.at < b.at ? -1 : 1)),
+    put: (pending) => {
+      try {
+        storage.setItem(prefix + pending.key, JSON.stringify(pending));
+      } catch {
+        // a full storage costs the memory over a reload, not the sending
+      }
+    },
+    drop: (key) => storage.removeItem(prefix + key),
+  };
 }
 
 /** This browser's. */

@@ -3,7 +3,7 @@ import { useEffect } from "react";
 import * as api from "@/api/inbox";
 import type { Message } from "@/api/types";
 import { KEYS, type Pages, touchChats, withMessage } from "@/realtime/apply";
-import { outbox } from "./outbox";
+import { keptFor, outbox } from "./outbox";
 
 /** What was written is sent, for as long as the page is open; what a page before has left is sent too. */
 export function useOutbox(me: string | undefined) {
@@ -21,10 +21,7 @@ export function useOutbox(me: string | undefined) {
         client.setQueryData<Pages<Message>>(KEYS.messages(message.chat_id), (pages) => withMessage(pages, message));
         touchChats(client, message, { unread: false, me });
       },
-      storage: {
-        getItem: (key) => localStorage.getItem(`${key}.${me}`),
-        setItem: (key, value) => localStorage.setItem(`${key}.${me}`, value),
-      },
+      kept: keptFor(me),
     });
     const again = () => outbox.again();
     window.addEventListener("online", again);
