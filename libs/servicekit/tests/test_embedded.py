@@ -13,7 +13,11 @@ import nats as client
 import psutil
 import pytest
 import redis
-from servicekit.embedded import Child, Nats, PgBouncer, Postgres, StartFailed, User, Valkey, pgbouncer
+from contracts import ids, subjects
+from contracts.envelope import wrap
+from contracts.examples import envelopes
+from servicekit.bus import Bus, declare
+from servicekit.embedded import Child, Member, Nats, PgBouncer, Postgres, StartFailed, User, Valkey, free_port, pgbouncer
 from servicekit.embedded.postgres import copied, installation
 from servicekit.embedded.server import answers
 from servicekit.testing import eventually
@@ -103,6 +107,27 @@ def umask():
     before = os.umask(0o077)
     yield
     os.umask(before)
+
+
+async def test_of_three_servers_of_the_bus_any_one_may_die_and_nothing_is_lost(tmp_path):
+    ports = tuple(free_port() for _ in range(3))
+    with contextlib.ExitStack() as stack:
+        nodes = [
+            stack.enter_context(
+                Nats(tmp_path / str(port), durable=False, member=Member(name=f"nats-{n}", port=port, ports=ports, password="among them"))
+            )
+            for n, port in enumerate(ports)
+        ]
+        url = ",".join(node.url for node in nodes)
+        await declare(url, replicas=3)
+        envelope = envelopes()[0]
+        async with Bus.open(url, name="test") as bus:
+            await bus.publish(envelope)
+            leader = (await bus.connection.api(f"STREAM.INFO.{subjects.EVENTS}"))["cluster"]["leader"]
+            next(node for node in nodes if node.name == leader).kill()
+            other = wrap(envelope.tenant, envelope.data, id=ids.new())
+            await bus.publish(other)
+            assert (await bus.stream_state(timeout=20)).messages == 2
 
 
 def test_a_copy_of_the_programs_is_open_to_all_and_made_once(umask):
