@@ -226,6 +226,18 @@ export function useRealtime(): Connection {
           ask();
           void client.invalidateQueries({ queryKey: KEYS.contact((frame.data as { id: string }).id) });
           break;
+        case "contact_erased": {
+          const gone = frame.data as { id: string; chat_ids: string[] };
+          client.removeQueries({ queryKey: KEYS.contact(gone.id) });
+          client.removeQueries({ queryKey: KEYS.contactNotes(gone.id) });
+          for (const chat of gone.chat_ids) {
+            client.setQueriesData<Pages<Chat>>({ queryKey: KEYS.chats }, (pages) => without(pages, chat));
+            for (const key of [KEYS.chat(chat), KEYS.messages(chat), KEYS.happened(chat), KEYS.scheduled(chat)])
+              client.removeQueries({ queryKey: key });
+          }
+          for (const key of [["contacts"], KEYS.counts, ["erasures"]]) void client.invalidateQueries({ queryKey: key });
+          break;
+        }
         case "device_status":
           client.setQueryData<Page<Device>>(KEYS.devices, (page) => withDevice(page, frame.data as Device));
           break;
