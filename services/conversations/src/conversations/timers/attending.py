@@ -12,7 +12,7 @@ from servicekit.bus import Bus
 from servicekit.db import Database, raw
 
 from conversations.store import chats
-from conversations.timers.presence import Presence
+from conversations.timers.presence import Presence, There
 
 EVERY = timedelta(seconds=2)
 #: Said again so often: a session may have moved, and what is not repeated is over.
@@ -37,7 +37,7 @@ def attending(db: Database, bus: Bus, presence: Presence) -> Callable[[asyncio.E
     return timers.every(EVERY, run, name="attending")
 
 
-def _open_chats(there: dict) -> Open:  # type: ignore[type-arg]
+def _open_chats(there: There) -> Open:
     found: Open = set()
     for (tenant, _), said in there.items():
         for name in {name for present in said for name in present.chats}:
