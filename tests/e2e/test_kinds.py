@@ -274,6 +274,8 @@ async def test_a_group_is_one_chat_read_and_answered_where_the_number_takes_grou
 
     async with shop.client.socket() as socket:
         await says(ana, "a nadie")  # groups are not taken in where nobody has said so
+        await shop.writes(ana, "¿me leen?")
+        await socket.event("new_message", text="¿me leen?")  # what came before it has come
         await shop.client.ask("PATCH", f"/api/devices/{shop.device}/settings", {"receive": {"groups": True}})
         authors = {}
         for phone, name in ((ana, "Ana"), (beto, "Beto")):
