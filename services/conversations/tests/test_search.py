@@ -213,8 +213,8 @@ async def crowd(world, tenant, device):
     await world.admin.execute(
         """
         insert into messages (tenant, id, device, chat, wa_id, from_me, kind, text, status, at)
-        select ('00000000-0000-0000-0000-00000000000' || n)::uuid, gen_random_uuid(), m.device, m.chat, n::text || m.id, false, 'text', m.text,
-               'received', m.at
+        select ('00000000-0000-0000-0000-00000000000' || n)::uuid, gen_random_uuid(), m.device, m.chat, n::text || m.id, false, 'text',
+               m.text, 'received', m.at
           from messages m, generate_series(0, 1) n where m.text <> 'Hola'
         """
     )
@@ -266,8 +266,13 @@ async def test_every_page_of_every_search_is_what_a_look_at_all_of_it_finds(worl
         assert found == []
         assert pages < 5
     async with world.db.transaction(ids.new()) as tx:
-        stolen = await (await raw(tx)).fetch("select * from search_messages($1, 'comun', '-infinity', 'infinity', $1, 9)", tenant)
-        assert stolen == []
+        c = await raw(tx)
+        for stolen in (
+            "search_messages($1, 'comun', '-infinity', 'infinity', $1, 9)",
+            "search_names($1, 'contact', '{5511}', '-infinity', 'infinity', $1, 9)",
+            "search_similar($1, 'contact', '5511912345678', '-infinity', 'infinity', 9)",
+        ):
+            assert await c.fetch(f"select * from {stolen}", tenant) == [], stolen  # noqa: S608
     assert await scans(world, "message_words", "messages") == before
 
 
