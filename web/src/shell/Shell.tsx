@@ -1,4 +1,4 @@
-import { AppShell, Box, Button, Group, Indicator, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
+import { AppShell, Box, Button, Group, Indicator, Stack, Text, UnstyledButton } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconCommand, IconDeviceMobileMessage } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -17,7 +17,7 @@ import { preferencesOf } from "./preferences";
 import classes from "./Shell.module.css";
 import { StartPlace } from "./StartPlace";
 import { useShortcuts } from "./shortcuts";
-import { UserMenu } from "./UserMenu";
+import { UserCorner } from "./UserButton";
 import { useUnreadBadge } from "./unread";
 
 const Palette = lazy(() => import("./Palette"));
@@ -60,18 +60,17 @@ export function Shell() {
 
   const places = [...PLACES, ...(session?.installation ? [OPS] : [])];
   const place = ({ to, label, Icon }: (typeof places)[number]) => (
-    <Tooltip key={to} label={t(label)} position="right" disabled={phone}>
-      <UnstyledButton
-        component={Link}
-        to={to}
-        className={classes.place}
-        data-active={path.startsWith(to) || undefined}
-        aria-current={path.startsWith(to) ? "page" : undefined}
-      >
-        <Icon size={22} stroke={1.7} aria-hidden />
-        <span className={classes.label}>{t(label)}</span>
-      </UnstyledButton>
-    </Tooltip>
+    <UnstyledButton
+      key={to}
+      component={Link}
+      to={to}
+      className={classes.place}
+      data-active={path.startsWith(to) || undefined}
+      aria-current={path.startsWith(to) ? "page" : undefined}
+    >
+      <Icon size={22} stroke={1.7} aria-hidden />
+      <span className={classes.label}>{t(label)}</span>
+    </UnstyledButton>
   );
 
   return (
@@ -92,17 +91,16 @@ export function Shell() {
               {places.map(place)}
             </Stack>
             <Network />
-            <Tooltip label={`${t("shortcut.palette")} (Ctrl K)`} position="right">
-              <UnstyledButton
-                className={classes.place}
-                aria-label={t("shortcut.palette")}
-                onClick={() => setPalette(true)}
-              >
-                <IconCommand size={20} stroke={1.7} aria-hidden />
-              </UnstyledButton>
-            </Tooltip>
+            <UnstyledButton
+              className={classes.place}
+              aria-label={t("shortcut.palette")}
+              title={`${t("shortcut.palette")} (Ctrl K)`}
+              onClick={() => setPalette(true)}
+            >
+              <IconCommand size={20} stroke={1.7} aria-hidden />
+            </UnstyledButton>
             <Live connection={connection} />
-            <UserMenu onHelp={() => setSheet(true)} />
+            <UserCorner onHelp={() => setSheet(true)} />
           </AppShell.Navbar>
         )}
         <AppShell.Main className={classes.main} id="content" tabIndex={-1}>
@@ -133,12 +131,17 @@ function Network() {
   const { data: meta } = useQuery({ queryKey: ["meta"], queryFn: api.meta, staleTime: Number.POSITIVE_INFINITY });
   if (!meta?.sim_url) return null;
   return (
-    <Tooltip label={t("nav.phonesHint")} position="right">
-      <UnstyledButton component="a" href={meta.sim_url} target="_blank" rel="noopener" className={classes.place}>
-        <IconDeviceMobileMessage size={22} stroke={1.7} aria-hidden />
-        <span className={classes.label}>{t("nav.phones")}</span>
-      </UnstyledButton>
-    </Tooltip>
+    <UnstyledButton
+      title={t("nav.phonesHint")}
+      component="a"
+      href={meta.sim_url}
+      target="_blank"
+      rel="noopener"
+      className={classes.place}
+    >
+      <IconDeviceMobileMessage size={22} stroke={1.7} aria-hidden />
+      <span className={classes.label}>{t("nav.phones")}</span>
+    </UnstyledButton>
   );
 }
 
@@ -187,12 +190,10 @@ function Live({ connection }: { connection: Connection }) {
   const { t } = useTranslation();
   const color = { live: "teal", connecting: "yellow", offline: "red", outdated: "red" }[connection];
   return (
-    <Tooltip label={t(`connection.${connection}`)} position="right">
-      <Box p={6} role="img" aria-label={t(`connection.${connection}`)}>
-        <Indicator color={color} size={10} position="middle-center" processing={connection === "connecting"}>
-          <Text w={12} h={12} />
-        </Indicator>
-      </Box>
-    </Tooltip>
+    <Box p={6} title={t(`connection.${connection}`)} role="img" aria-label={t(`connection.${connection}`)}>
+      <Indicator color={color} size={10} position="middle-center" processing={connection === "connecting"}>
+        <Text w={12} h={12} />
+      </Indicator>
+    </Box>
   );
 }

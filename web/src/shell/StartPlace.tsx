@@ -1,4 +1,4 @@
-import { RingProgress, Tooltip, UnstyledButton } from "@mantine/core";
+import { RingProgress, UnstyledButton } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
@@ -18,22 +18,21 @@ export function StartPlace({ active }: { active: boolean }) {
   }, [shown, over, active, account]);
   if (!shown || !ready) return null;
   return (
-    <Tooltip label={t("start.progress", { count, all: STEPS.length })} position="right">
-      <UnstyledButton
-        component={Link}
-        to="/start"
-        className={classes.place}
-        data-active={active || undefined}
-        aria-current={active ? "page" : undefined}
-      >
-        <RingProgress
-          size={26}
-          thickness={4}
-          sections={[{ value: (count / STEPS.length) * 100, color: "clarin" }]}
-          aria-hidden
-        />
-        <span className={classes.label}>{t("start.short")}</span>
-      </UnstyledButton>
-    </Tooltip>
+    <UnstyledButton
+      title={t("start.progress", { count, all: STEPS.length })}
+      component={Link}
+      to="/start"
+      className={classes.place}
+      data-active={active || undefined}
+      aria-current={active ? "page" : undefined}
+    >
+      <RingProgress
+        size={26}
+        thickness={4}
+        sections={[{ value: (count / STEPS.length) * 100, color: "clarin" }]}
+        aria-hidden
+      />
+      <span className={classes.label}>{t("start.short")}</span>
+    </UnstyledButton>
   );
 }

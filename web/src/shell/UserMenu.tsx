@@ -1,32 +1,22 @@
-import { Avatar, Menu, Text, UnstyledButton } from "@mantine/core";
+import { Menu, Text } from "@mantine/core";
 import { IconBell, IconKeyboard, IconLogout, IconUserCircle } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { LANGUAGES } from "@/i18n";
 import { useSession, useSignOut } from "@/session/session";
 import { ThemeChoice } from "./choices";
-import classes from "./Shell.module.css";
+import { UserButton } from "./UserButton";
 
-const initials = (name: string) =>
-  name
-    .split(/\s+/)
-    .slice(0, 2)
-    .map((word) => [...word][0]?.toLocaleUpperCase() ?? "")
-    .join("");
-
-export function UserMenu({ onHelp }: { onHelp: () => void }) {
+/** What is the user's own: language, appearance, notices, the way out. Opened as soon as it is there. */
+export default function UserMenu({ onHelp }: { onHelp: () => void }) {
   const { t, i18n } = useTranslation();
   const session = useSession();
   const signOut = useSignOut();
   if (!session) return null;
   return (
-    <Menu position="right-end" width={260} withArrow>
+    <Menu position="right-end" width={260} withArrow defaultOpened>
       <Menu.Target>
-        <UnstyledButton aria-label={t("nav.menu")}>
-          <Avatar color="clarin" radius="xl">
-            <span className={classes.initials} data-initials={initials(session.user.name)} />
-          </Avatar>
-        </UnstyledButton>
+        <UserButton name={session.user.name} />
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>

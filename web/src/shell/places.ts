@@ -37,3 +37,9 @@ export const PLACES = [
 
 /** What only the owner of the installation sees. */
 export const OPS = { to: "/ops", label: "nav.ops", Icon: IconServerCog } as const;
+
+/** What the bar of a phone has no room for. */
+export const elsewhere = (installation?: boolean) => [
+  ...PLACES.filter(({ bar }) => !bar),
+  ...(installation ? [OPS] : []),
+];

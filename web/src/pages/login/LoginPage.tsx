@@ -1,7 +1,7 @@
 import { Anchor, Button, PasswordInput, Stack, TextInput } from "@mantine/core";
-import { useForm } from "@mantine/form";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { type ChangeEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import { SESSION } from "@/session/session";
@@ -13,9 +13,16 @@ export function LoginPage() {
   const navigate = useNavigate();
   const client = useQueryClient();
   const { data: meta } = useQuery({ queryKey: ["meta"], queryFn: api.meta, staleTime: Number.POSITIVE_INFINITY });
-  const form = useForm({ initialValues: { email: "", password: "", name: "", account: "" } });
+  const [values, setValues] = useState({ email: "", password: "", name: "", account: "" });
+  const field = (name: keyof typeof values) => ({
+    value: values[name],
+    onChange: (event: ChangeEvent<HTMLInputElement>) => {
+      const { value } = event.currentTarget;
+      setValues((before) => ({ ...before, [name]: value }));
+    },
+  });
   const enter = useMutation({
-    mutationFn: ({ email, password, name, account }: typeof form.values) =>
+    mutationFn: ({ email, password, name, account }: typeof values) =>
       register ? api.register({ email, password, name, account }) : api.login({ email, password }),
     onSuccess: async () => {
       client.removeQueries({ queryKey: SESSION });
@@ -25,23 +32,22 @@ export function LoginPage() {
 
   return (
     <Entrance title={t(register ? "login.registerTitle" : "login.title")} error={enter.error}>
-      <form onSubmit={form.onSubmit((values) => enter.mutate(values))}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          enter.mutate(values);
+        }}
+      >
         <Stack>
           {register && (
             <>
-              <TextInput
-                label={t("login.name")}
-                autoComplete="name"
-                required
-                maxLength={100}
-                {...form.getInputProps("name")}
-              />
+              <TextInput label={t("login.name")} autoComplete="name" required maxLength={100} {...field("name")} />
               <TextInput
                 label={t("login.account")}
                 autoComplete="organization"
                 required
                 maxLength={100}
-                {...form.getInputProps("account")}
+                {...field("account")}
               />
             </>
           )}
@@ -52,14 +58,14 @@ export function LoginPage() {
             required
             maxLength={254}
             data-autofocus
-            {...form.getInputProps("email")}
+            {...field("email")}
           />
           <PasswordInput
             label={t("login.password")}
             autoComplete={register ? "new-password" : "current-password"}
             required
             minLength={register ? 8 : 1}
-            {...form.getInputProps("password")}
+            {...field("password")}
           />
           <Button type="submit" loading={enter.isPending} size="md">
             {t(register ? "login.register" : "login.submit")}
