@@ -191,6 +191,10 @@ async def test_every_operation_needs_the_scope_that_the_documentation_names(clie
         ("delete", "/api/hours/{id}"),
         ("put", "/api/contact-states"),
         ("put", "/api/contact-fields"),
+        ("post", "/api/contacts/imports"),
+        ("post", "/api/contacts/imports/{id}/check"),
+        ("post", "/api/contacts/imports/{id}/start"),
+        ("post", "/api/contacts/imports/{id}/cancel"),
     }
     for operation, scope in scopes.items():
         assert scope == ("settings" if operation in settings else "read" if operation[0] == "get" else "send"), operation

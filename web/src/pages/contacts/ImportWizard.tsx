@@ -84,11 +84,11 @@ export function ImportWizard({ profile, onClose }: { profile: Profile; onClose: 
     >
       <Stack gap="lg">
         <Stepper active={state === "done" ? 4 : step} size="xs" iconSize={28} allowNextStepsSelect={false} wrap={false}>
-          {(["file", "columns", "check", "result"] as const).map((name) => (
+          {(["file", "columns", "check", "result"] as const).map((name, place) => (
             <Stepper.Step
               key={name}
               label={phone ? undefined : t(`contacts.import.step.${name}`)}
-              aria-label={t(`contacts.import.step.${name}`)}
+              {...(phone && { "aria-label": `${place + 1} ${t(`contacts.import.step.${name}`)}` })}
             />
           ))}
         </Stepper>
@@ -376,7 +376,11 @@ function Counts({ one }: { one: api.ImportPlan }) {
       <Text size="xs" c="dimmed">
         {label}
       </Text>
-      <Text size="xl" fw={650} c={count ? color : "dimmed"}>
+      <Text
+        size="xl"
+        fw={650}
+        c={count ? color && `light-dark(var(--mantine-color-${color}-9), var(--mantine-color-${color}-4))` : "dimmed"}
+      >
         {number.format(count)}
       </Text>
     </Paper>
@@ -386,10 +390,10 @@ function Counts({ one }: { one: api.ImportPlan }) {
   return (
     <>
       <SimpleGrid cols={{ base: 2, sm: 4 }} spacing="xs">
-        {box(t("contacts.import.count.new"), counts.fresh, "teal.8")}
-        {box(t("contacts.import.count.changed"), counts.changed, "blue.8")}
+        {box(t("contacts.import.count.new"), counts.fresh, "teal")}
+        {box(t("contacts.import.count.changed"), counts.changed, "blue")}
         {box(t("contacts.import.count.unchanged"), counts.unchanged, "")}
-        {box(t("contacts.import.count.refused"), counts.refused, "red.8")}
+        {box(t("contacts.import.count.refused"), counts.refused, "red")}
       </SimpleGrid>
       {reasons.length > 0 && (
         <Stack gap={2}>
