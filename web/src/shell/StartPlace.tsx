@@ -1,6 +1,6 @@
-import { RingProgress, UnstyledButton } from "@mantine/core";
+import { UnstyledButton } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { type CSSProperties, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { hideStart, STEPS, useStart, useStartShown } from "@/pages/start/useStart";
 import { useSession } from "@/session/session";
@@ -26,10 +26,9 @@ export function StartPlace({ active }: { active: boolean }) {
       data-active={active || undefined}
       aria-current={active ? "page" : undefined}
     >
-      <RingProgress
-        size={26}
-        thickness={4}
-        sections={[{ value: (count / STEPS.length) * 100, color: "clarin" }]}
+      <span
+        className={classes.ring}
+        style={{ "--done": `${(count / STEPS.length) * 100}%` } as CSSProperties}
         aria-hidden
       />
       <span className={classes.label}>{t("start.short")}</span>
