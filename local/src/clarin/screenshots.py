@@ -84,9 +84,9 @@ async def take(system: System, folder: Path, chromium: Chromium) -> None:
 async def furnish(client: Client) -> dict[str, str]:
     """The shop has tags, replies, hours, a bot, rules and a board; what stands in the addresses of pages."""
     for name, color in TAGS:
-        await client.post("/api/tags", {"name": name, "color": color}, key=f"tag {name}")
+        await client.post("/api/tags", {"name": name, "color": color}, key=f"tag-{color[1:]}")
     for shortcut, text in REPLIES:
-        await client.post("/api/replies", {"shortcut": shortcut, "text": text}, key=f"reply {shortcut}")
+        await client.post("/api/replies", {"shortcut": shortcut, "text": text}, key=f"reply-{shortcut}")
     week = [{"day": day, "opens": "09:00", "closes": "18:00"} for day in range(5)] + [{"day": 5, "opens": "10:00", "closes": "14:00"}]
     christmas = {"date": f"{datetime.now(UTC).year}-12-25", "name": "Navidad"}
     hours = {"name": "Horario de atención", "everywhere": True, "weekly": week, "holidays": [christmas]}
@@ -104,7 +104,7 @@ async def furnish(client: Client) -> dict[str, str]:
     closes = datetime.now(UTC) + timedelta(days=20)
     for index, (title, value, stage) in enumerate(LEADS):
         lead = {"title": title, "value": value, "stage_id": board["items"][stage]["id"], "chat_id": chats[index]["id"]}
-        await client.post("/api/leads", {**lead, "expected_close": closes.date().isoformat()}, key=f"lead {index}")
+        await client.post("/api/leads", {**lead, "expected_close": closes.date().isoformat()}, key=f"lead-{index}")
     first = chats[0]
     return {"$chatId": first["id"], "$id": webhook["id"], "$contactId": (first["contact"] or {}).get("id", "")}
 
