@@ -1,0 +1,205 @@
+"""A day of an agent: customers at one end with virtual phones, the panel at the other."""
+
+import io
+import math
+import re
+import secrets
+import struct
+import wave
+
+import pytest
+from aiohttp import FormData
+from clarin.client import Client
+from clarin.testing import Shop
+from PIL import Image
+from playwright.async_api import BrowserContext, Locator, Page, expect
+
+from .test_panel import shot, sign_in
+
+pytestmark = pytest.mark.timeout(300)
+
+#: A browser beside the whole system, on a machine that may have other work to do.
+expect.set_options(timeout=30_000)
+
+
+def picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (640, 480), (40, 120, 160)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def spoken(seconds: int = 1) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(b"".join(struct.pack("<h", int(9000 * math.sin(n / 6))) for n in range(8000 * seconds)))
+    return file.getvalue()
+
+
+async def phone_sends(shop: Shop, customer: str, kind: str, data: bytes, name: str, **more: str) -> None:
+    form = FormData({"to": shop.number, "kind": kind, **more})
+    form.add_field("file", data, filename=name)
+    await shop.network.ask("POST", f"/phones/{customer}/media", data=form)
+
+
+async def colleague(shop: Shop, name: str) -> tuple[str, str]:
+    email, password = f"{secrets.token_hex(5)}@example.com", f"un-agente-largo-{secrets.token_hex(3)}"
+    await shop.client.post("/api/auth/users", {"email": email, "name": name, "role": "agent", "password": password})
+    return email, password
+
+
+def bubble(page: Page, text: str) -> Locator:
+    return page.get_by_test_id("message").filter(has_text=text)
+
+
+def box(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Escribe un mensaje")
+
+
+async def menu(page: Page, text: str, item: str, *, role: str = "menuitem") -> None:
+    """Do something to a message, as a hand does it."""
+    await bubble(page, text).first.hover()
+    await page.get_by_role("button", name=f"Acciones del mensaje {text}").first.click()
+    await page.get_by_role(role, name=item).click()  # type: ignore[arg-type]
+
+
+async def key(page: Page, name: str) -> None:
+    """Press a key while nobody types."""
+    await page.evaluate("document.activeElement?.blur()")
+    await page.keyboard.press(name)
+
+
+async def test_a_day_of_an_agent(page: Page, shop: Shop):
+    beto = await colleague(shop, "Beto Ruiz")
+    await shop.client.post("/api/replies", {"shortcut": "hola", "text": "Hola {{contact.first_name}}, con gusto."}, key="hola")
+    luis = await shop.customer("Luis")
+    first = await shop.writes(luis, "¿Tienen de este?")
+    await phone_sends(shop, luis, "image", picture(), "foto.jpg", caption="Así se ve")
+    await phone_sends(shop, luis, "voice", spoken(), "nota.ogg", seconds="1")
+
+    ana = await colleague(shop, "Ana")
+    await sign_in(page, shop, *ana)
+    row = page.get_by_role("link", name="Luis")
+    await expect(row.get_by_label("3 mensajes sin leer")).to_be_visible()
+    await row.click()
+    await expect(page.get_by_text("Mensajes nuevos")).to_be_visible()
+    shown = bubble(page, "Así se ve").get_by_role("img").or_(bubble(page, "Así se ve").locator("img")).first
+    await expect(shown).to_be_visible()
+    await expect(page.get_by_role("button", name="Reproducir: Nota de voz")).to_be_visible()
+    await expect(row.get_by_label("3 mensajes sin leer")).to_be_hidden()
+
+    await page.get_by_role("button", name=re.compile("Abrir Foto")).click()
+    await expect(page.get_by_role("button", name="Acercar")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Acercar")).to_be_hidden()
+
+    # A file, with words of its own.
+    await page.get_by_test_id("files").set_input_files(
+        {"name": "precios.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4 " + b"x" * 900}
+    )
+    await expect(page.get_by_test_id("attached")).to_have_attribute("data-ready", "true")
+    await box(page).fill("Aquí los precios")
+    await page.keyboard.press("Enter")
+    await expect(bubble(page, "Aquí los precios")).to_have_attribute("data-status", "delivered")
+    await expect(page.get_by_role("link", name=re.compile("precios.pdf"))).to_be_visible()
+
+    # An answer to one message, and an emoji on it.
+    await menu(page, "¿Tienen de este?", "Responder")
+    await box(page).fill("Sí, en azul.")
+    await page.keyboard.press("Enter")
+    answer = bubble(page, "Sí, en azul.")
+    await expect(answer.get_by_role("button", name=re.compile("Responde a: ¿Tienen de este"))).to_be_visible()
+    await menu(page, "¿Tienen de este?", "Reaccionar con 👍", role="button")
+    await expect(page.get_by_test_id("reaction")).to_be_visible()
+
+    # A canned reply, with whom it is for.
+    await box(page).press_sequentially("/ho")
+    await expect(page.get_by_role("option", name=re.compile("/hola"))).to_be_visible()
+    await page.keyboard.press("Enter")
+    await expect(box(page)).to_have_value("Hola Luis, con gusto.")
+    await page.keyboard.press("Enter")
+    await expect(bubble(page, "Hola Luis, con gusto.")).to_have_count(1)
+    inbox = await shop.inbox(luis, 4, 40)
+    assert [item["kind"] for item in inbox] == ["document", "text", "reaction", "text"]
+    assert inbox[1]["text"] == "Sí, en azul."
+    assert first
+
+    # A note that names somebody, who hears of it.
+    async with Client(shop.system.url) as other:
+        await other.login(*beto)
+        async with other.socket() as socket:
+            await page.get_by_role("button", name="Nota interna").click()
+            note = page.get_by_role("textbox", name=re.compile("Nota interna"))
+            await note.press_sequentially("@Be")
+            await page.get_by_role("option", name=re.compile("Beto Ruiz")).click()
+            await note.press_sequentially("¿nos queda?")
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_test_id("note")).to_contain_text("@Beto Ruiz ¿nos queda?")
+            assert (await socket.event("mentioned"))["user_id"] == other.me["user"]["id"]
+    await page.get_by_role("button", name="Nota interna").click()
+
+    # Given to a colleague, put off, closed: by keys.
+    await key(page, "a")
+    dialog = page.get_by_role("dialog", name="Asignar")
+    await dialog.get_by_role("combobox", name="Agente").or_(dialog.get_by_role("textbox", name="Agente")).first.fill("Beto")
+    await page.get_by_role("option", name="Beto Ruiz").click()
+    await dialog.get_by_role("button", name="Asignar").click()
+    await expect(page.get_by_test_id("happened").filter(has_text="Asignado a Beto Ruiz")).to_be_visible()
+    await shot(page, "inbox-day")
+    await key(page, "h")
+    await page.get_by_role("dialog", name="Posponer").get_by_role("button", name=re.compile("Mañana")).click()
+    await expect(page.get_by_test_id("chat-status")).to_have_text("Pospuesto")
+    await expect(row).to_be_hidden()
+    await shop.writes(luis, "¿Sigue?")
+    await expect(page.get_by_test_id("chat-status")).to_be_hidden()
+    await expect(row).to_be_visible()
+    await key(page, "e")
+    await expect(page.get_by_test_id("chat-status")).to_have_text("Cerrado")
+    await expect(row).to_be_hidden()
+    await shop.writes(luis, "Una cosa más")
+    await expect(row).to_be_visible()
+    await expect(page.get_by_test_id("happened").filter(has_text="Chat abierto de nuevo").first).to_be_visible()
+
+    # What was said is found, and leads to where it was said.
+    await page.get_by_role("searchbox", name="Buscar chats, mensajes y archivos").fill("azul")
+    found = page.get_by_role("region", name="Resultados").get_by_role("link")
+    await expect(found.locator("mark").first).to_have_text("azul")
+    await found.first.click()
+    await expect(answer).to_be_in_viewport()
+
+
+async def test_nothing_that_is_written_is_lost_on_a_phone(page: Page, context: BrowserContext, shop: Shop):
+    await page.set_viewport_size({"width": 320, "height": 640})
+    omar = await shop.customer("عمر " + "con un nombre larguísimo " * 3)
+    await shop.writes(omar, "مرحبا <img src=x onerror=alert(1)>")
+    await sign_in(page, shop, *await colleague(shop, "Ana"))
+    await page.get_by_role("link", name="عمر").click()
+    await expect(bubble(page, "<img src=x onerror=alert(1)>")).to_have_count(1)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320, "the page scrolls sideways"
+
+    # Too long for WhatsApp: it is said before anything is sent, with what can be done.
+    await box(page).fill("a" * 60_001)
+    await expect(page.get_by_text("Es demasiado largo: 60001 de 60000 caracteres.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Enviar", exact=True)).to_be_disabled()
+    await page.get_by_role("button", name="Enviar como archivo").click()
+    await expect(page.get_by_test_id("attached")).to_have_attribute("data-ready", "true")
+    await page.get_by_role("button", name="Quitar mensaje.txt").click()
+
+    # Written without a network, and the page loaded anew: it goes out once, in the order of writing.
+    await context.set_offline(True)
+    for text in ("uno", "dos"):
+        await box(page).fill(text)
+        await page.keyboard.press("Enter")
+        await expect(bubble(page, text)).to_have_attribute("data-status", "queued")
+    await box(page).fill("sin terminar")
+    await context.set_offline(False)
+    await page.reload()
+    await expect(box(page)).to_have_value("sin terminar")
+    for text in ("uno", "dos"):
+        await expect(bubble(page, text)).to_have_attribute("data-status", "delivered")
+    assert [item["text"] for item in await shop.inbox(omar, 2, 40)] == ["uno", "dos"]
+    await shot(page, "inbox-phone")
+    await page.get_by_role("button", name="Ver contacto").click()
+    await expect(page.get_by_role("dialog", name="Contacto y oportunidad")).to_contain_text("عمر")
