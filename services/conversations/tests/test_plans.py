@@ -28,6 +28,9 @@ class Explained:
         self._connection = connection
         self.plans: list[str] = []
 
+    async def execute(self, query: str) -> str:
+        return await self._connection.execute(query)
+
     async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
         rows = await self._connection.fetch(f"explain {query}", *values)
         self.plans.append("\n".join(row[0] for row in rows))

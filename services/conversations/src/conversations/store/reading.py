@@ -18,6 +18,7 @@ from contracts.views import ChatStatus
 
 from conversations.domain.phones import digits_of
 from conversations.domain.standing import Standing
+from conversations.store import by_values
 from conversations.store.chats import STANDING, standing_of
 from conversations.store.messages import COLUMNS, Row, row_of
 
@@ -237,6 +238,8 @@ async def list_chats(
     newest = _newest(values, wanted or Wanted(), seer, limit, after)
     if newest is None:
         return []
+    if wanted is not None and (wanted.query or wanted.tag):
+        await by_values(c)
     rows = await c.fetch(f"{_SHOWN} {newest} {_BESIDE} {_ORDER}", *values)
     return [_chat(row) for row in rows]
 
@@ -370,6 +373,7 @@ async def list_contacts(
     if blocked is not None:
         matching += f" and k.blocked_at is {'not ' if blocked else ''}null"
     if query:
+        await by_values(c)
         begin = query.lower()
         digits = digits_of(query)
         ranges = [("sought", begin)] + ([("phone", digits)] if digits else []) + ([("email", begin)] if "@" in begin else [])

@@ -160,10 +160,9 @@ async def _said(
     if where.state is not None:
         conditions.append(_in_state("h.contact", where.state, values))
     kept = f"""
-        select s.id from s
-          join messages m on m.tenant = $1 and m.id = s.id join chats h on h.tenant = $1 and h.id = m.chat
-         where {" and ".join(conditions) or "true"}
-    """  # noqa: S608 - nothing of a request
+        exists (select from messages m join chats h on h.tenant = $1 and h.id = m.chat
+                 where m.tenant = $1 and m.id = s.id and {" and ".join(conditions) or "true"})
+    """
     found, end = await _look(c, kept, values, fitting, limit, where, after, all_wanted=not conditions)
     rows = await c.fetch(
         f"""
@@ -192,7 +191,7 @@ async def _people(
         conditions.append(f"exists (select from contact_tags t where t.tenant = $1 and t.tag = {tag} and t.contact = s.id)")
     if where.state is not None:
         conditions.append(_in_state("s.id", where.state, values))
-    kept = f"select s.id from s where {' and '.join(conditions) or 'true'}"  # noqa: S608 - nothing of a request
+    kept = " and ".join(conditions)
     found, end = await _look(c, kept, values, fitting, limit, where, after, all_wanted=not conditions)
     values = Values([tenant, found])
     newest = " and ".join(["h.tenant = $1", "h.contact = k.id", *reach(seer, values)])
@@ -226,7 +225,7 @@ async def _look(
     """Give the ids of up to *limit* that fit and are kept, in their order, and the place behind them, if there is more.
 
     Args:
-        kept: The statement that keeps what is to be read and wanted of `s`, which is what fits.
+        kept: The condition of what is to be read and wanted of `s`, which is what fits.
         all_wanted: It keeps everything.
     """
     await by_index(c)
@@ -236,10 +235,8 @@ async def _look(
     for _ in range(GOES):
         values = Values(given)
         source = fitting(values, most, place)
-        statement = f"""
-            with s as materialized (select * from {source})
-            select s.id, s.at, w.id is not null from s left join ({kept}) w on w.id = s.id order by s.place
-        """  # noqa: S608 - nothing of a request
+        wanted = "true" if all_wanted else kept
+        statement = f"select s.id, s.at, {wanted} from {source} order by s.place"  # noqa: S608 - nothing of a request
         rows = await c.fetch(statement, *values)
         for number, row in enumerate(rows):
             if row[2]:
