@@ -117,6 +117,7 @@ async def _step(db: Database, before: Import, rows: list[Row]) -> Import | None:
     now = datetime.now(UTC)
     async with db.transaction(before.tenant) as tx:
         c = await raw(tx)
+        await store.by_index(c)
         one = await imports.one(c, before.tenant, before.id, lock=True)
         if not _same(one, before):
             return None
