@@ -16,7 +16,7 @@ from contracts.principal import Principal
 from contracts.views import ChatStatus
 
 from conversations.domain.seeking import Sought
-from conversations.store import by_index
+from conversations.store import by_index, by_values
 from conversations.store.messages import COLUMNS, Row, row_of
 from conversations.store.reading import Values, reach
 
@@ -229,6 +229,7 @@ async def _look(
         all_wanted: It keeps everything.
     """
     await by_index(c)
+    await by_values(c)
     place = after or Place(at=where.before or _NEVER, id=_LEAST)
     most = limit + 1 if all_wanted else max(LOOKED_AT, limit + 1)
     found: list[UUID] = []
