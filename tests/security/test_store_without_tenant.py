@@ -268,13 +268,15 @@ def foreign_calls(user: str) -> Iterator[str]:
         "STREAM.DELETE.EVENTS",
         "STREAM.PURGE.EVENTS",
         "STREAM.MSG.GET.EVENTS",
-        "STREAM.MSG.DELETE.EVENTS",
+        "STREAM.MSG.DELETE.COMMANDS",
         "STREAM.LIST",
         "STREAM.SNAPSHOT.EVENTS",
         "CONSUMER.LIST.EVENTS",
         "CONSUMER.CREATE.EVENTS.mine",
         "CONSUMER.DURABLE.CREATE.EVENTS.mine",
     )
+    if not access.EVERY[user].erases:  # one service alone takes out what speaks of somebody who is erased
+        yield from ("STREAM.MSG.DELETE.EVENTS", "STREAM.MSG.DELETE.DLQ", "STREAM.MSG.GET.DLQ")
     if not access.EVERY[user].reads_events:
         yield "CONSUMER.CREATE.EVENTS"
     for other, theirs in access.EVERY.items():
