@@ -28,7 +28,6 @@ MOST_BYTES = 60_000
 READY = """() => document.querySelector("h1, h2") && !document.querySelector("[aria-busy=true]")
   && !document.getAnimations().some((one) => one.playState === "running" && one.effect.getTiming().iterations !== Infinity)"""
 
-TAGS = (("Mayoreo", "#7048e8"), ("Urgente", "#e03131"), ("Envío", "#1971c2"), ("Cliente frecuente", "#2f9e44"))
 REPLIES = (
     ("hola", "¡Hola, {{contact.first_name}}! Soy {{agent.first_name}}, ¿en qué te ayudo?"),
     ("horario", "Atendemos de lunes a viernes de 9 a 18 h y los sábados de 10 a 14 h."),
@@ -82,10 +81,9 @@ async def take(system: System, folder: Path, chromium: Chromium) -> None:
 
 
 async def furnish(client: Client) -> dict[str, str]:
-    """The shop has tags, replies, hours, a bot, rules and a board; what stands in the addresses of pages."""
-    for name, color in TAGS:
-        await client.post("/api/tags", {"name": name, "color": color}, key=f"tag-{color[1:]}")
-    for shortcut, text in REPLIES:
+    """The shop has replies, hours, a bot, rules and a board; what stands in the addresses of pages."""
+    known = {reply["shortcut"] for reply in (await client.get("/api/replies"))["items"]}
+    for shortcut, text in (reply for reply in REPLIES if reply[0] not in known):
         await client.post("/api/replies", {"shortcut": shortcut, "text": text}, key=f"reply-{shortcut}")
     week = [{"day": day, "opens": "09:00", "closes": "18:00"} for day in range(5)] + [{"day": 5, "opens": "10:00", "closes": "14:00"}]
     christmas = {"date": f"{datetime.now(UTC).year}-12-25", "name": "Navidad"}

@@ -11,8 +11,8 @@ export function NoticesPage() {
   const set = usePreferences();
   const [allowed, setAllowed] = useState(() => ("Notification" in window ? Notification.permission : "denied"));
   const choose = async (notify: Preferences["notify"]) => {
-    if (notify !== "off" && allowed === "default") setAllowed(await Notification.requestPermission());
     prefer({ notify });
+    if (notify !== "off" && allowed === "default") setAllowed(await Notification.requestPermission());
   };
   return (
     <Stack gap="lg" maw={640}>
