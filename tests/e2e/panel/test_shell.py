@@ -1,4 +1,4 @@
-"""What is around the pages: the first steps, and a session that ends."""
+"""What is around the pages: the first steps, a session that ends, the palette and the keys."""
 
 import re
 import secrets
@@ -89,3 +89,28 @@ async def test_a_session_that_ends_in_the_middle_of_a_sentence_loses_no_word(pag
     await expect(dialog).to_be_hidden()
     [got] = await shop.inbox(customer, 1)
     assert got["text"] == "Sí, de Chiapas"
+
+
+async def test_whoever_types_a_few_letters_gets_anywhere(page: Page, context: BrowserContext, shop: Shop):
+    customer = await shop.customer("Marta Gómez")
+    await shop.writes(customer, "¿Tienen café?")
+    await enter(context, shop.system, shop.client)
+    await page.goto(f"{shop.system.url}/settings/account")
+    await expect(page.get_by_role("heading", name="La cuenta")).to_be_visible()
+    await page.locator("body").press("?")
+    await expect(page.get_by_role("dialog", name="Atajos de teclado")).to_contain_text("Ir al embudo")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog", name="Atajos de teclado")).to_be_hidden()
+    await page.locator("body").press("g")
+    await page.locator("body").press("b")
+    await expect(page).to_have_url(re.compile("/board$"))
+
+    await expect(page).to_have_title("(1) Clarin")
+    await page.keyboard.press("Control+k")
+    await page.get_by_placeholder("Busca una página").fill("automat")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Control+k")
+    await page.get_by_placeholder("Busca una página").fill("marta")
+    await page.get_by_role("button", name="Marta Gómez").click()
+    await expect(page).to_have_url(re.compile("/inbox/cht_"))
+    await expect(page.get_by_text("¿Tienen café?").first).to_be_visible()
