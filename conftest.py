@@ -12,4 +12,7 @@ for name in ("sim", "bench"):
     with suppress(ModuleNotFoundError):
         import_module(name)
 
+# No deadline: how long an example takes says how busy the machine is.
+settings.register_profile("default", settings.get_profile("default"), deadline=None)
+settings.load_profile("default")
 settings.register_profile("fuzz", max_examples=5_000, deadline=None)
