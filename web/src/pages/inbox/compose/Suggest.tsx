@@ -24,7 +24,10 @@ export function Suggest({
   const { t } = useTranslation();
   const current = useRef<HTMLButtonElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: whichever is chosen now is to be seen
-  useEffect(() => current.current?.scrollIntoView({ block: "nearest" }), [at]);
+  useEffect(() => {
+    // Newer browsers give a promise, which is nothing to clean up with.
+    current.current?.scrollIntoView({ block: "nearest" });
+  }, [at]);
   return (
     <Paper
       withBorder
