@@ -98,6 +98,12 @@ class Child:
                 _send(process, number)
             self._process.send_signal(number)
 
+    def freeze(self) -> None:
+        """Hold it and all that it started until SIGCONT; when this returns it stands still, which a signal alone does not say."""
+        self.signal(signal.SIGSTOP, descendants=True)
+        if self.alive:
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end.  Raises: subprocess.TimeoutExpired."""
         return self._process.wait(timeout)

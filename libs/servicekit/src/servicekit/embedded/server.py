@@ -96,7 +96,7 @@ class Server(abc.ABC):
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers."""
-        self._running().signal(signal.SIGSTOP, descendants=True)
+        self._running().freeze()
 
     def resume(self) -> None:
         """Let it go on after a pause."""
