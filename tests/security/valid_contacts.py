@@ -28,7 +28,8 @@ plain("contactsExportContacts")
 
 @valid("contactsUploadImport", role=Role.ADMIN)
 async def _(world: World) -> Valid:
-    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="l.csv"\r\n\r\n' + a_list(world) + b"\r\n--b--\r\n"
+    # Without the mark: a stranger who sends it is shown what he sent.
+    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="l.csv"\r\n\r\nname,phone\nEva,+55 11 91234-5678\n\r\n--b--\r\n'
     return Valid(form=form, headers={"content-type": "multipart/form-data; boundary=b", **key()})
 
 

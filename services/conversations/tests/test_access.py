@@ -195,6 +195,10 @@ async def test_every_operation_needs_the_scope_that_the_documentation_names(clie
         ("post", "/api/contacts/imports/{id}/check"),
         ("post", "/api/contacts/imports/{id}/start"),
         ("post", "/api/contacts/imports/{id}/cancel"),
+        ("post", "/api/contacts/{id}/erase"),
+        ("post", "/api/contacts/{id}/exports"),
+        ("put", "/api/privacy/retention"),
+        ("delete", "/api/privacy/exports/{id}"),
     }
     for operation, scope in scopes.items():
         assert scope == ("settings" if operation in settings else "read" if operation[0] == "get" else "send"), operation
