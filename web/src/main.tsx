@@ -2,7 +2,6 @@ import "@mantine/core/styles.css";
 import "@mantine/notifications/styles.css";
 import "./app.css";
 import { MantineProvider } from "@mantine/core";
-import { Notifications } from "@mantine/notifications";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
@@ -13,6 +12,7 @@ import i18n, { spoken } from "./i18n";
 import { createAppRouter } from "./router";
 import { ask } from "./session/again";
 import { SESSION } from "./session/session";
+import { Notes } from "./shell/Notes";
 import { readable, theme } from "./theme";
 
 const client = new QueryClient({
@@ -37,7 +37,7 @@ if (root) {
     <StrictMode>
       <MantineProvider theme={theme} cssVariablesResolver={readable} defaultColorScheme="auto">
         <QueryClientProvider client={client}>
-          <Notifications position="top-center" />
+          <Notes />
           <RouterProvider router={router} />
         </QueryClientProvider>
       </MantineProvider>

@@ -7,6 +7,7 @@ import {
   Outlet,
   redirect,
 } from "@tanstack/react-router";
+import { told } from "./i18n";
 import { sessionQuery } from "./session/session";
 import { Failure } from "./shell/Failure";
 
@@ -26,20 +27,29 @@ const invite = createRoute({
   getParentRoute: () => root,
   path: "/invite",
   validateSearch: (search: Record<string, unknown>) => ({ code: text(search.code) }),
-  component: lazyRouteComponent(() => import("./pages/join/InvitePage"), "InvitePage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/join/InvitePage")),
+    "InvitePage",
+  ),
 });
 
 const forgot = createRoute({
   getParentRoute: () => root,
   path: "/forgot",
-  component: lazyRouteComponent(() => import("./pages/join/ForgotPage"), "ForgotPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/join/ForgotPage")),
+    "ForgotPage",
+  ),
 });
 
 const reset = createRoute({
   getParentRoute: () => root,
   path: "/reset",
   validateSearch: (search: Record<string, unknown>) => ({ token: text(search.token) }),
-  component: lazyRouteComponent(() => import("./pages/join/ResetPage"), "ResetPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/join/ResetPage")),
+    "ResetPage",
+  ),
 });
 
 const shell = createRoute({
@@ -75,7 +85,10 @@ const conversation = createRoute({
 const board = createRoute({
   getParentRoute: () => shell,
   path: "/board",
-  component: lazyRouteComponent(() => import("./pages/board/BoardPage"), "BoardPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/board/BoardPage")),
+    "BoardPage",
+  ),
 });
 
 const contacts = createRoute({
@@ -83,25 +96,37 @@ const contacts = createRoute({
   path: "/contacts",
   validateSearch: (search: Record<string, unknown>): { contact?: string } =>
     typeof search.contact === "string" ? { contact: search.contact } : {},
-  component: lazyRouteComponent(() => import("./pages/contacts/ContactsPage"), "ContactsPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/contacts/ContactsPage")),
+    "ContactsPage",
+  ),
 });
 
 const dashboard = createRoute({
   getParentRoute: () => shell,
   path: "/dashboard",
-  component: lazyRouteComponent(() => import("./pages/dashboard/DashboardPage"), "DashboardPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/dashboard/DashboardPage")),
+    "DashboardPage",
+  ),
 });
 
 const devices = createRoute({
   getParentRoute: () => shell,
   path: "/devices",
-  component: lazyRouteComponent(() => import("./pages/devices/DevicesPage"), "DevicesPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/devices/DevicesPage")),
+    "DevicesPage",
+  ),
 });
 
 const settings = createRoute({
   getParentRoute: () => shell,
   path: "/settings",
-  component: lazyRouteComponent(() => import("./pages/settings/SettingsPage"), "SettingsPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/SettingsPage")),
+    "SettingsPage",
+  ),
 });
 
 const settingsHome = createRoute({
@@ -115,97 +140,145 @@ const settingsHome = createRoute({
 const account = createRoute({
   getParentRoute: () => settings,
   path: "/account",
-  component: lazyRouteComponent(() => import("./pages/settings/account/AccountPage"), "AccountPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/account/AccountPage")),
+    "AccountPage",
+  ),
 });
 
 const people = createRoute({
   getParentRoute: () => settings,
   path: "/people",
-  component: lazyRouteComponent(() => import("./pages/settings/people/PeoplePage"), "PeoplePage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/people/PeoplePage")),
+    "PeoplePage",
+  ),
 });
 
 const bot = createRoute({
   getParentRoute: () => settings,
   path: "/bot",
-  component: lazyRouteComponent(() => import("./pages/settings/bot/BotPage"), "BotPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/bot/BotPage")),
+    "BotPage",
+  ),
 });
 
 const keys = createRoute({
   getParentRoute: () => settings,
   path: "/keys",
-  component: lazyRouteComponent(() => import("./pages/settings/keys/KeysPage"), "KeysPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/keys/KeysPage")),
+    "KeysPage",
+  ),
 });
 
 const activity = createRoute({
   getParentRoute: () => settings,
   path: "/activity",
-  component: lazyRouteComponent(() => import("./pages/settings/activity/ActivityPage"), "ActivityPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/activity/ActivityPage")),
+    "ActivityPage",
+  ),
 });
 
 const privacy = createRoute({
   getParentRoute: () => settings,
   path: "/privacy",
-  component: lazyRouteComponent(() => import("./pages/settings/privacy/PrivacyPage"), "PrivacyPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/privacy/PrivacyPage")),
+    "PrivacyPage",
+  ),
 });
 
 const webhooks = createRoute({
   getParentRoute: () => settings,
   path: "/webhooks",
-  component: lazyRouteComponent(() => import("./pages/settings/webhooks/WebhooksPage"), "WebhooksPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/webhooks/WebhooksPage")),
+    "WebhooksPage",
+  ),
 });
 
 const webhook = createRoute({
   getParentRoute: () => settings,
   path: "/webhooks/$id",
-  component: lazyRouteComponent(() => import("./pages/settings/webhooks/WebhookPage"), "WebhookPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/webhooks/WebhookPage")),
+    "WebhookPage",
+  ),
 });
 
 const start = createRoute({
   getParentRoute: () => shell,
   path: "/start",
-  component: lazyRouteComponent(() => import("./pages/start/StartPage"), "StartPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/start/StartPage")),
+    "StartPage",
+  ),
 });
 
 const ops = createRoute({
   getParentRoute: () => shell,
   path: "/ops",
-  component: lazyRouteComponent(() => import("./pages/ops/OpsPage"), "OpsPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/ops/OpsPage")),
+    "OpsPage",
+  ),
 });
 
 const reports = createRoute({
   getParentRoute: () => shell,
   path: "/board/reports",
-  component: lazyRouteComponent(() => import("./pages/board/reports/ReportsPage"), "ReportsPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/board/reports/ReportsPage")),
+    "ReportsPage",
+  ),
 });
 
 const automations = createRoute({
   getParentRoute: () => shell,
   path: "/board/rules",
-  component: lazyRouteComponent(() => import("./pages/board/rules/RulesPage"), "RulesPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/board/rules/RulesPage")),
+    "RulesPage",
+  ),
 });
 
 const notices = createRoute({
   getParentRoute: () => settings,
   path: "/notices",
-  component: lazyRouteComponent(() => import("./pages/settings/notices/NoticesPage"), "NoticesPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/notices/NoticesPage")),
+    "NoticesPage",
+  ),
 });
 
 const hours = createRoute({
   getParentRoute: () => settings,
   path: "/hours",
-  component: lazyRouteComponent(() => import("./pages/settings/hours/HoursPage"), "HoursPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/hours/HoursPage")),
+    "HoursPage",
+  ),
 });
 
 const replies = createRoute({
   getParentRoute: () => settings,
   path: "/replies",
-  component: lazyRouteComponent(() => import("./pages/settings/replies/RepliesPage"), "RepliesPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/replies/RepliesPage")),
+    "RepliesPage",
+  ),
 });
 
 const tags = createRoute({
   getParentRoute: () => settings,
   path: "/tags",
-  component: lazyRouteComponent(() => import("./pages/settings/tags/TagsPage"), "TagsPage"),
+  component: lazyRouteComponent(
+    told(() => import("./pages/settings/tags/TagsPage")),
+    "TagsPage",
+  ),
 });
 
 export const createAppRouter = (client: QueryClient) =>

@@ -27,6 +27,10 @@ SCHEMES = ("light", "dark")
 MOST_BYTES = 60_000
 READY = """() => document.querySelector("h1, h2") && !document.querySelector("[aria-busy=true]")
   && !document.getAnimations().some((one) => one.playState === "running" && one.effect.getTiming().iterations !== Infinity)"""
+#: The page has taken over the appearance that was asked for.
+DRESSED = "scheme => document.documentElement.dataset.mantineColorScheme === scheme"
+#: Two frames later everything has been painted with it.
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
 REPLIES = (
     ("hola", "¡Hola, {{contact.first_name}}! Soy {{agent.first_name}}, ¿en qué te ayudo?"),
@@ -121,8 +125,10 @@ async def _pages(
         await page.goto(system.url + re.sub(r"\$\w+", lambda found: known[found[0]], route))
         for scheme in SCHEMES:
             await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            await page.wait_for_function(READY)
             await page.wait_for_load_state("networkidle")
+            await page.wait_for_function(DRESSED, arg=scheme)
+            await page.wait_for_function(READY)
+            await page.evaluate(PAINTED)
             name = re.sub(r"\W+", "-", route.replace("$", "")).strip("-")
             (folder / f"{name}-{size}-{scheme}.webp").write_bytes(small(await page.screenshot()))
     await context.close()

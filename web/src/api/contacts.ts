@@ -9,8 +9,8 @@ export type ContactFilter = Omit<NonNullable<ContactsListContactsData["query"]>,
 
 const once = () => ({ "Idempotency-Key": crypto.randomUUID() });
 
-export const contacts = (filter: ContactFilter, cursor?: string | null) =>
-  data(sdk.contactsListContacts({ ...throwing, query: { ...filter, cursor, limit: 100 } }));
+export const contacts = (filter: ContactFilter, cursor?: string | null, limit = 100) =>
+  data(sdk.contactsListContacts({ ...throwing, query: { ...filter, cursor, limit } }));
 export const duplicates = (id: string) => data(sdk.contactsListDuplicates({ ...throwing, path: { id } }));
 export const merge = (id: string, into: string, take: string[]): Promise<Contact> =>
   data(sdk.contactsMergeContact({ ...throwing, path: { id }, body: { into, take }, headers: once() }));

@@ -3,11 +3,12 @@ import { useDisclosure } from "@mantine/hooks";
 import { IconMenu2 } from "@tabler/icons-react";
 import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { told } from "@/i18n";
 import { useSession } from "@/session/session";
 import { elsewhere } from "./places";
 import classes from "./Shell.module.css";
 
-const MoreDrawer = lazy(() => import("./MoreDrawer"));
+const MoreDrawer = lazy(told(() => import("./MoreDrawer")));
 
 /** On a phone: the way to what its bar has no room for. */
 export function MoreMenu({ path, onSearch }: { path: string; onSearch: () => void }) {

@@ -19,6 +19,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type ComponentType, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
+import { contacts } from "@/api/contacts";
 import { LANGUAGES } from "@/i18n";
 import { PARTS } from "@/pages/settings/places";
 import { useMayManage, useSession, useSignOut } from "@/session/session";
@@ -26,6 +27,8 @@ import { phoneText } from "./phone";
 import { OPS, PLACES } from "./places";
 import { useEveryShortcut } from "./shortcuts";
 
+/** How many contacts are shown; a longer list is the page of contacts. */
+const KNOWN = 5;
 const [store, actions] = createSpotlight();
 
 type Action = { id: string; label: string; hint?: string; Icon: ComponentType<{ size?: number }>; run: () => void };
@@ -37,7 +40,7 @@ const plain = (text: string) =>
     .replace(/\p{Diacritic}/gu, "")
     .toLowerCase();
 
-/** Everywhere and everything by a few letters: pages, what can be done, chats by name or number. */
+/** Everywhere and everything by a few letters: pages, what can be done, chats and contacts by name or number. */
 export default function Palette({ opened, onClose, onHelp }: Props) {
   const { t, i18n } = useTranslation();
   const navigate = useNavigate();
@@ -51,6 +54,14 @@ export default function Palette({ opened, onClose, onHelp }: Props) {
   const chats = useQuery({
     queryKey: ["palette", q],
     queryFn: () => api.chats({ q }),
+    enabled: opened && q.length > 1,
+    placeholderData: keepPreviousData,
+    staleTime: 10_000,
+  });
+
+  const known = useQuery({
+    queryKey: ["palette", "contacts", q],
+    queryFn: () => contacts({ q }, null, KNOWN),
     enabled: opened && q.length > 1,
     placeholderData: keepPreviousData,
     staleTime: 10_000,
@@ -98,6 +109,7 @@ export default function Palette({ opened, onClose, onHelp }: Props) {
   const words = plain(query.trim()).split(/\s+/);
   const fits = (action: Action) => words.every((word) => plain(action.label).includes(word));
   const found = q.length > 1 ? (chats.data?.items.slice(0, 8) ?? []) : [];
+  const people = q.length > 1 ? (known.data?.items ?? []) : [];
   const groups = [
     { label: t("palette.pages"), items: pages.filter(fits) },
     { label: t("palette.actions"), items: things.filter(fits) },
@@ -118,7 +130,7 @@ export default function Palette({ opened, onClose, onHelp }: Props) {
       <Spotlight.Search
         placeholder={t("palette.placeholder")}
         aria-label={t("palette.placeholder")}
-        leftSection={chats.isFetching ? <Loader size={16} /> : <IconSearch size={18} />}
+        leftSection={chats.isFetching || known.isFetching ? <Loader size={16} /> : <IconSearch size={18} />}
       />
       <Spotlight.ActionsList>
         {found.length > 0 && (
@@ -138,6 +150,23 @@ export default function Palette({ opened, onClose, onHelp }: Props) {
             })}
           </Spotlight.ActionsGroup>
         )}
+        {people.length > 0 && (
+          <Spotlight.ActionsGroup label={t("nav.contacts")}>
+            {people.map((contact) => {
+              const phone = contact.phone ? phoneText(contact.phone) : undefined;
+              return (
+                <Spotlight.Action
+                  key={contact.id}
+                  onClick={() => void navigate({ to: "/contacts", search: { contact: contact.id } })}
+                  leftSection={<Avatar name={contact.name ?? "?"} size={28} radius="xl" color="initials" />}
+                  label={contact.name ?? phone ?? t("inbox.unknown")}
+                  rightSection={phone && contact.name ? phone : undefined}
+                  highlightQuery
+                />
+              );
+            })}
+          </Spotlight.ActionsGroup>
+        )}
         {groups.map(({ label, items }) => (
           <Spotlight.ActionsGroup key={label} label={label}>
             {items.map(({ id, label: text, hint, Icon, run }) => (
@@ -151,7 +180,7 @@ export default function Palette({ opened, onClose, onHelp }: Props) {
             ))}
           </Spotlight.ActionsGroup>
         ))}
-        {!groups.length && !found.length && !chats.isFetching && (
+        {!groups.length && !found.length && !people.length && !chats.isFetching && !known.isFetching && (
           <Spotlight.Empty>{t("palette.nothing")}</Spotlight.Empty>
         )}
       </Spotlight.ActionsList>

@@ -6,6 +6,7 @@ import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-route
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
+import { told } from "@/i18n";
 import type { Connection } from "@/realtime/socket";
 import { useRealtime } from "@/realtime/useRealtime";
 import { useAsking } from "@/session/again";
@@ -20,9 +21,9 @@ import { useShortcuts } from "./shortcuts";
 import { UserCorner } from "./UserButton";
 import { useUnreadBadge } from "./unread";
 
-const Palette = lazy(() => import("./Palette"));
-const SignInAgain = lazy(() => import("./SignInAgain"));
-const CheatSheet = lazy(() => import("./CheatSheet"));
+const Palette = lazy(told(() => import("./Palette")));
+const SignInAgain = lazy(told(() => import("./SignInAgain")));
+const CheatSheet = lazy(told(() => import("./CheatSheet")));
 
 /** A rail on a laptop, a bar at the bottom on a phone; both lead to the same places. */
 export function Shell() {
@@ -41,7 +42,7 @@ export function Shell() {
   const navigate = useNavigate();
   // It is at hand when it is needed, whatever has been installed on the server meanwhile.
   useEffect(() => {
-    const later = setTimeout(() => void import("./SignInAgain").catch(() => {}), 10_000);
+    const later = setTimeout(() => void told(() => import("./SignInAgain"))().catch(() => {}), 10_000);
     return () => clearTimeout(later);
   }, []);
   useAlerts();

@@ -1,10 +1,11 @@
 import { Avatar, UnstyledButton, type UnstyledButtonProps } from "@mantine/core";
 import { type ComponentPropsWithRef, lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { told } from "@/i18n";
 import { useSession } from "@/session/session";
 import classes from "./Shell.module.css";
 
-const UserMenu = lazy(() => import("./UserMenu"));
+const UserMenu = lazy(told(() => import("./UserMenu")));
 
 const initials = (name: string) =>
   name

@@ -75,6 +75,7 @@ function Assign({ chats, onClose, company }: Omit<Props, "dialog">) {
           searchable
           clearable
           data-autofocus
+          openOnFocus={false}
           nothingFoundMessage={t("act.nobody")}
         />
         {company.teams.length > 0 && (

@@ -3,14 +3,12 @@ import {
   Button,
   Group,
   Indicator,
-  Popover,
   SegmentedControl,
   Skeleton,
   Stack,
   Text,
   TextInput,
   Title,
-  Tooltip,
 } from "@mantine/core";
 import { useDebouncedValue, useDisclosure } from "@mantine/hooks";
 import { IconAdjustmentsHorizontal, IconMessagePlus, IconSearch } from "@tabler/icons-react";
@@ -22,6 +20,7 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import type { Counts } from "@/api/inbox";
 import type { Chat } from "@/api/types";
+import { told } from "@/i18n";
 import { KEYS } from "@/realtime/apply";
 import { useMayManage } from "@/session/session";
 import { Failure } from "@/shell/Failure";
@@ -31,10 +30,12 @@ import { ChatRow } from "./ChatRow";
 import type { Company } from "./company";
 import { asFilter, type Chosen, narrowed, START } from "./list/filters";
 
-const BulkBar = lazy(() => import("./list/BulkBar").then((part) => ({ default: part.BulkBar })));
-const FilterPane = lazy(() => import("./list/FilterPane").then((part) => ({ default: part.FilterPane })));
-const SearchResults = lazy(() => import("./list/SearchResults").then((part) => ({ default: part.SearchResults })));
-const NewChat = lazy(() => import("./NewChat").then((part) => ({ default: part.NewChat })));
+const BulkBar = lazy(told(() => import("./list/BulkBar").then((part) => ({ default: part.BulkBar }))));
+const FilterMenu = lazy(told(() => import("./list/FilterMenu").then((part) => ({ default: part.FilterMenu }))));
+const SearchResults = lazy(
+  told(() => import("./list/SearchResults").then((part) => ({ default: part.SearchResults }))),
+);
+const NewChat = lazy(told(() => import("./NewChat").then((part) => ({ default: part.NewChat }))));
 
 const ROW = 78;
 const TICK_MS = 30_000;
@@ -60,6 +61,9 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
   const [writing, write] = useDisclosure();
   const [to, writeTo] = useState<string>();
   const [filtering, filterMenu] = useDisclosure();
+  const [filtered, setFiltered] = useState(false);
+  if (filtering && !filtered) setFiltered(true);
+  const filterButton = useRef<HTMLButtonElement>(null);
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const lastPicked = useRef<string>(undefined);
   const box = useRef<HTMLInputElement>(null);
@@ -177,46 +181,44 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
             {t("inbox.title")}
           </Title>
           {!wide && (
-            <Popover
-              opened={filtering}
-              onChange={filterMenu.toggle}
-              position="bottom-end"
-              width={270}
-              shadow="md"
-              trapFocus
-            >
-              <Indicator label={changed} disabled={!changed} size={16} offset={4}>
-                <Popover.Target>
-                  <ActionIcon
-                    variant="subtle"
-                    color="gray"
-                    size="lg"
-                    aria-label={t("filter.title")}
-                    aria-expanded={filtering}
-                    onClick={filterMenu.toggle}
-                  >
-                    <IconAdjustmentsHorizontal size={20} />
-                  </ActionIcon>
-                </Popover.Target>
-              </Indicator>
-              <Popover.Dropdown p={8} mah="80vh" style={{ overflowY: "auto" }}>
-                <Suspense fallback={<Skeleton h={300} />}>
-                  <FilterPane chosen={chosen} choose={choose} company={company} counts={counts} />
-                </Suspense>
-              </Popover.Dropdown>
-            </Popover>
+            <Indicator label={changed} disabled={!changed} size={16} offset={4}>
+              <ActionIcon
+                ref={filterButton}
+                variant="subtle"
+                color="gray"
+                size="lg"
+                aria-label={t("filter.title")}
+                aria-haspopup="dialog"
+                aria-expanded={filtering}
+                onClick={filterMenu.toggle}
+              >
+                <IconAdjustmentsHorizontal size={20} />
+              </ActionIcon>
+              <Suspense fallback={null}>
+                {filtered && (
+                  <FilterMenu
+                    button={filterButton.current}
+                    opened={filtering}
+                    close={filterMenu.close}
+                    chosen={chosen}
+                    choose={choose}
+                    company={company}
+                    counts={counts}
+                  />
+                )}
+              </Suspense>
+            </Indicator>
           )}
-          <Tooltip label={`${t("inbox.new")} (C)`}>
-            <ActionIcon
-              variant="light"
-              size="lg"
-              aria-label={t("inbox.new")}
-              onClick={write.open}
-              disabled={!company.devices.length}
-            >
-              <IconMessagePlus size={20} />
-            </ActionIcon>
-          </Tooltip>
+          <ActionIcon
+            variant="light"
+            size="lg"
+            aria-label={t("inbox.new")}
+            title={`${t("inbox.new")} (C)`}
+            onClick={write.open}
+            disabled={!company.devices.length}
+          >
+            <IconMessagePlus size={20} />
+          </ActionIcon>
         </Group>
         <TextInput
           ref={box}
@@ -281,7 +283,7 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
             <>
               <Text fw={600}>{t("inbox.noDevices")}</Text>
               {mayManage && (
-                <Button component={Link} to="/devices">
+                <Button component={Link} to="/start">
                   {t("inbox.connectFirst")}
                 </Button>
               )}

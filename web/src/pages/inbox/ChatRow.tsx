@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import type { Chat } from "@/api/types";
+import { useWriters } from "@/realtime/useWriters";
 import classes from "./ChatList.module.css";
 import type { Company } from "./company";
 import { useDraft } from "./drafts";
@@ -33,6 +34,7 @@ export const ChatRow = memo(function ChatRow({ chat, active, company, me, now, c
   const when = useDayOrTime();
   const name = useChatName()(chat);
   const draft = useDraft(me, chat.id);
+  const busy = useWriters(chat.id).find((writer) => writer.who !== me);
   const wait = waited(chat.waiting_since, now);
   const assignee = chat.assignee_id ? company.user.get(chat.assignee_id) : undefined;
   const device = company.devices.length > 1 ? company.device.get(chat.device_id)?.name : undefined;
@@ -76,7 +78,13 @@ export const ChatRow = memo(function ChatRow({ chat, active, company, me, now, c
           </div>
           <div className={classes.line}>
             <div className={classes.preview}>
-              {draft && !active ? (
+              {busy ? (
+                <Text size="sm" truncate className={classes.writes}>
+                  {busy.who !== "customer"
+                    ? t("around.writes", { name: company.user.get(busy.who)?.name ?? t("around.somebody") })
+                    : t(busy.state === "recording" ? "around.customerRecords" : "around.customerWrites")}
+                </Text>
+              ) : draft && !active ? (
                 <Text size="sm" truncate dir="auto" c="dimmed">
                   <span className={classes.draft}>{t("inbox.draft")}</span> {draft.slice(0, 100)}
                 </Text>

@@ -6,6 +6,7 @@ import { useParams, useRouterState } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as inbox from "@/api/inbox";
+import { told } from "@/i18n";
 import { KEYS } from "@/realtime/apply";
 import { useSession } from "@/session/session";
 import { ChatList } from "./ChatList";
@@ -14,10 +15,12 @@ import { useOutbox } from "./compose/useOutbox";
 import classes from "./InboxPage.module.css";
 import { type Chosen, remember, remembered } from "./list/filters";
 
-const Conversation = lazy(() => import("./Conversation").then((page) => ({ default: page.Conversation })));
-const FilterPane = lazy(() => import("./list/FilterPane").then((part) => ({ default: part.FilterPane })));
-const DetailsDrawer = lazy(() => import("./details/DetailsDrawer").then((part) => ({ default: part.DetailsDrawer })));
-const Details = lazy(() => import("./details/Details").then((page) => ({ default: page.Details })));
+const Conversation = lazy(told(() => import("./Conversation").then((page) => ({ default: page.Conversation }))));
+const FilterPane = lazy(told(() => import("./list/FilterPane").then((part) => ({ default: part.FilterPane }))));
+const DetailsDrawer = lazy(
+  told(() => import("./details/DetailsDrawer").then((part) => ({ default: part.DetailsDrawer }))),
+);
+const Details = lazy(told(() => import("./details/Details").then((page) => ({ default: page.Details }))));
 
 const DETAILS = "clarin.inbox.details";
 

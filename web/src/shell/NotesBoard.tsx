@@ -1,0 +1,5 @@
+import { Notifications } from "@mantine/notifications";
+
+export default function NotesBoard() {
+  return <Notifications position="top-center" />;
+}
