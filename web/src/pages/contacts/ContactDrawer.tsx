@@ -58,7 +58,7 @@ export function ContactDrawer({ id, company, onClose, show }: Props) {
       {contact.isError && !person ? (
         <Failure error={contact.error} reset={() => void contact.refetch()} />
       ) : !person ? (
-        <Stack align="center" aria-busy aria-label={t("common.loading")}>
+        <Stack align="center" role="status" aria-busy aria-label={t("common.loading")}>
           <Skeleton circle h={72} />
           <Skeleton h={14} w="60%" />
           <Skeleton h={32} />

@@ -241,7 +241,7 @@ export function ContactsPage() {
       {contacts.isError && !contacts.data ? (
         <Failure error={contacts.error} reset={() => void contacts.refetch()} />
       ) : contacts.isPending ? (
-        <Stack p="lg" gap="sm" aria-busy aria-label={t("common.loading")}>
+        <Stack p="lg" gap="sm" role="status" aria-busy aria-label={t("common.loading")}>
           {[1, 2, 3, 4, 5, 6, 7, 8].map((n) => (
             <Skeleton key={n} h={34} />
           ))}

@@ -73,7 +73,7 @@ export function DashboardPage() {
         ) : shown.data ? (
           <Figures data={shown.data} />
         ) : (
-          <SimpleGrid cols={{ base: 2, md: 4 }} aria-busy aria-label={t("common.loading")}>
+          <SimpleGrid cols={{ base: 2, md: 4 }} role="status" aria-busy aria-label={t("common.loading")}>
             {[1, 2, 3, 4].map((n) => (
               <Skeleton key={n} h={110} />
             ))}

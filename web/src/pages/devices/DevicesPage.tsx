@@ -50,7 +50,7 @@ export function DevicesPage() {
         {devices.isError ? (
           <Failure error={devices.error} reset={() => void devices.refetch()} />
         ) : devices.isPending ? (
-          <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} aria-busy aria-label={t("common.loading")}>
+          <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} role="status" aria-busy aria-label={t("common.loading")}>
             {[1, 2, 3].map((n) => (
               <Skeleton key={n} h={148} />
             ))}

@@ -262,7 +262,7 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
       ) : chats.isError && !chats.data ? (
         <Failure error={chats.error} reset={() => void chats.refetch()} />
       ) : chats.isPending ? (
-        <Stack px="md" gap="sm" aria-busy aria-label={t("common.loading")}>
+        <Stack px="md" gap="sm" role="status" aria-busy aria-label={t("common.loading")}>
           {[1, 2, 3, 4, 5, 6].map((n) => (
             <Group key={n} wrap="nowrap">
               <Skeleton circle h={42} miw={42} />

@@ -11,7 +11,7 @@ export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; child
   if (query.isError) return <Failure error={query.error} reset={() => void query.refetch()} />;
   if (query.data === undefined)
     return (
-      <Stack aria-busy aria-label={t("common.loading")}>
+      <Stack role="status" aria-busy aria-label={t("common.loading")}>
         {[1, 2, 3].map((n) => (
           <Skeleton key={n} h={56} />
         ))}

@@ -107,7 +107,7 @@ export function StartPage() {
         ) : start.error ? (
           <Failure error={start.error} reset={start.again} />
         ) : !start.ready ? (
-          <Stack aria-busy aria-label={t("common.loading")}>
+          <Stack role="status" aria-busy aria-label={t("common.loading")}>
             {STEPS.map((step) => (
               <Skeleton key={step} h={64} />
             ))}

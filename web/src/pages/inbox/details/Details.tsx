@@ -41,7 +41,7 @@ export function Details({ chatId, company }: { chatId: string; company: Company 
   if (chat.isError && !chat.data) return <Failure error={chat.error} reset={() => void chat.refetch()} />;
   if (!chat.data) {
     return (
-      <Stack p="md" align="center" aria-busy aria-label={t("common.loading")}>
+      <Stack p="md" align="center" role="status" aria-busy aria-label={t("common.loading")}>
         <Skeleton circle h={72} />
         <Skeleton h={14} w="60%" />
         <Skeleton h={10} w="40%" />

@@ -53,7 +53,16 @@ export function Leads({ chatId, name }: { chatId: string; name: string }) {
                   {lead.title}
                 </Text>
                 {stage && (
-                  <Badge color={stage.color} variant="light" flex="none" data-testid="chat-stage">
+                  <Badge
+                    variant="default"
+                    flex="none"
+                    data-testid="chat-stage"
+                    leftSection={
+                      <span
+                        style={{ display: "block", width: 8, height: 8, borderRadius: 4, background: stage.color }}
+                      />
+                    }
+                  >
                     {stage.name}
                   </Badge>
                 )}

@@ -25,7 +25,7 @@ export function SearchResults({ q, write }: { q: string; write: (phone: string) 
   if (found.isError && !found.data) return <Failure error={found.error} reset={() => void found.refetch()} />;
   if (found.isPending) {
     return (
-      <Stack px="md" gap="sm" aria-busy aria-label={t("common.loading")}>
+      <Stack px="md" gap="sm" role="status" aria-busy aria-label={t("common.loading")}>
         {[1, 2, 3].map((n) => (
           <Skeleton key={n} h={48} />
         ))}
