@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -128,6 +129,18 @@ async def test_the_dashboard_sums_up_a_period_beside_the_one_before(world, clien
     [agent] = body["agents"]
     mine = {chat for _, chat, author, _ in chats if author == ann.principal.id}
     assert (agent["name"], agent["handled"]) == ("Ann Soto", len(mine))
+    of_ann = [(answered - asked).total_seconds() for _, asked, answered, author in waits if author == ann.principal.id]
+    assert agent["first_response"]["count"] == len(of_ann) > 0
+    assert agent["first_response"]["median_seconds"] == pytest.approx(median(of_ann))
+    of_all = [(answered - asked).total_seconds() for _, asked, answered, _ in waits]
+    assert period["first_response"]["median_seconds"] == pytest.approx(median(of_all))
+    of_numbers = Counter(
+        ids.public(ids.DEVICE, device) for (_, device, way), number in hours.items() if way == "received" for _ in range(number)
+    )
+    assert {number["id"]: number["received"] for number in body["numbers"]} == of_numbers
+    assert sum(number["active"] for number in body["numbers"]) == period["active"]
+    of_hours = Counter(hour.hour for (hour, _, way), number in hours.items() if way == "received" for _ in range(number))
+    assert [hour["received"] for hour in body["hours"]] == [of_hours[hour] for hour in range(24)]
     assert sum(number["sent"] for number in body["numbers"]) == sent
     assert body["unassigned_now"] <= body["open_now"]
 

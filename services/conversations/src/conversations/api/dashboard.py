@@ -1,5 +1,6 @@
 """The day's figures, and those of any period beside the one before it."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ import msgspec
 from contracts import ids
 from contracts.edge import PublicDeviceId
 from contracts.errors import Invalid
-from contracts.ids import DeviceId
+from contracts.ids import DeviceId, UserId
 from contracts.principal import Principal, Role
 from fastapi import APIRouter, Query
 from servicekit import sheets
@@ -17,6 +18,7 @@ from servicekit.db import raw
 from servicekit.http import Caller, Json, answer, problems
 from starlette.responses import Response
 
+from conversations import store
 from conversations.api.shapes import Db
 from conversations.store import figures
 
@@ -167,17 +169,18 @@ async def _dashboard(caller: Principal, db: Db, first: date | None, last: date |
             raise PeriodInvalid(f"The last day is not before the first, and a period has at most {DAYS_MAX} days.")
         if first.toordinal() <= length:
             raise PeriodInvalid("There is no period before this one.")
+        await store.by_index(c)
         people, numbers = await figures.names(c, caller.tenant)
         opened, waiting = await figures.standing(c, caller.tenant, devices)
         work = await figures.work(c, caller.tenant, first, last, devices)
-        days = {line.day: line for line in await figures.days(c, caller.tenant, first, last, devices)}
-        hours = {line.hour: line for line in await figures.hours(c, caller.tenant, first, last, devices)}
+        now = await _figures(c, caller, first, last, devices)
+        earlier = await _figures(c, caller, first - timedelta(days=length), first - timedelta(days=1), devices)
         everybody = caller.may(Role.ADMIN)
         idle = [figures.Work(author=id, handled=0, sent=0) for id in opened if id is not None and id not in {one.author for one in work}]
         return Dashboard(
             time_zone=zone,
-            period=await _period(c, caller, first, last, devices),
-            previous=await _period(c, caller, first - timedelta(days=length), first - timedelta(days=1), devices),
+            period=now.period,
+            previous=earlier.period,
             open_now=sum(opened.values()),
             waiting_now=waiting,
             unassigned_now=opened.get(None, 0),
@@ -188,46 +191,68 @@ async def _dashboard(caller: Principal, db: Db, first: date | None, last: date |
                     handled=one.handled,
                     sent=one.sent,
                     open_now=opened.get(one.author, 0),
-                    first_response=Waited(count=one.responses, median_seconds=one.median, p90_seconds=one.p90),
+                    first_response=_waited(now.waits.get(one.author)),
                 )
                 for one in (*work, *idle)
                 if one.author in people and (everybody or one.author == caller.id)
             ),
             numbers=tuple(
                 Number(
-                    id=ids.public(ids.DEVICE, line.device),
-                    name=numbers.get(line.device),
-                    received=line.received,
-                    sent=line.sent,
-                    active=line.active,
+                    id=ids.public(ids.DEVICE, device),
+                    name=numbers.get(device),
+                    received=count.received,
+                    sent=count.sent,
+                    active=active,
                 )
-                for line in await figures.numbers(c, caller.tenant, first, last, devices)
-                if line.device is not None
+                for device, active in now.active.items()
+                for count in (now.said.numbers.get(device, _NOTHING),)
             ),
             days=tuple(
-                Day(day=day, received=line.received if line else 0, sent=line.sent if line else 0)
+                Day(day=day, received=count.received, sent=count.sent)
                 for day in (first + timedelta(days=number) for number in range(length))
-                for line in (days.get(day),)
+                for count in (now.said.days.get(day, _NOTHING),)
             ),
             hours=tuple(
-                Hour(hour=hour, received=line.received if line else 0, sent=line.sent if line else 0)
+                Hour(hour=hour, received=count.received, sent=count.sent)
                 for hour in range(24)
-                for line in (hours.get(hour),)
+                for count in (now.said.hours.get(hour, _NOTHING),)
             ),
         )
 
 
-async def _period(c: asyncpg.Connection, caller: Principal, first: date, last: date, devices: figures.Devices) -> Period:
-    totals = await figures.totals(c, caller.tenant, first, last, devices)
+_NOTHING = figures.Count(received=0, sent=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What is counted of a period, and what is shown of it."""
+
+    said: figures.Said
+    active: dict[DeviceId, int]
+    waits: dict[UserId | None, figures.Waits]
+    period: Period
+
+
+async def _figures(c: asyncpg.Connection, caller: Principal, first: date, last: date, devices: figures.Devices) -> _Figures:
+    said = await figures.said(c, caller.tenant, first, last, devices)
+    active = await figures.active(c, caller.tenant, first, last, devices)
     waits = await figures.waits(c, caller.tenant, first, last, devices)
-    return Period(
+    count = said.all
+    period = Period(
         first=first,
         last=last,
-        received=totals.received,
-        sent=totals.sent,
-        active=totals.active,
-        first_response=Waited(count=waits.responses, median_seconds=waits.median, p90_seconds=waits.p90),
+        received=count.received,
+        sent=count.sent,
+        active=sum(active.values()),
+        first_response=_waited(waits.get(None)),
     )
+    return _Figures(said, active, waits, period)
+
+
+def _waited(waits: figures.Waits | None) -> Waited:
+    if waits is None:
+        return Waited(count=0, median_seconds=None, p90_seconds=None)
+    return Waited(count=waits.responses, median_seconds=waits.median, p90_seconds=waits.p90)
 
 
 def _seen(caller: Principal, device: DeviceId | None) -> figures.Devices:

@@ -23,34 +23,32 @@ AUTOMATIC = ("bot", "automation", "schedule")
 NOBODY = UUID(int=0)
 
 
-class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened in a period, on the numbers that the caller sees."""
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages of some part of a period."""
 
     received: int
     sent: int
-    active: int
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages of one number in one hour of a day, or of one number, day or hour of the day: what is not asked for is None."""
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said in a period, on the numbers that were asked for: each day, hour of the day and number on which anything was."""
 
-    received: int
-    sent: int
-    device: DeviceId | None = None
-    day: date | None = None
-    hour: int | None = None
-    active: int = 0
+    days: dict[date, Count]
+    hours: dict[int, Count]
+    numbers: dict[DeviceId, Count]
+
+    @property
+    def all(self) -> Count:
+        """Sum it up."""
+        return Count(received=sum(one.received for one in self.days.values()), sent=sum(one.sent for one in self.days.values()))
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What one person did: chats with a message of theirs, messages, and how long customers waited for their first word (seconds)."""
+    """What one person did: chats with a message of theirs, and messages."""
 
     author: UserId
     handled: int
     sent: int
-    responses: int = 0
-    median: float | None = None
-    p90: float | None = None
 
 
 class Waits(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,104 +176,80 @@ Devices = Collection[DeviceId] | None
 """The numbers to count; None: all."""
 
 
-async def totals(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> Totals:
-    """Sum up a period."""
-    row = await c.fetchrow(
-        """
-        select coalesce(sum(received), 0) as received, coalesce(sum(sent), 0) as sent, count(distinct chat) as active
-        from figure_chats where tenant = $1 and day between $2 and $3 and ($4::uuid[] is null or device = any($4::uuid[]))
-        """,
-        tenant,
-        first,
-        last,
-        _list(devices),
-    )
-    return Totals(received=row["received"], sent=row["sent"], active=row["active"])
-
-
-async def numbers(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> list[Line]:
-    """Sum up a period by number."""
+async def said(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> Said:
+    """Sum up the messages of a period."""
     rows = await c.fetch(
         """
-        select device, sum(received) as received, sum(sent) as sent, count(distinct chat) as active
-        from figure_chats where tenant = $1 and day between $2 and $3 and ($4::uuid[] is null or device = any($4::uuid[]))
-        group by device order by device
+        select hour::date as day, extract(hour from hour)::int as of_day, device, sum(received) as received, sum(sent) as sent
+        from figure_hours
+        where tenant = $1 and hour >= $2::date::timestamp and hour < ($3::date + 1)::timestamp
+            and ($4::uuid[] is null or device = any($4::uuid[]))
+        group by grouping sets ((1), (2), (3)) order by 1, 2, 3
         """,
         tenant,
         first,
         last,
         _list(devices),
     )
-    return [Line(device=DeviceId(r["device"]), received=r["received"], sent=r["sent"], active=r["active"]) for r in rows]
+    counts = [(row, Count(received=row["received"], sent=row["sent"])) for row in rows]
+    return Said(
+        days={row["day"]: count for row, count in counts if row["day"] is not None},
+        hours={row["of_day"]: count for row, count in counts if row["of_day"] is not None},
+        numbers={DeviceId(row["device"]): count for row, count in counts if row["device"] is not None},
+    )
 
 
-async def days(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> list[Line]:
-    """Sum up each day on which anything was said."""
+async def active(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> dict[DeviceId, int]:
+    """Count the chats in which anything was said in a period, by number; a chat is of one number always."""
     rows = await c.fetch(
         """
-        select hour::date as day, sum(received) as received, sum(sent) as sent from figure_hours
-        where tenant = $1 and hour >= $2::date and hour < $3::date + 1 and ($4::uuid[] is null or device = any($4::uuid[]))
-        group by 1 order by 1
+        select device, count(*) as active from (
+            select device, chat from figure_chats
+            where tenant = $1 and day between $2 and $3 and ($4::uuid[] is null or device = any($4::uuid[]))
+            group by device, chat
+        ) as spoken group by device order by device
         """,
         tenant,
         first,
         last,
         _list(devices),
     )
-    return [Line(day=row["day"], received=row["received"], sent=row["sent"]) for row in rows]
+    return {DeviceId(row["device"]): row["active"] for row in rows}
 
 
-async def hours(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> list[Line]:
-    """Sum up each hour of the day, over all days of the period."""
+async def waits(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> dict[UserId | None, Waits]:
+    """Say how long customers waited who got a person's word in the period: whose each was, and None for all of them."""
     rows = await c.fetch(
         """
-        select extract(hour from hour)::int as hour, sum(received) as received, sum(sent) as sent from figure_hours
-        where tenant = $1 and hour >= $2::date and hour < $3::date + 1 and ($4::uuid[] is null or device = any($4::uuid[]))
-        group by 1 order by 1
-        """,
-        tenant,
-        first,
-        last,
-        _list(devices),
-    )
-    return [Line(hour=row["hour"], received=row["received"], sent=row["sent"]) for row in rows]
-
-
-async def waits(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> Waits:
-    """Say how long customers waited who got a person's word in the period."""
-    row = await c.fetchrow(
-        """
-        select count(*) as responses,
-            percentile_cont(0.5) within group (order by extract(epoch from answered_at - asked_at)) as median,
-            percentile_cont(0.9) within group (order by extract(epoch from answered_at - asked_at)) as p90
+        select grouping(author) = 1 as everybody, author, count(*) as responses,
+            percentile_cont(array[0.5, 0.9]) within group (order by date_part('epoch', answered_at - asked_at)) as waited
         from figure_responses where tenant = $1 and day between $2 and $3 and ($4::uuid[] is null or device = any($4::uuid[]))
+        group by grouping sets ((), (author))
         """,
         tenant,
         first,
         last,
         _list(devices),
     )
-    return Waits(responses=row["responses"], median=row["median"], p90=row["p90"])
+    found: dict[UserId | None, Waits] = {}
+    for row in rows:
+        median, p90 = row["waited"] or (None, None)
+        if row["everybody"]:
+            found[None] = Waits(responses=row["responses"], median=median, p90=p90)
+        elif row["author"] is not None:  # on the number's own phone
+            found[UserId(row["author"])] = Waits(responses=row["responses"], median=median, p90=p90)
+    return found
 
 
 async def work(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> list[Work]:
     """Say what each person did in the period."""
     rows = await c.fetch(
         """
-        with handled as (
-            select author, count(distinct chat) as handled, sum(sent) as sent from figure_chats
+        select author, count(*) as handled, sum(sent)::bigint as sent from (
+            select author, chat, sum(sent) as sent from figure_chats
             where tenant = $1 and day between $2 and $3 and author <> $5 and sent > 0 and ($4::uuid[] is null or device = any($4::uuid[]))
-            group by author
-        ), waited as (
-            select author, count(*) as responses,
-                percentile_cont(0.5) within group (order by extract(epoch from answered_at - asked_at)) as median,
-                percentile_cont(0.9) within group (order by extract(epoch from answered_at - asked_at)) as p90
-            from figure_responses
-            where tenant = $1 and day between $2 and $3 and author is not null and ($4::uuid[] is null or device = any($4::uuid[]))
-            group by author
-        )
-        select author, handled, sent, coalesce(responses, 0) as responses, median, p90
-        from handled left join waited using (author) order by handled desc, author
+            group by author, chat
+        ) as wrote group by author order by handled desc, author
         """,
         tenant,
         first,
@@ -283,17 +257,7 @@ async def work(c: asyncpg.Connection, tenant: TenantId, first: date, last: date,
         _list(devices),
         NOBODY,
     )
-    return [
-        Work(
-            author=UserId(r["author"]),
-            handled=r["handled"],
-            sent=r["sent"],
-            responses=r["responses"],
-            median=r["median"],
-            p90=r["p90"],
-        )
-        for r in rows
-    ]
+    return [Work(author=UserId(row["author"]), handled=row["handled"], sent=row["sent"]) for row in rows]
 
 
 async def standing(c: asyncpg.Connection, tenant: TenantId, devices: Devices) -> tuple[dict[UserId | None, int], int]:
