@@ -9,6 +9,7 @@ import wave
 
 import pytest
 from aiohttp import FormData
+from clarin.client import Client
 from clarin.testing import Shop
 from PIL import Image
 from playwright.async_api import BrowserContext, Locator, Page, expect
@@ -64,7 +65,14 @@ async def menu(page: Page, text: str, item: str, *, role: str = "menuitem") -> N
     await page.get_by_role(role, name=item).click()  # type: ignore[arg-type]
 
 
+async def key(page: Page, name: str) -> None:
+    """Press a key while nobody types."""
+    await page.evaluate("document.activeElement?.blur()")
+    await page.keyboard.press(name)
+
+
 async def test_a_day_of_an_agent(page: Page, shop: Shop):
+    beto = await colleague(shop, "Beto Ruiz")
     await shop.client.post("/api/replies", {"shortcut": "hola", "text": "Hola {{contact.first_name}}, con gusto."}, key="hola")
     luis = await shop.customer("Luis")
     first = await shop.writes(luis, "¿Tienen de este?")
@@ -117,7 +125,50 @@ async def test_a_day_of_an_agent(page: Page, shop: Shop):
     assert [item["kind"] for item in inbox] == ["document", "text", "reaction", "text"]
     assert inbox[1]["text"] == "Sí, en azul."
     assert first
+
+    # A note that names somebody, who hears of it.
+    async with Client(shop.system.url) as other:
+        await other.login(*beto)
+        async with other.socket() as socket:
+            await page.get_by_role("button", name="Nota interna").click()
+            note = page.get_by_role("textbox", name=re.compile("Nota interna"))
+            await note.press_sequentially("@Be")
+            await expect(page.get_by_role("option", name=re.compile("Beto Ruiz"))).to_be_visible()
+            await page.keyboard.press("Enter")
+            await note.press_sequentially("¿nos queda?")
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_test_id("note")).to_contain_text("@Beto Ruiz ¿nos queda?")
+            assert (await socket.event("mentioned"))["user_id"] == other.me["user"]["id"]
+    await page.get_by_role("button", name="Nota interna").click()
+
+    # Given to a colleague, put off, closed: by keys.
+    await key(page, "a")
+    dialog = page.get_by_role("dialog", name="Asignar")
+    await dialog.get_by_role("combobox", name="Agente").or_(dialog.get_by_role("textbox", name="Agente")).first.fill("Beto")
+    await page.get_by_role("option", name="Beto Ruiz").click()
+    await dialog.get_by_role("button", name="Asignar").click()
+    await expect(page.get_by_test_id("happened").filter(has_text="Asignado a Beto Ruiz")).to_be_visible()
     await shot(page, "inbox-day")
+    await key(page, "h")
+    await page.get_by_role("dialog", name="Posponer").get_by_role("button", name=re.compile("Mañana")).click()
+    await expect(page.get_by_test_id("chat-status")).to_have_text("Pospuesto")
+    await expect(row).to_be_hidden()
+    await shop.writes(luis, "¿Sigue?")
+    await expect(page.get_by_test_id("chat-status")).to_be_hidden()
+    await expect(row).to_be_visible()
+    await key(page, "e")
+    await expect(page.get_by_test_id("chat-status")).to_have_text("Cerrado")
+    await expect(row).to_be_hidden()
+    await shop.writes(luis, "Una cosa más")
+    await expect(row).to_be_visible()
+    await expect(page.get_by_test_id("happened").filter(has_text="Chat abierto de nuevo").first).to_be_visible()
+
+    # What was said is found, and leads to where it was said.
+    await page.get_by_role("searchbox", name="Buscar chats, mensajes y archivos").fill("azul")
+    found = page.get_by_role("region", name="Resultados").get_by_role("link")
+    await expect(found.locator("mark").first).to_have_text("azul")
+    await found.first.click()
+    await expect(answer).to_be_in_viewport()
 
 
 async def test_nothing_that_is_written_is_lost_on_a_phone(page: Page, context: BrowserContext, shop: Shop):
