@@ -1,6 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
-import { operations, words } from "./parts";
+import { operations, words } from "./parts.ts";
 
 // `npm run dev` serves the panel with hot reload and sends everything else to a running `clarin up`.
 const gateway = process.env.CLARIN_URL ?? "http://127.0.0.1:8080";
