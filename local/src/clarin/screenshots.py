@@ -4,6 +4,9 @@ import argparse
 import asyncio
 import os
 import re
+import secrets
+import subprocess
+import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -23,6 +26,9 @@ from clarin.testing import System, start, stop
 
 SIZES = {"laptop": (1280, 800), "phone": (390, 780)}
 SCHEMES = ("light", "dark")
+#: The owner of the installation, who sees the pages in OPERATOR_PAGES.
+OPERATOR = "operator@example.com"
+OPERATOR_PAGES = ("/ops",)
 #: What one picture may weigh.
 MOST_BYTES = 60_000
 READY = """() => document.querySelector("h1, h2") && !document.querySelector("[aria-busy=true]")
@@ -77,11 +83,22 @@ async def take(system: System, folder: Path, chromium: Chromium) -> None:
             str(system.ready["postgres"]), Console(quiet=True), chats=60, messages=900, tenants=1, email=owner.email, seed=1, add=True
         )
         known = await furnish(client)
+    password = await asyncio.to_thread(operator, system)
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=chromium.path, args=list(FLAGS), env={**os.environ, **chromium.environment})
         for size, (width, height) in SIZES.items():
-            await _pages(browser, system, folder, known, owner.email, owner.password, size, width, height)
+            people_of = dict.fromkeys(routes(), (owner.email, owner.password)) | dict.fromkeys(OPERATOR_PAGES, (OPERATOR, password))
+            await _pages(browser, system, folder, known, people_of, size, width, height)
         await browser.close()
+
+
+def operator(system: System) -> str:
+    """The installation has its owner; the password."""
+    password = secrets.token_urlsafe(16)
+    words = ["admin", "create", "--email", OPERATOR, "--name", "Operadora", "--data", str(system.folder / "data")]
+    environment = {**os.environ, "CLARIN_ADMIN_PASSWORD": password}
+    subprocess.run([sys.executable, "-m", "clarin", *words], env=environment, check=True, capture_output=True, timeout=60)
+    return password
 
 
 async def furnish(client: Client) -> dict[str, str]:
@@ -112,15 +129,25 @@ async def furnish(client: Client) -> dict[str, str]:
 
 
 async def _pages(
-    browser: Browser, system: System, folder: Path, known: dict[str, str], email: str, password: str, size: str, width: int, height: int
+    browser: Browser,
+    system: System,
+    folder: Path,
+    known: dict[str, str],
+    people: dict[str, tuple[str, str]],
+    size: str,
+    width: int,
+    height: int,
 ) -> None:
     context = await browser.new_context(
         locale="es-MX", timezone_id="America/Mexico_City", viewport={"width": width, "height": height}, reduced_motion="reduce"
     )
     page = await context.new_page()
-    rooms = [route for route in routes() if route not in DOORS]
-    for route in [*DOORS, *rooms]:
-        if route == rooms[0]:
+    entered = None
+    for route in [*DOORS, *(route for route in routes() if route not in DOORS)]:
+        if route not in DOORS and entered != people[route]:
+            entered = people[route]
+            email, password = entered
+            await context.clear_cookies()
             await context.request.post(f"{system.url}/api/auth/login", data={"email": email, "password": password, "session": "cookie"})
         await page.goto(system.url + re.sub(r"\$\w+", lambda found: known[found[0]], route))
         for scheme in SCHEMES:
