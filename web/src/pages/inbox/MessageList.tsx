@@ -273,7 +273,17 @@ export function MessagesToCome() {
   const { t } = useTranslation();
   return (
     <Box className={classes.body}>
-      <Stack p="md" gap="sm" justify="flex-end" h="100%" maw={860} mx="auto" role="status" aria-busy aria-label={t("common.loading")}>
+      <Stack
+        p="md"
+        gap="sm"
+        justify="flex-end"
+        h="100%"
+        maw={860}
+        mx="auto"
+        role="status"
+        aria-busy
+        aria-label={t("common.loading")}
+      >
         {[46, 62, 30, 54, 38].map((width, index) => (
           <Skeleton key={width} h={index % 3 ? 44 : 64} w={`${width}%`} radius={10} ml={index % 2 ? "auto" : 0} />
         ))}
