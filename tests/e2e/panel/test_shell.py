@@ -111,6 +111,6 @@ async def test_whoever_types_a_few_letters_gets_anywhere(page: Page, context: Br
     await page.keyboard.press("Escape")
     await page.keyboard.press("Control+k")
     await page.get_by_placeholder("Busca una página").fill("marta")
-    await page.get_by_role("button", name="Marta Gómez").click()
+    await page.get_by_role("group", name="Chats").get_by_role("button", name="Marta Gómez").click()
     await expect(page).to_have_url(re.compile("/inbox/cht_"))
     await expect(page.get_by_text("¿Tienen café?").first).to_be_visible()

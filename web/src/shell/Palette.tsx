@@ -134,7 +134,7 @@ export default function Palette({ opened, onClose, onHelp }: Props) {
       />
       <Spotlight.ActionsList>
         {found.length > 0 && (
-          <Spotlight.ActionsGroup label={t("palette.chats")}>
+          <Spotlight.ActionsGroup role="group" aria-label={t("palette.chats")} label={t("palette.chats")}>
             {found.map((chat) => {
               const phone = chat.contact?.phone ? phoneText(chat.contact.phone) : undefined;
               return (
@@ -151,7 +151,7 @@ export default function Palette({ opened, onClose, onHelp }: Props) {
           </Spotlight.ActionsGroup>
         )}
         {people.length > 0 && (
-          <Spotlight.ActionsGroup label={t("nav.contacts")}>
+          <Spotlight.ActionsGroup role="group" aria-label={t("nav.contacts")} label={t("nav.contacts")}>
             {people.map((contact) => {
               const phone = contact.phone ? phoneText(contact.phone) : undefined;
               return (
@@ -168,7 +168,7 @@ export default function Palette({ opened, onClose, onHelp }: Props) {
           </Spotlight.ActionsGroup>
         )}
         {groups.map(({ label, items }) => (
-          <Spotlight.ActionsGroup key={label} label={label}>
+          <Spotlight.ActionsGroup key={label} role="group" aria-label={label} label={label}>
             {items.map(({ id, label: text, hint, Icon, run }) => (
               <Spotlight.Action
                 key={id}
