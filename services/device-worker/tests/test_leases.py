@@ -110,10 +110,10 @@ async def test_what_is_given_away_is_known_as_such_and_what_a_dead_worker_had_is
         async with peer(bus, system_db, "b") as b:
             await eventually(lambda: len(b.served) > 30 and set(a.served) | set(b.served) == ALL, timeout=30)
             assert b.handed == set(b.served)
-            given = set(a.served)
             await a.die()
+            left = set(a.served)
             await eventually(lambda: set(b.served) == ALL, timeout=60)
-            assert not b.handed & given
+            assert not b.handed & left
 
 
 async def test_who_gave_a_shard_away_hears_when_it_is_served_and_not_when_it_is_merely_claimed():

@@ -57,6 +57,12 @@ class Handing:
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def abandon(self) -> None:
+        """Give nothing away any more, and wait for nothing."""
+        self._waiting = []
+        for task in self._tasks:
+            task.cancel()
+
     def _go_on(self) -> None:
         most = max(_AT_ONCE, sum(map(self._load.sessions, self._held)) // _SHARE_AT_ONCE)
         while self._waiting:

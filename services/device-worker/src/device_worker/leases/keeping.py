@@ -134,6 +134,7 @@ class Leases:
             finally:
                 renewing.cancel()
         finally:
+            self._handing.abandon()
             await self.view.close()
 
     def _pause(self) -> float:
