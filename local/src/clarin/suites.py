@@ -15,7 +15,7 @@ from rich.console import Console
 #: Suites that compute, or start nothing that takes long: their files run one after another. All others wait for servers most of the time.
 ALONE = frozenset({"libs/contracts", "services/realtime", "sim", "bench"})
 #: Files at a time, where it is not two: what waits for phones and time-outs more than it computes.
-AT_ONCE = {"services/device-worker": 3, "tests": 3}
+AT_ONCE = {"services/device-worker": 3}
 NO_TESTS = 5
 
 

@@ -37,7 +37,7 @@ async def test_from_nothing_to_the_first_answered_message(page: Page, system: Sy
     await expect(page.get_by_text("Conecta un número para recibir mensajes")).to_be_visible()
     await shot(page, "inbox-empty")
 
-    await page.get_by_role("link", name="Conectar un número").click()
+    await page.get_by_role("link", name="Números", exact=True).click()
     await expect(page.get_by_text("Todavía no hay números")).to_be_visible()
     await shot(page, "devices-empty")
     await page.get_by_role("button", name="Agregar número").click()

@@ -109,6 +109,7 @@ async def test_whoever_types_a_few_letters_gets_anywhere(page: Page, context: Br
     await page.keyboard.press("Control+k")
     await page.get_by_placeholder("Busca una página").fill("automat")
     await page.keyboard.press("Escape")
+    await expect(page.get_by_placeholder("Busca una página")).to_be_hidden()
     await page.keyboard.press("Control+k")
     await page.get_by_placeholder("Busca una página").fill("marta")
     await page.get_by_role("group", name="Chats").get_by_role("button", name="Marta Gómez").click()

@@ -74,7 +74,10 @@ async def forget(system: Tx, person: Person) -> tuple[int, bool]:
 
 async def _theirs(c: asyncpg.Connection, person: Person, known: Sequence[bytes]) -> list[UUID]:
     rows = await c.fetch(
-        "select id, kind, payload from sends where tenant = $1 and (peer = any($2::bytea[]) or kind = 'read')", person.tenant, list(known)
+        # What has ended keeps no payload, and with it nobody.
+        "select id, kind, payload from sends where tenant = $1 and (peer = any($2::bytea[]) or kind = 'read' and payload <> '')",
+        person.tenant,
+        list(known),
     )
     return [row["id"] for row in rows if row["kind"] != "read" or _about(_read.decode(row["payload"]), person.addresses)]
 
