@@ -19,6 +19,7 @@ def test_what_arrived_once_is_neither_lost_nor_doubled():
 
 def test_a_customers_message_that_the_api_does_not_show_is_lost():
     assert tally(records(stored=["[undecryptable]"])).lost_in == 1
+    assert tally(records(stored=["[undecryptable]"] * 2)).doubled == 0
 
 
 def test_an_answer_that_no_phone_could_read_is_lost_though_the_api_calls_it_sent():

@@ -124,7 +124,7 @@ async def run(*, sessions: int, workers: int, rate: float, folder: Path | None =
         "rate": rate,
         **{name: _figures(outages, tally(records, f"{name}-")) | _delays(name, heard, traffic) for name, outages in off.items()},
         **whole.figures(),
-        "placeholders": sum(text == "[undecryptable]" for text in records.stored),
+        "placeholders": records.placeholders,
         "asked": traffic.asked,
         "done": whole.asked,
     }

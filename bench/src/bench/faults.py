@@ -52,7 +52,7 @@ class Scene:
         for _ in range(-(-_MESSAGES_AFTER // len(self.fleet.numbers))):  # each session must still be able to read and to be read
             await self.traffic.once_each(name, self.rate)
         records = await self.traffic.settled(self.heard, _SETTLED_WITHIN)
-        placeholders = sum(text == "[undecryptable]" for text in records.stored)
+        placeholders = records.placeholders
         return {"back_after_s": round(took, 1), **tally(records, f"{name}-").figures(), "placeholders": placeholders}
 
     async def hang(self, seconds: float) -> None:

@@ -56,7 +56,7 @@ async def run(
         "rate": rate,
         "recycled": len(recycled),
         **counted.figures(),
-        "placeholders": sum(text == "[undecryptable]" for text in records.stored),
+        "placeholders": records.placeholders,
         "asked": traffic.asked,
         "done": counted.asked,
         "memory": {name: growth(seen) for name, seen in samples.items()},

@@ -15,7 +15,7 @@ from sim.testing import Api as Network
 from sim.testing import Refusal
 
 from bench.fleet import Fleet, Number
-from bench.truth import Records
+from bench.truth import PLACEHOLDER, Records
 
 TICK = 0.05
 _ACCEPTED_WITHIN = 90.0
@@ -166,7 +166,7 @@ class Traffic:
         stored, statuses = await self._stored()
         return Records(
             written=list(self.written),
-            stored=[text for text in stored if self._run in text or text == "[undecryptable]"],
+            stored=[text for text in stored if self._run in text or text == PLACEHOLDER],
             accepted=list(self.accepted),
             decrypted=[text for text in copies if self._run in text],
             statuses=statuses,

@@ -1,8 +1,11 @@
 """What was lost, doubled or left in doubt: the phones' own records held against the API's."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+
+#: Stands for the text of a message that could not be read: it bears none.
+PLACEHOLDER = "[undecryptable]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +21,15 @@ class Records:
     """
 
     written: Iterable[str]
-    stored: Iterable[str]
+    stored: Collection[str]
     accepted: Iterable[str]
     decrypted: Iterable[str]
     statuses: Mapping[str, str]
+
+    @property
+    def placeholders(self) -> int:
+        """How many messages stand there without a text, because they could not be read."""
+        return sum(text == PLACEHOLDER for text in self.stored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +70,9 @@ class Tally:
 def tally(records: Records, prefix: str = "") -> Tally:
     """Count what came of the messages whose text begins with *prefix*."""
     written, accepted = _only(records.written, prefix), _only(records.accepted, prefix)
-    stored, decrypted = Counter(_only(records.stored, prefix)), Counter(_only(records.decrypted, prefix))
+    # Two placeholders are no message that came twice.
+    stored = Counter(text for text in _only(records.stored, prefix) if text != PLACEHOLDER)
+    decrypted = Counter(_only(records.decrypted, prefix))
     missing = [text for text in accepted if not decrypted[text]]
     said = Counter(records.statuses.get(text) for text in missing)
     return Tally(
