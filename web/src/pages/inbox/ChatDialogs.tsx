@@ -21,7 +21,8 @@ import { useSession } from "@/session/session";
 import { useShowProblem } from "@/shell/problems";
 import { useChatActions } from "./actions";
 import type { Company } from "./company";
-import { snoozes, toEach } from "./each";
+import { toEach } from "./each";
+import { Later } from "./Later";
 
 export type Dialog = "assign" | "snooze" | "tags" | null;
 type Props = { chats: Chat[]; dialog: Dialog; onClose: () => void; company: Company };
@@ -123,44 +124,15 @@ function Assign({ chats, onClose, company }: Omit<Props, "dialog">) {
 }
 
 function Snooze({ chats, onClose }: { chats: Chat[]; onClose: () => void }) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const actions = useChatActions();
-  const [own, setOwn] = useState("");
   const until = (at: Date) => {
     onClose();
     void toEach(chats, (chat) => actions.stand(chat, "snoozed", at.toISOString()));
   };
-  const ahead = own && Date.parse(own) > Date.now();
   return (
     <Stack gap="xs">
-      {snoozes(new Date()).map(({ id, at }, index) => (
-        <Button
-          key={id}
-          variant="default"
-          justify="space-between"
-          onClick={() => until(at)}
-          data-autofocus={index === 0 || undefined}
-          rightSection={
-            <Text size="xs" c="dimmed">
-              {at.toLocaleString(i18n.language, { weekday: "short", hour: "2-digit", minute: "2-digit" })}
-            </Text>
-          }
-        >
-          {t(`act.until.${id}`)}
-        </Button>
-      ))}
-      <Group align="flex-end" wrap="nowrap">
-        <TextInput
-          type="datetime-local"
-          label={t("act.until.own")}
-          flex={1}
-          value={own}
-          onChange={(event) => setOwn(event.currentTarget.value)}
-        />
-        <Button disabled={!ahead} onClick={() => until(new Date(own))}>
-          {t("act.snooze")}
-        </Button>
-      </Group>
+      <Later action={t("act.snooze")} onPick={until} focused />
       <Text size="xs" c="dimmed">
         {t("act.snoozeHint")}
       </Text>

@@ -1,9 +1,10 @@
 import { Alert, Button, Code, CopyButton, Group, Modal, Skeleton, Stack, Text } from "@mantine/core";
 import { IconCheck, IconCopy } from "@tabler/icons-react";
-import type { UseQueryResult } from "@tanstack/react-query";
+import { type UseQueryResult, useMutation, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Failure } from "@/shell/Failure";
+import { useShowProblem } from "@/shell/problems";
 
 /** What was loaded, or what is in its place until then. */
 export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; children: (data: T) => ReactNode }) {
@@ -50,6 +51,23 @@ export function ShownOnce({ title, hint, value, onClose }: OnceProps) {
 }
 
 type OnceProps = { title: string; hint: string; value: string; onClose: () => void };
+
+type RemovalProps = Omit<ConfirmProps, "loading" | "onConfirm"> & { remove: () => Promise<unknown>; lists: string[] };
+
+/** Asks, removes, and has the lists that it stood in read anew. */
+export function Removal({ remove, lists, onClose, ...said }: RemovalProps) {
+  const client = useQueryClient();
+  const showProblem = useShowProblem();
+  const act = useMutation({
+    mutationFn: remove,
+    onSuccess: () => {
+      onClose();
+      return Promise.all(lists.map((list) => client.invalidateQueries({ queryKey: [list] })));
+    },
+    onError: showProblem,
+  });
+  return <Confirm {...said} loading={act.isPending} onConfirm={() => act.mutate()} onClose={onClose} />;
+}
 
 /** Asks before something that cannot be undone. */
 export function Confirm({ title, text, action, loading, onConfirm, onClose }: ConfirmProps) {

@@ -1,15 +1,4 @@
-import {
-  ActionIcon,
-  Alert,
-  Button,
-  Collapse,
-  Group,
-  Modal,
-  Stack,
-  Text,
-  TextInput,
-  UnstyledButton,
-} from "@mantine/core";
+import { ActionIcon, Alert, Collapse, Group, Modal, Stack, Text, UnstyledButton } from "@mantine/core";
 import { IconCalendarClock, IconChevronDown, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -17,7 +6,7 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import { KEYS } from "@/realtime/apply";
 import { useShowProblem } from "@/shell/problems";
-import { snoozes } from "../each";
+import { Later } from "../Later";
 
 /** Asks when what is written is to be sent. */
 export function ScheduleDialog({
@@ -29,8 +18,7 @@ export function ScheduleDialog({
   onClose: () => void;
   onPick: (at: Date) => void;
 }) {
-  const { t, i18n } = useTranslation();
-  const [own, setOwn] = useState("");
+  const { t } = useTranslation();
   const pick = (at: Date) => {
     onClose();
     onPick(at);
@@ -38,33 +26,7 @@ export function ScheduleDialog({
   return (
     <Modal opened={opened} onClose={onClose} title={t("compose.schedule")} centered size="sm">
       <Stack gap="xs">
-        {snoozes(new Date()).map(({ id, at }) => (
-          <Button
-            key={id}
-            variant="default"
-            justify="space-between"
-            onClick={() => pick(at)}
-            rightSection={
-              <Text size="xs" c="dimmed">
-                {at.toLocaleString(i18n.language, { weekday: "short", hour: "2-digit", minute: "2-digit" })}
-              </Text>
-            }
-          >
-            {t(`act.until.${id}`)}
-          </Button>
-        ))}
-        <Group align="flex-end" wrap="nowrap">
-          <TextInput
-            type="datetime-local"
-            label={t("act.until.own")}
-            flex={1}
-            value={own}
-            onChange={(event) => setOwn(event.currentTarget.value)}
-          />
-          <Button disabled={!(Date.parse(own) > Date.now())} onClick={() => pick(new Date(own))}>
-            {t("compose.schedule")}
-          </Button>
-        </Group>
+        <Later action={t("compose.schedule")} onPick={pick} />
       </Stack>
     </Modal>
   );

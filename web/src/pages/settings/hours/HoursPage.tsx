@@ -1,6 +1,6 @@
 import { Badge, Button, Card, Group, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
@@ -9,8 +9,7 @@ import type { HoursShown } from "@/api/generated";
 import * as sdk from "@/api/generated";
 import * as team from "@/api/team";
 import { KEYS } from "@/realtime/apply";
-import { useShowProblem } from "@/shell/problems";
-import { Confirm, Loaded, useMoment } from "../parts";
+import { Loaded, Removal, useMoment } from "../parts";
 import { useDays } from "./days";
 import { HoursDialog } from "./HoursDialog";
 import { told, week } from "./week";
@@ -156,23 +155,13 @@ function Hours({ item, names, zone, onEdit, onDelete }: Props) {
 
 function Remove({ hours, onClose }: { hours: HoursShown; onClose: () => void }) {
   const { t } = useTranslation();
-  const client = useQueryClient();
-  const showProblem = useShowProblem();
-  const remove = useMutation({
-    mutationFn: () => data(sdk.hoursDeleteHours({ ...throwing, path: { id: hours.id } })),
-    onSuccess: () => {
-      onClose();
-      return client.invalidateQueries({ queryKey: ["hours"] });
-    },
-    onError: showProblem,
-  });
   return (
-    <Confirm
+    <Removal
       title={t("hours.deleteTitle", { name: hours.name })}
       text={t("hours.deleteText")}
       action={t("teams.delete")}
-      loading={remove.isPending}
-      onConfirm={() => remove.mutate()}
+      remove={() => data(sdk.hoursDeleteHours({ ...throwing, path: { id: hours.id } }))}
+      lists={["hours"]}
       onClose={onClose}
     />
   );

@@ -1,13 +1,12 @@
 import { ActionIcon, Badge, Button, Card, Code, Group, Menu, Stack, Text, Title } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconDots, IconPlus } from "@tabler/icons-react";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { KeyOut } from "@/api/generated";
 import * as team from "@/api/team";
-import { useShowProblem } from "@/shell/problems";
-import { Confirm, Loaded, ShownOnce, useMoment } from "../parts";
+import { Loaded, Removal, ShownOnce, useMoment } from "../parts";
 import { NewKeyDialog, RotateDialog } from "./KeyDialogs";
 
 /** The keys by which programs call the API: made, rotated and revoked here, their secrets shown once. */
@@ -116,23 +115,13 @@ function Key({ item, onRotate, onRevoke }: { item: KeyOut; onRotate: () => void;
 
 function Revoke({ known, onClose }: { known: KeyOut; onClose: () => void }) {
   const { t } = useTranslation();
-  const client = useQueryClient();
-  const showProblem = useShowProblem();
-  const revoke = useMutation({
-    mutationFn: () => team.revokeKey(known.id),
-    onSuccess: () => {
-      onClose();
-      return client.invalidateQueries({ queryKey: ["keys"] });
-    },
-    onError: showProblem,
-  });
   return (
-    <Confirm
+    <Removal
       title={t("keys.revokeTitle", { name: known.name })}
       text={t("keys.revokeText")}
       action={t("keys.revoke")}
-      loading={revoke.isPending}
-      onConfirm={() => revoke.mutate()}
+      remove={() => team.revokeKey(known.id)}
+      lists={["keys"]}
       onClose={onClose}
     />
   );

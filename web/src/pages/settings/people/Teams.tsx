@@ -7,7 +7,7 @@ import type { TeamOut } from "@/api/generated";
 import * as team from "@/api/team";
 import type { User } from "@/api/types";
 import { useShowProblem } from "@/shell/problems";
-import { Confirm, Loaded } from "../parts";
+import { Loaded, Removal } from "../parts";
 
 /** The teams, and who is in them. */
 export function Teams({ users, mayManage }: { users: User[]; mayManage: boolean }) {
@@ -130,26 +130,13 @@ function TeamDialog({
 
 function Delete({ team: known, onClose }: { team: TeamOut; onClose: () => void }) {
   const { t } = useTranslation();
-  const client = useQueryClient();
-  const showProblem = useShowProblem();
-  const remove = useMutation({
-    mutationFn: () => team.deleteTeam(known.id),
-    onSuccess: async () => {
-      onClose();
-      await Promise.all([
-        client.invalidateQueries({ queryKey: ["teams"] }),
-        client.invalidateQueries({ queryKey: ["users"] }),
-      ]);
-    },
-    onError: showProblem,
-  });
   return (
-    <Confirm
+    <Removal
       title={t("teams.deleteTitle", { name: known.name })}
       text={t("teams.deleteText")}
       action={t("teams.delete")}
-      loading={remove.isPending}
-      onConfirm={() => remove.mutate()}
+      remove={() => team.deleteTeam(known.id)}
+      lists={["teams", "users"]}
       onClose={onClose}
     />
   );

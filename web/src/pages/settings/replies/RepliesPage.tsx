@@ -7,7 +7,7 @@ import { data, throwing } from "@/api/calls";
 import type { Reply } from "@/api/generated";
 import * as sdk from "@/api/generated";
 import { useShowProblem } from "@/shell/problems";
-import { Confirm, Loaded } from "../parts";
+import { Loaded, Removal } from "../parts";
 
 const VARIABLES = ["contact.first_name", "contact.name", "contact.phone", "agent.name", "number.name"] as const;
 
@@ -179,23 +179,13 @@ function ReplyDialog({ reply, onClose }: { reply: Reply | undefined; onClose: ()
 
 function Remove({ reply, onClose }: { reply: Reply; onClose: () => void }) {
   const { t } = useTranslation();
-  const client = useQueryClient();
-  const showProblem = useShowProblem();
-  const remove = useMutation({
-    mutationFn: () => data(sdk.repliesDeleteReply({ ...throwing, path: { id: reply.id } })),
-    onSuccess: () => {
-      onClose();
-      return client.invalidateQueries({ queryKey: ["replies"] });
-    },
-    onError: showProblem,
-  });
   return (
-    <Confirm
+    <Removal
       title={t("replies.deleteTitle", { name: reply.shortcut })}
       text={t("replies.deleteText")}
       action={t("teams.delete")}
-      loading={remove.isPending}
-      onConfirm={() => remove.mutate()}
+      remove={() => data(sdk.repliesDeleteReply({ ...throwing, path: { id: reply.id } }))}
+      lists={["replies"]}
       onClose={onClose}
     />
   );

@@ -8,7 +8,7 @@ import type { Tag } from "@/api/generated";
 import * as sdk from "@/api/generated";
 import { useMayManage } from "@/session/session";
 import { useShowProblem } from "@/shell/problems";
-import { Confirm, Loaded } from "../parts";
+import { Loaded, Removal } from "../parts";
 import { Fields } from "./Fields";
 import { States } from "./States";
 
@@ -168,23 +168,13 @@ function TagDialog({ tag, onClose }: { tag: Tag | undefined; onClose: () => void
 
 function Remove({ tag, onClose }: { tag: Tag; onClose: () => void }) {
   const { t } = useTranslation();
-  const client = useQueryClient();
-  const showProblem = useShowProblem();
-  const remove = useMutation({
-    mutationFn: () => data(sdk.tagsDeleteTag({ ...throwing, path: { id: tag.id } })),
-    onSuccess: () => {
-      onClose();
-      return client.invalidateQueries({ queryKey: ["tags"] });
-    },
-    onError: showProblem,
-  });
   return (
-    <Confirm
+    <Removal
       title={t("tags.deleteTitle", { name: tag.name })}
       text={t("tags.deleteText")}
       action={t("teams.delete")}
-      loading={remove.isPending}
-      onConfirm={() => remove.mutate()}
+      remove={() => data(sdk.tagsDeleteTag({ ...throwing, path: { id: tag.id } }))}
+      lists={["tags"]}
       onClose={onClose}
     />
   );

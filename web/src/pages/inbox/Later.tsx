@@ -1,0 +1,44 @@
+import { Button, Group, Text, TextInput } from "@mantine/core";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { snoozes } from "./each";
+
+type Props = { action: string; onPick: (at: Date) => void; focused?: boolean };
+
+/** A moment ahead: one of those that are mostly meant, or one's own. */
+export function Later({ action, onPick, focused }: Props) {
+  const { t, i18n } = useTranslation();
+  const [own, setOwn] = useState("");
+  return (
+    <>
+      {snoozes(new Date()).map(({ id, at }, index) => (
+        <Button
+          key={id}
+          variant="default"
+          justify="space-between"
+          onClick={() => onPick(at)}
+          data-autofocus={(focused && index === 0) || undefined}
+          rightSection={
+            <Text size="xs" c="dimmed">
+              {at.toLocaleString(i18n.language, { weekday: "short", hour: "2-digit", minute: "2-digit" })}
+            </Text>
+          }
+        >
+          {t(`act.until.${id}`)}
+        </Button>
+      ))}
+      <Group align="flex-end" wrap="nowrap">
+        <TextInput
+          type="datetime-local"
+          label={t("act.until.own")}
+          flex={1}
+          value={own}
+          onChange={(event) => setOwn(event.currentTarget.value)}
+        />
+        <Button disabled={!(Date.parse(own) > Date.now())} onClick={() => onPick(new Date(own))}>
+          {action}
+        </Button>
+      </Group>
+    </>
+  );
+}
