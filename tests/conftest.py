@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,17 @@ LONG = ("fleet/test_faults.py", "e2e/test_nothing_lost.py", "security/test_opena
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files so that the long ones are begun first."""
     items.sort(key=lambda item: next((place for place, name in enumerate(LONG) if name in item.path.as_posix()), len(LONG)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A journey that failed says what its installation warned of meanwhile."""
+    report = yield
+    if report.failed:
+        given = getattr(item, "funcargs", {}).values()
+        for system in {id(found): found for one in given if isinstance(found := getattr(one, "system", one), System)}.values():
+            report.sections.append(("what the installation warned of", system.warned(call.start)))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ async def test_the_sessions_of_a_killed_worker_are_on_the_other_when_its_leases_
         await scene.traffic.once_each("killed", 100)
         await eventually(lambda: moved(scene, "worker-1"), 90, "the other worker has not taken over")
         found = await scene.every_session_still_talks("after-kill")
-    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0)
+    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0), found
 
 
 async def test_a_worker_that_is_told_to_end_hands_its_sessions_over(scene):
@@ -44,7 +44,7 @@ async def test_a_worker_that_is_told_to_end_hands_its_sessions_over(scene):
         stopping.set()
         await running
         found = await scene.every_session_still_talks("after-drain")
-    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0)
+    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0), found
 
 
 async def test_a_worker_that_is_drained_by_order_hands_its_sessions_over_and_goes_on_running(scene):
@@ -53,7 +53,7 @@ async def test_a_worker_that_is_drained_by_order_hands_its_sessions_over_and_goe
     await eventually(lambda: moved(scene, "worker-1"), 60, "the other worker has not taken over")
     assert await clarin(scene, "workers", "drain", "worker-2") == 1  # there is nobody left to take its sessions
     found = await scene.every_session_still_talks("after-order")
-    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0)
+    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0), found
     assert scene.system.pid("worker-1") == pid
     assert await clarin(scene, "workers", "undrain", "worker-1") == 0
     await scene.shared()
@@ -71,7 +71,7 @@ async def test_a_worker_that_hung_until_another_had_its_sessions_ends_itself_and
     await running
     await scene.shared()
     found = await scene.every_session_still_talks("after-hang", 3)
-    assert (found.lost, found.doubled) == (0, 0)
+    assert (found.lost, found.doubled) == (0, 0), found
     assert found.asked >= 100
 
 
@@ -86,7 +86,7 @@ async def test_every_message_arrives_once_though_a_server_was_away(scene, server
     stopping.set()
     await running
     found = await scene.every_session_still_talks(f"after-{server}")
-    assert (found.lost, found.doubled) == (0, 0)
+    assert (found.lost, found.doubled) == (0, 0), found
     assert scene.traffic.refused == 0
 
 
@@ -100,7 +100,7 @@ async def test_all_sessions_come_back_when_whatsapp_was_away(scene):
     stopping.set()
     await running
     found = await scene.every_session_still_talks("after-offline")
-    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0)
+    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0), found
 
 
 async def test_a_session_that_was_opened_elsewhere_is_opened_here_again_once(scene):
@@ -128,7 +128,7 @@ async def test_twenty_numbers_connect_at_the_same_moment(scene):
     await asyncio.gather(*(client.insist("POST", f"/api/devices/{device}/connect") for client, device, _ in numbers))
     await scene.all_online()
     found = await scene.every_session_still_talks("after-connects")
-    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0)
+    assert (found.lost, found.doubled, found.unknown) == (0, 0, 0), found
 
 
 async def test_a_number_that_is_deleted_while_it_connects_is_gone_here_and_on_the_phone(scene):

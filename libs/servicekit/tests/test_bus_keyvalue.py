@@ -128,3 +128,26 @@ async def test_a_watcher_that_fails_is_called_again_with_the_next_change(bus: Bu
     await keys.put("b", b"1")
     await eventually(lambda: called == ["a", "b"])
     await watch.close()
+
+
+async def test_a_bucket_that_is_written_while_it_is_read_is_read_whole(bus: Bus):
+    keys = await bus.bucket(buckets.PRESENCE)
+    names = [f"k{number:04d}" for number in range(2_500)]  # more than the server gives at once
+    await asyncio.gather(*(keys.put(name, b"before") for name in names))
+    last: dict[str, bytes] = {}
+
+    async def heard(key: str, entry: Entry | None) -> None:
+        last[key] = b"" if entry is None else entry.value
+
+    async def rewrite() -> None:
+        for name in names[::50]:
+            await keys.put(name, b"after")
+
+    rewriting = asyncio.create_task(rewrite())
+    watch = await keys.watch(heard)
+    entries = await keys.entries()
+    await rewriting
+    assert sorted(entries) == names
+    await eventually(lambda: [name for name in names if last.get(name) == b"after"] == names[::50])
+    assert sorted(last) == names
+    await watch.close()

@@ -67,6 +67,7 @@ def run(root: Path, name: str, more: list[str]) -> Result:
             "-m",
             "pytest",
             "-q",
+            "--tb=short",
             "-p",
             "clarin.strictness",
             *spread,

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from subprocess import Popen
 
@@ -20,6 +21,8 @@ from clarin.client import Client
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
+_WARNINGS = {"warning", "error", "critical"}
+_LINE = 400
 
 _numbers = itertools.count(1)
 
@@ -58,6 +61,20 @@ class System:
         """Send *number* to what keeps the processes alive."""
         assert self.process is not None, "somebody else started this installation"  # noqa: S101
         self.process.send_signal(number)
+
+    def warned(self, since: float, most: int = 40) -> str:
+        """What the processes warned of after *since* (seconds of the epoch): the last *most* lines, the newest last."""
+        found = []
+        for path in (self.folder / "data" / "logs").glob("*.log"):
+            for line in path.read_text(errors="replace").splitlines():
+                try:
+                    entry = json.loads(line)
+                    at = datetime.fromisoformat(entry.pop("at")).timestamp()
+                except (ValueError, KeyError, AttributeError, TypeError):
+                    continue  # of PostgreSQL and the like, in words of their own
+                if entry.get("level") in _WARNINGS and at >= since:
+                    found.append((at, f"{at - since:7.1f} s {path.stem}: {json.dumps(entry)[:_LINE]}"))
+        return "\n".join(line for _, line in sorted(found)[-most:])
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[Client]:

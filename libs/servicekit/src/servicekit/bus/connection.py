@@ -230,6 +230,28 @@ class Connection:
             raise BusAway(f"Nobody answers on {subject}.")
         return message
 
+    async def collect(self, subject: str, payload: bytes, *, timeout: float = 5.0) -> list[Msg]:
+        """Ask and wait for many answers; the last one is the server's, with a status, and says why there are no more.
+
+        Raises:
+            BusAway: The server is away, or has not said within *timeout* seconds that this is all.
+            BusRefused: This user may not.
+        """
+        answers = _Answers()
+        reply = self.expect(answers, 0, subject)
+        try:
+            async with asyncio.timeout(timeout):
+                if not await self.send(subject, payload, reply=reply):
+                    raise BusAway("The bus is away.")
+                await answers.future
+        except TimeoutError:
+            raise BusAway(f"No whole answer on {subject} within {timeout:g} s.") from None
+        finally:
+            self.forget(reply)
+        if status(answers.messages[-1]) == "503":
+            raise BusAway(f"Nobody answers on {subject}.")
+        return answers.messages
+
     async def api(self, call: str, body: object = None, *, timeout: float = 5.0) -> dict[str, Any]:
         """Call JetStream's API.  Raises: BusAway; BusRefused: JetStream's error."""
         payload = b"" if body is None else msgspec.json.encode(body)
@@ -266,9 +288,13 @@ class Connection:
                 log.warning("bus.closed_unflushed")
 
     async def _reply(self, message: Msg) -> None:
-        expected = self._awaiting.pop(message.subject.rpartition(".")[2], None)
-        if expected is not None:
-            expected[0].answered(expected[1], message)
+        token = message.subject.rpartition(".")[2]
+        expected = self._awaiting.get(token)
+        if expected is None:
+            return
+        if not isinstance(expected[0], _Answers) or status(message):
+            del self._awaiting[token]
+        expected[0].answered(expected[1], message)
 
     def _tell(self, present: bool) -> None:
         for observer in tuple(self._observers):
@@ -298,6 +324,17 @@ class _Answer:
     def refused(self, key: int, subject: str) -> None:
         if not self.future.done():
             self.future.set_exception(BusRefused(f"No permission to publish to {subject}.", status=403))
+
+
+class _Answers(_Answer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[Msg] = []
+
+    def answered(self, key: int, message: Msg) -> None:
+        self.messages.append(message)
+        if status(message):
+            super().answered(key, message)
 
 
 def status(message: Msg) -> str:

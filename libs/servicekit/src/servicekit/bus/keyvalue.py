@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 import structlog
+from nats.aio.msg import Msg
 
 from servicekit.bus.connection import Connection, instant, status, time
 from servicekit.bus.errors import BusAway, BusRefused, KeyMoved
@@ -17,6 +18,10 @@ log = structlog.get_logger(__name__)
 _OPERATION = "KV-Operation"
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _WRONG_LAST_SEQUENCE = {10071, 10164}
+_THE_END = "204"
+_NOTHING = "404"
+_BATCH = 1000
+_SCANNED_WITHIN = 10.0
 
 Watcher = Callable[[str, "Entry | None"], Awaitable[None]]
 
@@ -80,24 +85,9 @@ class KeyValue:
 
     async def entries(self, *, timeout: float = 5.0) -> dict[str, Entry]:
         """Read the whole bucket.  Raises: BusAway."""
-        push = Push(self._connection, f"KV_{self._bucket}", [f"$KV.{self._bucket}.>"])
-        found: dict[str, Entry] = {}
-        try:
-            async with asyncio.timeout(timeout):
-                pending = await push.begin({"deliver_policy": "last_per_subject"})
-                while pending > 0:
-                    delivery = await push.next()
-                    if delivery is None:
-                        raise BusAway("The bus went away.")
-                    pending = delivery.waiting
-                    if _OPERATION not in delivery.headers:
-                        entry = self._entry(delivery.subject, delivery.payload, delivery.sequence, delivery.first_seen)
-                        found[entry.key] = entry
-        except TimeoutError:
-            raise BusAway(f"The bucket {self._bucket} was not read within {timeout:g} s.") from None
-        finally:
-            await push.close()
-        return found
+        # One that was written anew meanwhile may come twice, the newer one later.
+        last = {found.key: (found, removed) for found, removed in await _scan(self._connection, self._bucket, timeout)}
+        return {key: found for key, (found, removed) in last.items() if not removed}
 
     async def keys(self, *, timeout: float = 5.0) -> list[str]:
         """Name the keys under which something stands.  Raises: BusAway."""
@@ -120,11 +110,9 @@ class KeyValue:
         message = await self._connection.request(f"$JS.API.DIRECT.GET.KV_{self._bucket}.{subject}", timeout=timeout)
         if (code := status(message)) == "404":
             return None
-        headers = message.headers or {}
         if code:
-            raise BusRefused(f"{self._bucket}: {headers.get('Description')}", status=int(code))
-        entry = Entry(key, message.data, int(headers["Nats-Sequence"]), time(headers["Nats-Time-Stamp"]))
-        return entry, _OPERATION in headers
+            raise BusRefused(f"{self._bucket}: {(message.headers or {}).get('Description')}", status=int(code))
+        return _found(message, self._bucket)
 
     async def _write(self, key: str, value: bytes, headers: dict[str, str], timeout: float) -> int:
         message = await self._connection.request(f"$KV.{self._bucket}.{key}", value, timeout=timeout, headers=headers or None)
@@ -137,10 +125,6 @@ class KeyValue:
         if code == 503:
             raise BusAway(f"The bucket {self._bucket} is away.")
         raise BusRefused(f"{self._bucket}: {ack.error.get('description')}", status=code, number=number)
-
-    def _entry(self, subject: str, payload: bytes, sequence: int, nanoseconds: int) -> Entry:
-        key = subject.removeprefix(f"$KV.{self._bucket}.")
-        return Entry(key, payload, sequence, instant(nanoseconds))
 
 
 class Watch:
@@ -157,13 +141,9 @@ class Watch:
     async def start(self) -> None:
         """Read everything once and go on in the background."""
         try:
-            async with asyncio.timeout(10):
-                while not await self._read():
-                    await self._connection.connected.wait()
-        except BaseException as problem:
+            await self._read()
+        except BaseException:
             await self._push.close()
-            if isinstance(problem, TimeoutError):
-                raise BusAway(f"The bucket {self._bucket} was not read in time.") from None
             raise
         self._task = asyncio.create_task(self._follow(), name=f"watch {self._bucket}")
 
@@ -174,52 +154,82 @@ class Watch:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._push.close()
 
-    async def _read(self) -> bool:
-        """Read everything that stands in the bucket; False when the consumer was lost on the way."""
-        pending = await self._push.begin({"deliver_policy": "last_per_subject"})
+    async def _read(self) -> None:
+        """Read everything that stands in the bucket, and what is written from then on."""
+        last = 0
         seen: set[str] = set()
-        while pending > 0:
-            delivery = await self._push.next()
-            if delivery is None:
-                return False
-            pending = delivery.waiting
-            seen.add(await self._take(delivery.subject, delivery.payload, delivery.sequence, delivery.first_seen, delivery.headers))
+        for found, removed in await _scan(self._connection, self._bucket, _SCANNED_WITHIN):
+            last = found.revision
+            seen.add(found.key)
+            await self._take(found, removed)
         for key in self._known - seen:
             await self._call(key, None)
         self._known &= seen
-        return True
+        await self._push.begin({"deliver_policy": "by_start_sequence", "opt_start_seq": last + 1})
 
     async def _follow(self) -> None:
         pause = 0.05
         current = True
         while True:
             if current and (delivery := await self._push.next()) is not None:
-                await self._take(delivery.subject, delivery.payload, delivery.sequence, delivery.first_seen, delivery.headers)
+                key = delivery.subject.removeprefix(f"$KV.{self._bucket}.")
+                entry = Entry(key, delivery.payload, delivery.sequence, instant(delivery.first_seen))
+                await self._take(entry, _OPERATION in delivery.headers)
                 pause = 0.05
                 continue
             await self._connection.connected.wait()
             try:
-                current = await self._read()
+                await self._read()
+                current = True
             except (BusAway, BusRefused) as problem:
                 current = False
                 log.info("bus.watch_waits", bucket=self._bucket, reason=str(problem))
-            if not current:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
 
-    async def _take(self, subject: str, payload: bytes, sequence: int, nanoseconds: int, headers: dict[str, str]) -> str:
-        key = subject.removeprefix(f"$KV.{self._bucket}.")
-        if _OPERATION in headers:
-            if key in self._known:
-                self._known.discard(key)
-                await self._call(key, None)
-        else:
-            self._known.add(key)
-            await self._call(key, Entry(key, payload, sequence, instant(nanoseconds)))
-        return key
+    async def _take(self, found: Entry, removed: bool) -> None:
+        if not removed:
+            self._known.add(found.key)
+            await self._call(found.key, found)
+        elif found.key in self._known:
+            self._known.discard(found.key)
+            await self._call(found.key, None)
 
     async def _call(self, key: str, entry: Entry | None) -> None:
         try:
             await self._handler(key, entry)
         except Exception as problem:
             log.error("bus.watcher_failed", bucket=self._bucket, error=type(problem).__name__)
+
+
+def _found(message: Msg, bucket: str) -> tuple[Entry, bool]:
+    """Read an answer of the server: what stands under the key, and whether it says that nothing does."""
+    headers = message.headers or {}
+    key = headers["Nats-Subject"].removeprefix(f"$KV.{bucket}.")
+    return Entry(key, message.data, int(headers["Nats-Sequence"]), time(headers["Nats-Time-Stamp"])), _OPERATION in headers
+
+
+async def _scan(connection: Connection, bucket: str, timeout: float) -> list[tuple[Entry, bool]]:
+    """Read everything that stands in a bucket, in the order of writing, and what says that nothing does.
+
+    No consumer is made for it: the server reads what is there and is done, so that an entry whose age ends meanwhile is missed by
+    nobody. What is written while it reads stands behind the last one read, or is read too.
+
+    Raises:
+        BusAway: It could not be read within *timeout* seconds.
+    """
+    found: list[tuple[Entry, bool]] = []
+    after = 0
+    try:
+        async with asyncio.timeout(timeout):
+            while True:
+                asked = msgspec.json.encode({"next_by_subj": f"$KV.{bucket}.>", "seq": after + 1, "batch": _BATCH})
+                *messages, end = await connection.collect(f"$JS.API.DIRECT.GET.KV_{bucket}", asked, timeout=timeout)
+                found += [_found(message, bucket) for message in messages]
+                if (code := status(end)) not in {_THE_END, _NOTHING}:
+                    raise BusRefused(f"{bucket}: {(end.headers or {}).get('Description')}", status=int(code))
+                if not messages or int((end.headers or {}).get("Nats-Num-Pending", 0)) == 0:
+                    return found
+                after = found[-1][0].revision
+    except TimeoutError:
+        raise BusAway(f"The bucket {bucket} was not read within {timeout:g} s.") from None

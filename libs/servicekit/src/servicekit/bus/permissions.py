@@ -47,7 +47,8 @@ def permissions(service: str) -> dict[str, Any]:
         publish.append(f"$JS.API.STREAM.MSG.GET.{subjects.DLQ}")
     for bucket in buckets.EVERY:
         stream = f"KV_{bucket.name}"
-        publish += [f"$JS.API.DIRECT.GET.{stream}.>", f"$JS.API.CONSUMER.CREATE.{stream}", f"$JS.FC.{stream}.>"]
+        reading = f"$JS.API.DIRECT.GET.{stream}"
+        publish += [reading, f"{reading}.>", f"$JS.API.CONSUMER.CREATE.{stream}", f"$JS.FC.{stream}.>"]
         if bucket.writer in {service, mine.process}:
             publish.append(f"$KV.{bucket.name}.>")
     return {

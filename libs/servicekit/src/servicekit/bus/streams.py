@@ -13,6 +13,8 @@ from servicekit.bus.errors import BusAway, BusRefused
 
 GIB = 1024**3
 _STREAM_NOT_FOUND = 10059
+_NO_ROOM = 10047
+_FAILED = 500
 _NANO = 1_000_000_000
 
 
@@ -83,18 +85,24 @@ async def _stream(connection: Connection, config: dict[str, Any]) -> None:
     deadline = asyncio.get_running_loop().time() + START
     while True:
         try:
-            await connection.api(f"STREAM.UPDATE.{config['name']}", config)
-        except BusAway:  # a server that listens, while its JetStream still reads its files
-            if asyncio.get_running_loop().time() > deadline:
+            await _update_or_create(connection, config)
+        except (BusAway, BusRefused) as problem:
+            # A server that listens while its JetStream still reads its files, or still removes those of a stream of that name.
+            passing = isinstance(problem, BusAway) or (problem.status == _FAILED and problem.number != _NO_ROOM)
+            if not passing or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.2)
-        except BusRefused as problem:
-            if problem.number != _STREAM_NOT_FOUND:
-                raise
-            await connection.api(f"STREAM.CREATE.{config['name']}", config)
-            return
         else:
             return
+
+
+async def _update_or_create(connection: Connection, config: dict[str, Any]) -> None:
+    try:
+        await connection.api(f"STREAM.UPDATE.{config['name']}", config)
+    except BusRefused as problem:
+        if problem.number != _STREAM_NOT_FOUND:
+            raise
+        await connection.api(f"STREAM.CREATE.{config['name']}", config)
 
 
 def _nanoseconds(time: timedelta) -> int:
