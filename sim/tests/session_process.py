@@ -31,7 +31,16 @@ def main(store, jid):
         logging.basicConfig(level=logging.DEBUG)
     from neonize import events
     from neonize.client import NewClient
-    from neonize.utils.enum import ChatPresence, ChatPresenceMedia, ClientName, ClientType, MediaType, Presence, ReceiptType
+    from neonize.utils.enum import (
+        BlocklistAction,
+        ChatPresence,
+        ChatPresenceMedia,
+        ClientName,
+        ClientType,
+        MediaType,
+        Presence,
+        ReceiptType,
+    )
     from neonize.utils.jid import build_jid
 
     new = not jid
@@ -75,6 +84,11 @@ def main(store, jid):
     on(events.ReceiptEv, "receipt", lambda e: {"ids": list(e.MessageIDs), "type": int(e.Type)})
     on(events.ChatPresenceEv, "typing", lambda e: {"state": int(e.State), "media": int(e.Media)})
     on(events.GroupInfoEv, "group", lambda e: {"group": f"{e.JID.User}@{e.JID.Server}", "subject": e.Name.Name})
+    on(
+        events.BlocklistEv,
+        "blocklist",
+        lambda e: {"changes": [[f"{c.JID.User}@{c.JID.Server}", c.BlockAction == c.BLOCK] for c in e.Changes]},
+    )
     on(events.PresenceEv, "presence", lambda e: {"unavailable": e.Unavailable})
     on(
         events.HistorySyncEv,
@@ -121,7 +135,14 @@ def main(store, jid):
         found = client.get_group_info(jid_of(to))
         return {"subject": found.GroupName.Name, "members": sorted(p.PhoneNumber.User for p in found.Participants)}
 
-    todo = {f.__name__: f for f in (group, send, send_document, download, read, typing, subscribe, code, known, upload)}
+    def block(who, action):
+        listed = client.update_blocklist(jid_of(who), BlocklistAction(action))
+        return {"blocked": sorted(f"{jid.User}@{jid.Server}" for jid in listed.JIDs)}
+
+    def blocked():
+        return {"blocked": sorted(f"{jid.User}@{jid.Server}" for jid in client.get_blocklist().JIDs)}
+
+    todo = {f.__name__: f for f in (block, blocked, group, send, send_document, download, read, typing, subscribe, code, known, upload)}
     todo["logout"] = client.logout
 
     def connect():

@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import BodyPartReader, web
 
 from sim import content
+from sim.blocks import BlockControl
 from sim.directory import Companion, Phone, clean
 from sim.groupcontrol import GroupControl, group_of, within
 from sim.media import MediaBroken
@@ -83,6 +84,7 @@ class Control:
         route.add_post(phone + "/release", self.release_phone)
         route.add_post("/messages", self.batch)
         GroupControl(self).add_to(route)
+        BlockControl(self).add_to(route)
         session = "/sessions/{number}"
         route.add_post(session + "/drop", self._on_sessions(self.network.drop))
         route.add_post(session + "/replace", self._on_sessions(self.network.replace))
@@ -140,6 +142,7 @@ class Control:
             "inbox": phone.received,
             "receipts": phone.seen,
             "banned": phone.banned_until > time.time(),
+            "blocked": sorted(phone.blocked),
             "sessions": sessions,
         }
 

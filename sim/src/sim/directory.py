@@ -95,6 +95,7 @@ class Phone:
     Attributes:
         received: How many messages it has decrypted, *seen* how many ticks it saw, *written* how many messages it wrote.
         corrupt_sent, corrupt_received: So many of the next messages arrive broken.
+        blocked: The numbers that it has blocked.
         held: Encrypted stanzas that wait, while it is told to hold.
     """
 
@@ -115,12 +116,17 @@ class Phone:
     corrupt_received: int = 0
     presence: str = "unavailable"
     typing: dict[str, str] = field(default_factory=dict)
+    blocked: set[str] = field(default_factory=set)
     held: list[tuple[Companion, Node, Node]] | None = None
     tries: dict[str, int] = field(default_factory=dict)
 
     def jid(self, server: str = PN) -> JID:
         """The phone's address, by number or by LID."""
         return JID(self.lid if server == LID else self.number, server)
+
+    def refuses(self, other: Phone) -> bool:
+        """Whether it has blocked the other one."""
+        return other.number in self.blocked
 
 
 class Directory:

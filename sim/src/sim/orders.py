@@ -105,6 +105,13 @@ class Tick(Struct, forbid_unknown_fields=True):
     type: Literal["delivered", "read"] = "delivered"
 
 
+class Block(Struct, forbid_unknown_fields=True):
+    """Whom the phone blocks from now on, or does no more."""
+
+    who: str
+    blocked: bool = True
+
+
 class Typing(Struct, forbid_unknown_fields=True):
     """What the phone is seen to do."""
 

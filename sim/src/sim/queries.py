@@ -86,6 +86,9 @@ class Queries:
             return result(query, [Node("privacy", {}, [Node("category", {"name": "readreceipts", "value": "all"})])])
         if xmlns == "w:profile:picture" and kind == "get":
             return error(query, 404, "item-not-found")
+        if xmlns == "blocklist":
+            listed = self._traffic.blocks.answer(companion, query)
+            return error(query, 404, "item-not-found") if listed is None else result(query, listed)
         if xmlns == "w:g2":
             found = self._traffic.groups.answer(companion, query.jid("to"), first.tag)
             return error(query, 404, "item-not-found") if found is None else result(query, found)

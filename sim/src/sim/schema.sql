@@ -48,6 +48,9 @@ create table if not exists receipts (
 ) without rowid;
 create index if not exists receipts_of on receipts (number, id);
 
+-- Whom a phone has blocked.
+create table if not exists blocks (number text not null, other text not null, primary key (number, other)) without rowid;
+
 create table if not exists groups (id text primary key, what blob not null) without rowid;
 
 -- A phone's own key of a group (no address), and those that other devices gave it.

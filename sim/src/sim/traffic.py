@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from sim import content
+from sim.blocks import Blocks, estranged
 from sim.connection import Connection
 from sim.content import Shown
 from sim.database import Database
@@ -34,6 +35,7 @@ class Traffic:
         self._db, self._directory, self._delivery, self._feed, self._hosts, self._counts = db, directory, delivery, feed, hosts, counts
         self.mailbox = Mailbox(db)
         self.groups = Groups(db, directory, delivery, counts, self)
+        self.blocks = Blocks(db, directory, delivery)
 
     # -- a phone writes
 
@@ -47,9 +49,11 @@ class Traffic:
         self.mailbox.remember(sender, sent)
         corrupt = sender.corrupt_sent > 0
         sender.corrupt_sent -= corrupt
-        for companion in (*recipient.companions.values(), *(sender.companions.values() if recipient is not sender else ())):
+        refused = recipient.refuses(sender)  # it is taken all the same: one tick
+        theirs = () if refused else recipient.companions.values()
+        for companion in (*theirs, *(sender.companions.values() if recipient is not sender else ())):
             self._to_session(sender, companion, sent, corrupt=corrupt)
-        if recipient is not sender:
+        if recipient is not sender and not refused:
             self.mailbox.receive(
                 recipient, id=sent.id, sender=sender.number, recipient=recipient.number, device=0, server=server, shown=shown
             )
@@ -132,7 +136,7 @@ class Traffic:
             for device, part in parts:
                 enc = part.find("enc")
                 phone = self._directory.find(device)
-                if phone is None or enc is None:
+                if phone is None or enc is None or phone.refuses(sender.phone):
                     continue
                 if device.device:
                     self._forward(sender, phone, device.device, chat, node, enc)
@@ -287,7 +291,7 @@ class Traffic:
 
     def receipt(self, phone: Phone, to: Phone, id: str, type: str, server: str) -> None:
         """The phone's tick for a message of *to* is on its way to all sessions of that number, once."""
-        if not self.tick(to, id, phone, 0, type):
+        if estranged(phone, to) or not self.tick(to, id, phone, 0, type):
             return
         attrs: dict[str, Any] = {"id": id, "t": int(time.time()), "from": phone.jid(server), "type": None if type == "delivered" else type}
         attrs["sender_pn" if server == LID else "sender_lid"] = phone.jid(PN if server == LID else LID)
@@ -309,7 +313,7 @@ class Traffic:
             self._answer_retry(companion, phone, node)
         elif to.server == GROUP:
             self.groups.receipt_from_session(companion, to, node, ids, _TICKS.get(type))
-        elif phone and (type == "retry" or phone is not companion.phone):
+        elif phone and not estranged(phone, companion.phone) and (type == "retry" or phone is not companion.phone):
             self._pass_receipt(companion, phone, to, node, ids, type)
         ack = Node("ack", {"class": "receipt", "id": id, "from": to, "type": type or None})
         self._db.then(lambda: connection.send(ack))
@@ -340,6 +344,8 @@ class Traffic:
 
     def typing(self, phone: Phone, to: Phone, state: str) -> None:
         """The sessions of *to* that have said that they are there see what the phone does: composing, recording or paused."""
+        if estranged(phone, to):
+            return
         what = Node("paused") if state == "paused" else Node("composing", {"media": "audio" if state == "recording" else None})
         for companion in [companion for companion in to.companions.values() if companion.connection and companion.connection.online]:
             self._delivery.pass_on(companion, Node("chatstate", {"from": phone.jid(LID if phone.address == "lid" else PN)}, [what]))
@@ -347,7 +353,7 @@ class Traffic:
     def typing_from_session(self, companion: Companion, node: Node) -> None:
         """The phone sees what the session does in its chat."""
         phone = self._directory.find(node.jid("to"))
-        if phone and node.children:
+        if phone and node.children and not estranged(phone, companion.phone):
             what = node.children[0]
             state = "recording" if what.text("media", "") == "audio" else what.tag
             phone.typing[companion.phone.number] = state
