@@ -1,10 +1,13 @@
 import asyncio
+import math
 from datetime import timedelta
 
 from servicekit import health
+from servicekit.bus import BusAway
 from servicekit.health import Health
 from servicekit.testing import eventually
 from servicekit.timers import every
+from structlog.testing import capture_logs
 
 NOW = timedelta(0)
 
@@ -68,6 +71,25 @@ async def test_a_timer_comes_round_and_outlives_an_error():
     await eventually(lambda: rounds >= 4, every=0.001)
     stopping.set()
     await asyncio.wait_for(task, 1)
+
+
+async def test_a_timer_that_waits_for_a_server_says_so_once_each_time_that_it_goes_away():
+    rounds = 0
+
+    async def work():
+        nonlocal rounds
+        rounds += 1
+        if rounds % 10:
+            raise BusAway("The bus is away.")
+
+    stopping = asyncio.Event()
+    with capture_logs() as lines:
+        task = asyncio.create_task(every(NOW, work, name="work")(stopping))
+        await eventually(lambda: rounds >= 15, every=0.001)
+        stopping.set()
+        await asyncio.wait_for(task, 1)
+    said = [(line["event"], line["log_level"]) for line in lines]
+    assert said == [("timer waits", "warning")] * math.ceil(rounds / 10)
 
 
 async def test_a_timer_stops_without_waiting_for_its_next_round():

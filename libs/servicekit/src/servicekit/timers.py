@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
+from contracts.errors import Unavailable
 
 from servicekit.logging import describe
 
@@ -22,9 +23,15 @@ def every(
     """
 
     async def loop(stopping: asyncio.Event) -> None:
+        waits = False
         while not stopping.is_set():
             try:
                 await run()
+                waits = False
+            except Unavailable as error:  # a server that is away: said once, not at every turn
+                if not waits:
+                    log.warning("timer waits", timer=name, reason=describe(error))
+                waits = True
             except Exception as error:
                 log.exception("timer failed", timer=name, reason=describe(error))
             seconds = interval.total_seconds() * (1 + random.uniform(-jitter, jitter))  # noqa: S311 - no secret hangs on it
