@@ -1,6 +1,7 @@
 // What is cut so that a page loads what it uses: the generated client, and the words of a language.
 import { readFileSync } from "node:fs";
 import type { Plugin } from "vite";
+import first from "./first-words.json" with { type: "json" };
 
 const INDEX = /\/src\/api\/generated\/index\.ts$/;
 const SDK = /\/src\/api\/generated\/sdk\.gen\.ts$/;
@@ -36,23 +37,7 @@ export function operations(): Plugin {
 }
 
 /** The words that the way in, the frame around every page and the list of chats need; all others come with what is opened then. */
-export const FIRST_WORDS = new Set([
-  "app",
-  "act",
-  "around",
-  "bulk",
-  "common",
-  "connection",
-  "error",
-  "filter",
-  "inbox",
-  "login",
-  "message",
-  "nav",
-  "notices",
-  "shortcut",
-  "start",
-]);
+const FIRST_WORDS = new Set(first);
 
 /** `es.json?first` holds the words of the first pages, `es.json?rest` all others. */
 export function words(): Plugin {

@@ -108,7 +108,7 @@ export function InboxPage() {
         )
       )}
       {chatId && roomy && beside && (
-        <aside className={classes.details} aria-label={t("details.title")}>
+        <aside className={classes.details} aria-label={t("inbox.details")}>
           <Suspense fallback={null}>
             <Details key={chatId} chatId={chatId} company={company} />
           </Suspense>

@@ -24,7 +24,7 @@ export function DetailsDrawer({
       onClose={onClose}
       position="right"
       size={phone ? "100%" : 360}
-      title={t("details.title")}
+      title={t("inbox.details")}
       padding="sm"
       closeButtonProps={{ "aria-label": t("common.close") }}
     >
