@@ -25,6 +25,11 @@ async def _(world: World) -> Valid:
     return Valid(ids={"id": world.chat["id"]}, body={"status": "open", "pinned": True})
 
 
+@valid("chatsMarkUnread")
+async def _(world: World) -> Valid:
+    return Valid(ids={"id": world.chat["id"]})
+
+
 @valid("chatsAssign")
 async def _(world: World) -> Valid:
     return Valid(ids={"id": world.chat["id"]}, body={"assignee_id": None, "note": f"nota {world.mark}"})

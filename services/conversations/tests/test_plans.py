@@ -72,8 +72,9 @@ async def crowded(world):
           from picked where c.ctid = place;
         insert into chat_tags (tenant, chat, tag)
         select c.tenant, c.id, w.tag from chats c join w using (tenant) where random() < 0.2;
-        insert into chat_marks (tenant, agent, chat, read_at, pinned_at)
-        select tenant, assignee, id, now() - interval '9 days', case when random() < 0.05 then now() end
+        insert into chat_marks (tenant, agent, chat, read_at, pinned_at, unread_at)
+        select tenant, assignee, id, now() - interval '9 days', case when random() < 0.05 then now() end,
+               case when random() < 0.05 then now() end
           from chats where assignee is not null;
         analyze chat_tags; analyze chat_marks;
         update chats c set last_message_id = m.id from messages m where m.tenant = c.tenant and m.chat = c.id and m.at = c.last_message_at;

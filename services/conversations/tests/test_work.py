@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from contracts import buckets, ids
-from contracts.events.conversations import ChatAssigned, ChatChanged, ChatRead, TagChanged
+from contracts.events.conversations import ChatAssigned, ChatChanged, ChatMarked, ChatRead, TagChanged
 from contracts.principal import Access, Role, Scope
 from contracts.whatsapp import Address
 from conversations.timers import clock
@@ -166,6 +166,29 @@ async def test_each_agent_has_pins_and_unread_messages_of_his_own(client, world,
     assert (of_ann["unread"], of_ann["unread_mine"], of_ben["unread_mine"]) == (0, 3, 0)
     counts = (await client.get("/api/chats/counts", headers=ann.headers)).json()
     assert counts == {"open": 1, "pending": 0, "snoozed": 0, "mine": 0, "unassigned": 1, "unread": 0, "pinned": 0, "most": 1000}
+
+
+async def test_a_chat_is_marked_as_unread_by_each_for_himself_until_he_reads_it(client, world, tenant, device, ann, ben, chat):
+    await world.handle([a_message(tenant, device, chat=BEA)])
+    await post(client, ann, chat, "read")
+    await world.forget_told()
+    marked = await post(client, ann, chat, "unread")
+    assert (marked.status_code, marked.json()["marked_unread"], marked.json()["unread"]) == (200, True, 0)
+    assert (await post(client, ann, chat, "unread")).json()["marked_unread"]
+    [told] = await world.told()
+    assert isinstance(told.data, ChatMarked)
+    assert (told.data.id, told.data.user_id, told.data.unread, told.audience.device) == (chat["id"], named(ann), True, device)
+    assert chat["id"] not in [one["id"] for one in await chats(client, ben, unread=True)]
+    assert [len(await chats(client, someone, unread=True)) for someone in (ann, ben)] == [2, 1]
+    assert [len(await chats(client, someone, unread=False)) for someone in (ann, ben)] == [0, 1]
+    assert (await client.get("/api/chats/counts", headers=ann.headers)).json()["unread"] == 2
+    await post(client, ben, chat, "read")
+    assert [one["marked_unread"] for one in await chats(client, ann)] == [False, True]
+    await world.forget_told()
+    assert not (await post(client, ann, chat, "read")).json()["marked_unread"]
+    [told] = await world.told(ChatMarked)
+    assert (told.data.user_id, told.data.unread) == (named(ann), False)
+    assert (await post(client, ann, {"id": ids.public(ids.CHAT, ids.new())}, "unread")).json()["code"] == "chat-not-found"
 
 
 async def test_chats_bear_tags_and_a_deleted_one_is_gone_from_all(client, world, tenant, device, ann, chat):

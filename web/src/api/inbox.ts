@@ -28,6 +28,7 @@ export const changeChat = (id: string, body: ChatChange): Promise<Chat> =>
 export const assign = (id: string, body: Assign): Promise<Chat> =>
   data(sdk.chatsAssign({ ...throwing, path: { id }, body }));
 export const take = (id: string): Promise<Chat> => data(sdk.chatsTake({ ...throwing, path: { id }, body: {} }));
+export const markUnread = (id: string) => data(sdk.chatsMarkUnread({ ...throwing, path: { id } }));
 
 export const message = (id: string) => data(sdk.messagesGetMessage({ ...throwing, path: { id } }));
 export const react = (id: string, emoji: string) =>

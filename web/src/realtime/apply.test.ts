@@ -74,6 +74,7 @@ describe("lists", () => {
     last_message_at: at,
     unread: 0,
     unread_mine: 0,
+    marked_unread: false,
     assignee_id: null,
     team_id: null,
     status: "open",
@@ -157,6 +158,7 @@ describe("a list with a filter", () => {
     unread: 0,
     created_at: "2026-01-01T09:00:00Z",
     unread_mine: 0,
+    marked_unread: false,
     status: "open",
     snoozed_until: null,
     assignee_id: null,
@@ -181,6 +183,8 @@ describe("a list with a filter", () => {
     expect(fits(mine, { assignee: "me" }, "usr_2")).toBe(false);
     expect(fits(aChat(), { status: "closed" }, "usr_1")).toBe(false);
     expect(fits(aChat(), { q: "lu" }, "usr_1")).toBeUndefined();
+    expect(fits(aChat({ marked_unread: true }), { unread: true }, "usr_1")).toBe(true);
+    expect(fits(aChat({ marked_unread: true }), { unread: false }, "usr_1")).toBe(false);
   });
 
   it("lets go of a chat that stands elsewhere, and takes one that comes", () => {

@@ -168,7 +168,7 @@ export function fits(chat: Chat, filter: ChatFilter, me: string | undefined): bo
   if (filter.contact_id && chat.contact?.id !== filter.contact_id) return false;
   if (filter.team_id && chat.team_id !== filter.team_id) return false;
   if (filter.tag_id && !chat.tags.includes(filter.tag_id)) return false;
-  if (filter.unread !== undefined && chat.unread > 0 !== filter.unread) return false;
+  if (filter.unread !== undefined && (chat.unread > 0 || chat.marked_unread) !== filter.unread) return false;
   if (filter.pinned && !chat.pinned) return false;
   if (filter.assignee === "none" && chat.assignee_id) return false;
   if (filter.assignee && filter.assignee !== "none") {

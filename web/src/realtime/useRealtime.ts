@@ -188,6 +188,13 @@ export function useRealtime(): Connection {
           count();
           break;
         }
+        case "chat_marked": {
+          const { id, user_id, unread } = frame.data as { id: string; user_id: string; unread: boolean };
+          const chat = user_id === me() ? knownChat(client, id) : undefined;
+          if (chat) showChat(client, { ...chat, marked_unread: unread }, me());
+          if (user_id === me()) count();
+          break;
+        }
         case "chat_created":
         case "chat_changed":
           stands(frame.data as Standing & { at: string });

@@ -6,7 +6,7 @@ import { onFrame } from "@/realtime/frames";
 
 export const COUNTS = ["counts"] as const;
 
-const COUNTED = new Set(["new_message", "chat_read", "chat_changed", "chat_assigned", "chat_created"]);
+const COUNTED = new Set(["new_message", "chat_read", "chat_marked", "chat_changed", "chat_assigned", "chat_created"]);
 /** A busy minute asks no more often. */
 const AGAIN_MS = 1_500;
 

@@ -591,6 +591,7 @@ export type Cards = {
  * team_id: ``tem_…``: whose queue it is in.
  * tags: ``tag_…`` each.
  * pinned: By the caller.
+ * marked_unread: The caller wants to come back to it; reading it takes the mark away.
  * waiting_since: The customer's first message that nobody (a bot is nobody) answered yet, UTC.
  * first_response_at: When a person first answered since the chat began, or began again after it was closed, UTC.
  * revision: Grows by one with each change; give it back with a change, and nobody else's is overwritten.
@@ -605,6 +606,7 @@ export type Chat = {
     id: string;
     last_message: Message | null;
     last_message_at: string;
+    marked_unread: boolean;
     name: string | null;
     pinned: boolean;
     revision: number;
@@ -813,7 +815,7 @@ export type Count = {
  * Attributes:
  * mine: Open ones that the caller answers.
  * unassigned: Open ones that nobody answers.
- * unread: With messages that nobody has seen.
+ * unread: With messages that nobody has seen, or marked as unread by the caller.
  * most: No view is counted any further than this.
  */
 export type Counts = {
@@ -9562,7 +9564,7 @@ export type ChatsListChatsData = {
         /**
          * Unread
          *
-         * Only those with (or without) unread messages.
+         * Only those with (or without) unread messages or the caller's own mark of being unread.
          */
         unread?: boolean | null;
         /**
@@ -10335,6 +10337,84 @@ export type ChatsTakeResponses = {
 };
 
 export type ChatsTakeResponse = ChatsTakeResponses[keyof ChatsTakeResponses];
+
+export type ChatsMarkUnreadData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/chats/{id}/unread';
+};
+
+export type ChatsMarkUnreadErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `chat-not-found`: No such chat is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type ChatsMarkUnreadError = ChatsMarkUnreadErrors[keyof ChatsMarkUnreadErrors];
+
+export type ChatsMarkUnreadResponses = {
+    /**
+     * It is done.
+     */
+    200: Chat;
+};
+
+export type ChatsMarkUnreadResponse = ChatsMarkUnreadResponses[keyof ChatsMarkUnreadResponses];
 
 export type ContactsListContactFieldsData = {
     body?: never;

@@ -4,6 +4,7 @@ import {
   IconCheck,
   IconDotsVertical,
   IconHandGrab,
+  IconMail,
   IconPin,
   IconPinnedOff,
   IconRotate,
@@ -35,6 +36,7 @@ export function ChatBar({ chat, company, compact }: { chat: Chat; company: Compa
     if (!chat.assignee_id) void actions.take(chat);
     else if (!mine && me) void actions.give(chat, { assignee: me });
   };
+  const unread = () => void actions.unread(chat);
   const wake = () => void actions.stand(chat, "open");
   useShortcuts([
     {
@@ -55,6 +57,13 @@ export function ChatBar({ chat, company, compact }: { chat: Chat; company: Compa
     { id: "chat.close", keys: "e", label: "inboxKeys.close", group: "inboxKeys.inbox", run: turn },
     { id: "chat.tags", keys: "l", label: "inboxKeys.tags", group: "inboxKeys.inbox", run: () => setDialog("tags") },
     { id: "chat.pin", keys: "p", label: "inboxKeys.pin", group: "inboxKeys.inbox", run: pin },
+    {
+      id: "chat.unread",
+      keys: "shift+u",
+      label: "inboxKeys.markUnread",
+      group: "inboxKeys.inbox",
+      run: unread,
+    },
     {
       id: "chat.unassign",
       keys: "shift+a",
@@ -162,6 +171,9 @@ export function ChatBar({ chat, company, compact }: { chat: Chat; company: Compa
             onClick={pin}
           >
             {t(chat.pinned ? "act.unpin" : "act.pin")}
+          </Menu.Item>
+          <Menu.Item leftSection={<IconMail size={16} />} rightSection="⇧U" onClick={unread}>
+            {t("act.unread")}
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>

@@ -121,7 +121,7 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
     void navigate({ to: "/inbox/$chatId", params: { chatId: chat.id } });
   };
   const nextUnread = () => {
-    const chat = items.find((one) => one.unread > 0 && one.id !== selected);
+    const chat = items.find((one) => (one.unread > 0 || one.marked_unread) && one.id !== selected);
     if (chat) void navigate({ to: "/inbox/$chatId", params: { chatId: chat.id } });
   };
   useShortcuts([

@@ -35,6 +35,7 @@ export const ChatRow = memo(function ChatRow({ chat, active, company, me, now, c
   const name = useChatName()(chat);
   const draft = useDraft(me, chat.id);
   const busy = useWriters(chat.id).find((writer) => writer.who !== me);
+  const unread = chat.unread > 0 || chat.marked_unread;
   const wait = waited(chat.waiting_since, now);
   const assignee = chat.assignee_id ? company.user.get(chat.assignee_id) : undefined;
   const device = company.devices.length > 1 ? company.device.get(chat.device_id)?.name : undefined;
@@ -55,7 +56,7 @@ export const ChatRow = memo(function ChatRow({ chat, active, company, me, now, c
         <div className={classes.lines}>
           <div className={classes.line}>
             <div className={classes.name}>
-              <Text fw={chat.unread ? 700 : 550} truncate dir="auto" title={name}>
+              <Text fw={unread ? 700 : 550} truncate dir="auto" title={name}>
                 {name}
               </Text>
               {tags.slice(0, TAGS).map((tag) => (
@@ -71,7 +72,7 @@ export const ChatRow = memo(function ChatRow({ chat, active, company, me, now, c
             </div>
             <div className={classes.ends}>
               {chat.pinned && <IconPinFilled size={13} aria-label={t("filter.pinned")} />}
-              <Text size="xs" c={chat.unread ? "light-dark(#0b6e63, #6fd3c6)" : "dimmed"}>
+              <Text size="xs" c={unread ? "light-dark(#0b6e63, #6fd3c6)" : "dimmed"}>
                 {chat.last_message_at ? when(chat.last_message_at) : ""}
               </Text>
             </div>
@@ -113,6 +114,9 @@ export const ChatRow = memo(function ChatRow({ chat, active, company, me, now, c
                 >
                   {chat.unread > 99 ? "99+" : chat.unread}
                 </Badge>
+              )}
+              {!chat.unread && chat.marked_unread && (
+                <Badge circle size="md" flex="none" role="img" aria-label={t("inbox.markedUnread")} />
               )}
             </div>
           </div>

@@ -82,15 +82,15 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
   // Whoever looks at the newest message has read the chat: here, in the list and on the customer's phone.
   const lastInbound = items.findLast((item) => !item.from_me)?.id;
   useEffect(() => {
-    if (!lastInbound || unread === undefined) return;
+    if (unread === undefined) return;
     const read = () => {
       if (document.visibilityState !== "visible") return;
       const now = knownChat(client, chatId);
-      if (now && !now.unread) return;
+      if (now ? !now.unread && !now.marked_unread : !lastInbound) return;
       void api.markRead(chatId).then(
         () => {
           const then = knownChat(client, chatId);
-          if (then) showChat(client, { ...then, unread: 0 }, me);
+          if (then) showChat(client, { ...then, unread: 0, marked_unread: false }, me);
         },
         () => {},
       );

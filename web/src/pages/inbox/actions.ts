@@ -1,6 +1,7 @@
 import { notifications } from "@mantine/notifications";
 import { useQueryClient } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import * as calls from "@/api/calls";
 import * as api from "@/api/inbox";
@@ -16,6 +17,9 @@ export function useChatActions() {
   const client = useQueryClient();
   const showProblem = useShowProblem();
   const me = useSession()?.user.id;
+  const navigate = useNavigate();
+  const open = useRef<string>(undefined);
+  open.current = useParams({ strict: false }).chatId;
   return useMemo(() => {
     const optimistic = async (id: string, change: Partial<Chat>, call: () => Promise<Chat>) => {
       const before = knownChat(client, id);
@@ -57,8 +61,13 @@ export function useChatActions() {
         return optimistic(chat.id, shown, () => api.assign(chat.id, { ...given, ...(note ? { note } : {}) }));
       },
       take: (chat: Chat) => optimistic(chat.id, { assignee_id: me ?? null }, () => api.take(chat.id)),
-      read: (chat: Chat) => optimistic(chat.id, { unread: 0 }, () => calls.markRead(chat.id)),
+      read: (chat: Chat) => optimistic(chat.id, { unread: 0, marked_unread: false }, () => calls.markRead(chat.id)),
+      // Whoever looks at a chat reads it: it is left first.
+      unread: async (chat: Chat) => {
+        if (open.current === chat.id) await navigate({ to: "/inbox" });
+        return optimistic(chat.id, { marked_unread: true }, () => api.markUnread(chat.id));
+      },
     };
-  }, [client, me, showProblem, t]);
+  }, [client, me, navigate, showProblem, t]);
 }
 export type ChatActions = ReturnType<typeof useChatActions>;

@@ -73,6 +73,20 @@ class ChatRead(Body, frozen=True, kw_only=True):
     user_id: str | None = None
 
 
+@event("conversations.chat.marked", 1, public=True, frame="chat_marked", webhook="chat.marked")
+class ChatMarked(Body, frozen=True, kw_only=True):
+    """Somebody has marked the chat as unread for himself, or has read what he had marked: news for his other windows.
+
+    Attributes:
+        user_id: ``usr_…``, or ``key_…`` of a program: whose mark it is.
+    """
+
+    id: str
+    user_id: str
+    unread: bool
+    at: datetime
+
+
 @event("conversations.chat.created", 1, public=True, frame="chat_created", webhook="chat.created")
 class ChatCreated(ChatState, Body, frozen=True, kw_only=True):
     """A thread with somebody has begun."""

@@ -80,6 +80,7 @@ BODIES: tuple[Body, ...] = (
         id=MESSAGE_ID, chat_id=CHAT_ID, device_id=DEVICE_ID, status=MessageStatus.FAILED, at=AT, reason="not-on-whatsapp"
     ),
     conversations.ChatRead(id=CHAT_ID, unread=0, at=AT),
+    conversations.ChatMarked(id=CHAT_ID, user_id=USER_ID, unread=True, at=AT),
     conversations.ChatCreated(
         id=CHAT_ID, device_id=DEVICE_ID, contact_id=CONTACT_ID, name="Luis", status="open", revision=0, at=AT, unread=1, waiting_since=AT
     ),

@@ -8,6 +8,8 @@ import asyncpg
 import msgspec
 from contracts import ids
 from contracts.edge import PublicChatId, PublicContactId, PublicDeviceId, PublicMessageId, PublicTagId, PublicTeamId
+from contracts.envelope import Envelope, wrap
+from contracts.events.conversations import ChatMarked
 from contracts.ids import ChatId, UserId
 from contracts.principal import Principal, Scope
 from contracts.views import ChatStatus, Message
@@ -79,7 +81,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         mine: Open ones that the caller answers.
         unassigned: Open ones that nobody answers.
-        unread: With messages that nobody has seen.
+        unread: With messages that nobody has seen, or marked as unread by the caller.
         most: No view is counted any further than this.
     """
 
@@ -118,7 +120,9 @@ async def list_chats(
     assignee: Whose = None,
     team_id: Annotated[PublicTeamId | None, Query(description="In the queue of this team.")] = None,
     tag_id: Annotated[PublicTagId | None, Query(description="With this tag; none has one that has been deleted.")] = None,
-    unread: Annotated[bool | None, Query(description="Only those with (or without) unread messages.")] = None,
+    unread: Annotated[
+        bool | None, Query(description="Only those with (or without) unread messages or the caller's own mark of being unread.")
+    ] = None,
     pinned: Annotated[bool, Query(description="Only those that the caller has pinned.")] = False,
     q: Annotated[str | None, Query(max_length=100, description="How the contact's name or phone begins.")] = None,
 ) -> Json:
@@ -250,7 +254,10 @@ async def list_messages(
 @router.post("/{id}/read", responses=answer(Chat) | problems(ChatMissing))
 @needs(Scope.SEND)
 async def read(id: PublicChatId, caller: Caller, db: Db) -> Json:
-    """Nothing in the chat is unread any more, for everybody here, and the other side sees blue ticks. Repeating it changes nothing."""
+    """Nothing in the chat is unread any more, for everybody here, and the other side sees blue ticks. Repeating it changes nothing.
+
+    The caller's own mark of being unread is gone.
+    """
     return await store.persistently(lambda: _read(db, caller, id))
 
 
@@ -258,10 +265,32 @@ async def _read(db: Db, caller: Principal, id: ChatId) -> Json:
     async with db.transaction(caller.tenant) as tx:
         c = await raw(tx)
         held = await hold(c, caller, id)
-        await marks.read(c, caller.tenant, caller.id, held.id)
-        told = await writing.read(c, held, datetime.now(UTC), caller.id if caller.kind == "user" else None)
-        await outbox.add(tx, *told)
+        now = datetime.now(UTC)
+        marked = await marks.read(c, caller.tenant, caller.id, held.id)
+        told = await writing.read(c, held, now, caller.id if caller.kind == "user" else None)
+        await outbox.add(tx, *told, *([_marked(caller, held, now, unread=False)] if marked else []))
         return Json(await shown(c, caller, held.id))
+
+
+@router.post("/{id}/unread", responses=answer(Chat) | problems(ChatMissing))
+@needs(Scope.SEND)
+async def mark_unread(id: PublicChatId, caller: Caller, db: Db) -> Json:
+    """Mark the chat as unread, for the caller alone, until he reads it. Repeating it changes nothing."""
+
+    async def once() -> Json:
+        async with db.transaction(caller.tenant) as tx:
+            c = await raw(tx)
+            held = await hold(c, caller, id)
+            if await marks.unread(c, caller.tenant, caller.id, held.id):
+                await outbox.add(tx, _marked(caller, held, datetime.now(UTC), unread=True))
+            return Json(await shown(c, caller, held.id))
+
+    return await store.persistently(once)
+
+
+def _marked(caller: Principal, held: Held, at: datetime, *, unread: bool) -> Envelope[ChatMarked]:
+    who = ids.public(ids.KEY if caller.kind == "key" else ids.USER, caller.id)
+    return wrap(caller.tenant, ChatMarked(id=ids.public(ids.CHAT, held.id), user_id=who, unread=unread, at=at), audience=held.audience)
 
 
 async def hold(c: asyncpg.Connection, caller: Principal, id: ChatId) -> Held:

@@ -68,6 +68,7 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
         team_id: ``tem_…``: whose queue it is in.
         tags: ``tag_…`` each.
         pinned: By the caller.
+        marked_unread: The caller wants to come back to it; reading it takes the mark away.
         waiting_since: The customer's first message that nobody (a bot is nobody) answered yet, UTC.
         first_response_at: When a person first answered since the chat began, or began again after it was closed, UTC.
         revision: Grows by one with each change; give it back with a change, and nobody else's is overwritten.
@@ -83,6 +84,7 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     unread: int
     created_at: datetime
     unread_mine: int
+    marked_unread: bool
     status: ChatStatus
     snoozed_until: datetime | None
     assignee_id: str | None
@@ -110,6 +112,7 @@ def chat(row: ChatRow) -> Chat:
         unread=row.unread,
         created_at=row.created_at,
         unread_mine=row.unread_mine,
+        marked_unread=row.marked_unread,
         status=row.standing.status,
         snoozed_until=row.standing.snoozed_until,
         assignee_id=None if row.standing.assignee is None else ids.public(ids.USER, row.standing.assignee),

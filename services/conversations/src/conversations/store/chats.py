@@ -370,10 +370,11 @@ async def _absorb(c: asyncpg.Connection, tenant: TenantId, kept: asyncpg.Record,
     await c.execute("delete from chat_tags where tenant = $1 and chat = $2", tenant, gone["id"])
     await c.execute(
         """
-        insert into chat_marks as k (tenant, agent, chat, read_at, pinned_at)
-        select tenant, agent, $2, read_at, pinned_at from chat_marks where tenant = $1 and chat = $3
+        insert into chat_marks as k (tenant, agent, chat, read_at, pinned_at, unread_at)
+        select tenant, agent, $2, read_at, pinned_at, unread_at from chat_marks where tenant = $1 and chat = $3
         on conflict (tenant, agent, chat) do update
-           set read_at = greatest(k.read_at, excluded.read_at), pinned_at = coalesce(k.pinned_at, excluded.pinned_at)
+           set read_at = greatest(k.read_at, excluded.read_at), pinned_at = coalesce(k.pinned_at, excluded.pinned_at),
+               unread_at = coalesce(k.unread_at, excluded.unread_at)
         """,
         *key,
     )

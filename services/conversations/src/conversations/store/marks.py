@@ -1,4 +1,4 @@
-"""What each agent keeps of a chat for himself: how far he has read, and whether it is pinned."""
+"""What each agent keeps of a chat for himself: how far he has read, whether it is pinned, and whether he wants to come back to it."""
 
 import asyncpg
 from contracts.ids import ChatId, TenantId, UserId
@@ -9,17 +9,37 @@ PINS = 100
 """Chats that one agent can pin."""
 
 
-async def read(c: asyncpg.Connection, tenant: TenantId, agent: UserId, chat: ChatId) -> None:
-    """The agent has seen everything that is in the chat."""
+async def read(c: asyncpg.Connection, tenant: TenantId, agent: UserId, chat: ChatId) -> bool:
+    """The agent has seen everything that is in the chat (held by the caller); tells whether he had it marked as unread."""
+    marked: bool | None = await c.fetchval(
+        "select unread_at is not null from chat_marks where tenant = $1 and agent = $2 and chat = $3", tenant, agent, chat
+    )
     await c.execute(
         """
         insert into chat_marks as k (tenant, agent, chat, read_at)
         select $1, $2, h.id, greatest(h.last_message_at, h.asked_at) from chats h where h.tenant = $1 and h.id = $3
-        on conflict (tenant, agent, chat) do update set read_at = greatest(k.read_at, excluded.read_at)
+        on conflict (tenant, agent, chat) do update set read_at = greatest(k.read_at, excluded.read_at), unread_at = null
         """,
         tenant,
         agent,
         chat,
+    )
+    return bool(marked)
+
+
+async def unread(c: asyncpg.Connection, tenant: TenantId, agent: UserId, chat: ChatId) -> bool:
+    """The agent has the chat marked as unread, until he reads it; False where he had."""
+    return bool(
+        await c.fetchval(
+            """
+            insert into chat_marks as k (tenant, agent, chat, unread_at) values ($1, $2, $3, now())
+            on conflict (tenant, agent, chat) do update set unread_at = excluded.unread_at where k.unread_at is null
+            returning true
+            """,
+            tenant,
+            agent,
+            chat,
+        )
     )
 
 

@@ -33,6 +33,7 @@ class ChatRow:
     Attributes:
         pinned: By whoever asked.
         unread_mine: Messages of the other side since whoever asked last looked, up to `UNREAD_MOST`; who never did has `unread`.
+        marked_unread: Whoever asked wants to come back to it.
     """
 
     tenant: TenantId
@@ -50,6 +51,7 @@ class ChatRow:
     tags: tuple[UUID, ...]
     pinned: bool
     unread_mine: int
+    marked_unread: bool
     last: Row | None
 
 
@@ -75,6 +77,7 @@ class Wanted:
 
     Attributes:
         assignee: Whose; ``none``: nobody's.
+        unread: With messages that nobody has seen, or marked as unread by whoever asks; False: neither.
         pinned: Only those that whoever asks has pinned.
         query: The beginning of the contact's name, in any case, or of its phone.
     """
@@ -102,7 +105,7 @@ _SHOWN = f"""
                         select from messages n where n.tenant = h.tenant and n.chat = h.id and n.at > r.read_at
                            and not n.from_me and not n.history and n.kind <> all ('{{reaction,edit,delete,note}}') limit {UNREAD_MOST}) n)
            end,
-           {STANDING}, m.id is not null, {COLUMNS} from
+           {STANDING}, r.unread_at is not null, m.id is not null, {COLUMNS} from
 """  # noqa: S608  # constants
 _BESIDE = """
     h left join contacts k on k.tenant = h.tenant and k.id = h.contact
@@ -110,6 +113,7 @@ _BESIDE = """
     left join messages m on m.tenant = h.tenant and m.id = h.last_message_id
 """
 _ORDER = "order by h.last_message_at desc, h.id desc"
+_MARKED = "h.id in (select r.chat from chat_marks r where r.tenant = $1 and r.agent = $2 and r.unread_at is not null)"
 
 
 class Values(list[object]):
@@ -152,8 +156,8 @@ def _newest(values: Values, wanted: Wanted, seer: Principal | None, limit: int, 
     several: dict[str, tuple[str, str]] = {}
     if after is not None:
         common.append(f"(h.last_message_at, h.id) < ({values.place(after[0])}, {values.place(after[1])})")
-    if wanted.unread is not None:
-        common.append("h.unread > 0" if wanted.unread else "h.unread = 0")
+    if wanted.unread is False:
+        common += ["h.unread = 0", f"not {_MARKED}"]
     if wanted.tag is not None:
         common.append(f"h.id in (select g.chat from chat_tags g where g.tenant = $1 and g.tag = {values.place(wanted.tag)})")  # noqa: S608
     if wanted.pinned:
@@ -188,6 +192,8 @@ def _newest(values: Values, wanted: Wanted, seer: Principal | None, limit: int, 
         common.append(f"h.status = {values.place(wanted.status)}")
     elif narrow and not wanted.query:
         several["status"] = values.place(list(STATUSES)), "text"
+    if wanted.unread:  # each of the two ways to be unread has an index of its own
+        branches = [([*conditions, way], more) for conditions, more in branches for way in ("h.unread > 0", _MARKED)]
     parts = [_branch(common + conditions, several | more, limit) for conditions, more in branches]
     return parts[0] if len(parts) == 1 else f"(select h.* from ({' union '.join(parts)}) h {_ORDER} limit {int(limit)})"  # noqa: S608
 
@@ -434,7 +440,8 @@ def _chat(row: Sequence[Any]) -> ChatRow:
         pinned=row[12],
         unread_mine=row[13],
         standing=standing_of(row, 14),
-        last=row_of(row, 29) if row[28] else None,
+        marked_unread=row[28],
+        last=row_of(row, 30) if row[29] else None,
     )
 
 

@@ -1,6 +1,6 @@
 import { ActionIcon, CloseButton, Group, Paper, Text, Tooltip } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
-import { IconBellZ, IconCheck, IconMailOpened, IconRotate, IconTag, IconUserPlus } from "@tabler/icons-react";
+import { IconBellZ, IconCheck, IconMail, IconMailOpened, IconRotate, IconTag, IconUserPlus } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Chat } from "@/api/types";
@@ -28,6 +28,7 @@ export function BulkBar({ chats, company, clear }: { chats: Chat[]; company: Com
     { label: t("act.snooze"), Icon: IconBellZ, run: () => setDialog("snooze") },
     { label: t("act.tags"), Icon: IconTag, run: () => setDialog("tags") },
     { label: t("bulk.read"), Icon: IconMailOpened, run: () => void each(actions.read) },
+    { label: t("bulk.unread"), Icon: IconMail, run: () => void each(actions.unread) },
     closed
       ? { label: t("act.reopen"), Icon: IconRotate, run: () => void each((chat) => actions.stand(chat, "open")) }
       : { label: t("act.close"), Icon: IconCheck, run: () => void each((chat) => actions.stand(chat, "closed")) },
