@@ -6,6 +6,7 @@ import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/board";
 import { onFrame } from "@/realtime/frames";
+import { Dot } from "@/shell/Dot";
 import { useShowProblem } from "@/shell/problems";
 
 /** The stage of a chat's lead, with the way to the board; where there is none, a lead can be made of the chat. */
@@ -37,10 +38,9 @@ export function ChatLead({ chatId, name }: { chatId: string; name: string }) {
         component={Link}
         to="/board"
         variant="default"
-        leftSection={
-          <span style={{ display: "block", width: 8, height: 8, borderRadius: 4, background: stage?.color }} />
-        }
+        leftSection={<Dot color={stage?.color} />}
         flex="none"
+        tt="none"
         style={{ cursor: "pointer" }}
         data-testid="chat-stage"
       >

@@ -1,10 +1,10 @@
-import { Anchor, Button, Group, Stack, Text, Textarea } from "@mantine/core";
+import { Textarea } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/bot";
 import { useShowProblem } from "@/shell/problems";
+import { Quick } from "./Quick";
 
 /** The message that greets whoever writes for the first time; everything else of the bot stays as it is. */
 export function QuickWelcome({ settings }: { settings: api.Settings }) {
@@ -28,34 +28,23 @@ export function QuickWelcome({ settings }: { settings: api.Settings }) {
     },
   });
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        save.mutate();
-      }}
+    <Quick
+      hint={t("start.welcome.hint")}
+      action={t("start.welcome.do")}
+      ready={words.trim() !== ""}
+      saving={save.isPending}
+      save={() => save.mutate()}
+      more="/settings/bot"
     >
-      <Stack gap="sm">
-        <Text size="sm" c="dimmed">
-          {t("start.welcome.hint")}
-        </Text>
-        <Textarea
-          label={t("bot.text")}
-          autosize
-          minRows={2}
-          maxLength={4096}
-          required
-          value={words}
-          onChange={(event) => setWords(event.currentTarget.value)}
-        />
-        <Group>
-          <Button type="submit" loading={save.isPending} disabled={!words.trim()}>
-            {t("start.welcome.do")}
-          </Button>
-          <Anchor component={Link} to="/settings/bot" size="sm">
-            {t("start.more")}
-          </Anchor>
-        </Group>
-      </Stack>
-    </form>
+      <Textarea
+        label={t("bot.text")}
+        autosize
+        minRows={2}
+        maxLength={4096}
+        required
+        value={words}
+        onChange={(event) => setWords(event.currentTarget.value)}
+      />
+    </Quick>
   );
 }

@@ -1,26 +1,13 @@
-import {
-  Anchor,
-  Button,
-  Group,
-  Paper,
-  Progress,
-  ScrollArea,
-  SegmentedControl,
-  Select,
-  Stack,
-  Table,
-  Text,
-  Title,
-} from "@mantine/core";
-import { IconArrowLeft, IconDownload } from "@tabler/icons-react";
+import { Button, Group, Paper, Progress, SegmentedControl, Select, Stack, Table, Text, Title } from "@mantine/core";
+import { IconDownload } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as board from "@/api/board";
 import { data, throwing } from "@/api/calls";
 import * as sdk from "@/api/generated";
 import { Loaded } from "@/pages/settings/parts";
+import { BelowBoard } from "../BelowBoard";
 import { useMoney } from "../money";
 
 const PERIODS = [30, 90, 365] as const;
@@ -36,56 +23,46 @@ export function ReportsPage() {
   const id = chosen ?? pipelines.data?.items[0]?.id;
   const since = new Date(today - days * DAY).toISOString();
   return (
-    <ScrollArea h="100%" type="auto">
-      <Stack p={{ base: "md", sm: "xl" }} gap="lg" maw={1180} mx="auto">
-        <Group justify="space-between" align="flex-end">
-          <div>
-            <Anchor component={Link} to="/board" size="sm">
-              <Group gap={4} component="span">
-                <IconArrowLeft size={14} aria-hidden />
-                {t("board.title")}
-              </Group>
-            </Anchor>
-            <Title order={1} size="h2">
-              {t("reports.title")}
-            </Title>
-          </div>
-          <Group gap="sm">
-            {(pipelines.data?.items.length ?? 0) > 1 && (
-              <Select
-                aria-label={t("board.pipeline")}
-                data={(pipelines.data?.items ?? []).map((one) => ({ value: one.id, label: one.name }))}
-                value={id ?? null}
-                onChange={choose}
-                allowDeselect={false}
-              />
-            )}
-            <SegmentedControl
-              aria-label={t("reports.period")}
-              value={String(days)}
-              onChange={(value) => setDays(Number(value))}
-              data={PERIODS.map((one) => ({ value: String(one), label: t("reports.days", { count: one }) }))}
+    <BelowBoard
+      title={t("reports.title")}
+      width={1180}
+      actions={
+        <Group gap="sm">
+          {(pipelines.data?.items.length ?? 0) > 1 && (
+            <Select
+              aria-label={t("board.pipeline")}
+              data={(pipelines.data?.items ?? []).map((one) => ({ value: one.id, label: one.name }))}
+              value={id ?? null}
+              onChange={choose}
+              allowDeselect={false}
             />
-          </Group>
+          )}
+          <SegmentedControl
+            aria-label={t("reports.period")}
+            value={String(days)}
+            onChange={(value) => setDays(Number(value))}
+            data={PERIODS.map((one) => ({ value: String(one), label: t("reports.days", { count: one }) }))}
+          />
         </Group>
-        <Loaded query={pipelines}>
-          {() =>
-            id ? (
-              <Stack gap="md">
-                <Conversion id={id} since={since} />
-                <Time id={id} since={since} />
-                <Forecast id={id} />
-                <Outcomes id={id} since={since} />
-              </Stack>
-            ) : (
-              <Text c="dimmed" size="sm">
-                {t("board.empty")}
-              </Text>
-            )
-          }
-        </Loaded>
-      </Stack>
-    </ScrollArea>
+      }
+    >
+      <Loaded query={pipelines}>
+        {() =>
+          id ? (
+            <Stack gap="md">
+              <Conversion id={id} since={since} />
+              <Time id={id} since={since} />
+              <Forecast id={id} />
+              <Outcomes id={id} since={since} />
+            </Stack>
+          ) : (
+            <Text c="dimmed" size="sm">
+              {t("board.empty")}
+            </Text>
+          )
+        }
+      </Loaded>
+    </BelowBoard>
   );
 }
 
@@ -109,7 +86,7 @@ function Part({
   return (
     <Paper withBorder p="md" component="section" aria-label={t(`reports.${name}`)}>
       <Stack gap="sm">
-        <Group justify="space-between">
+        <Group justify="space-between" align="flex-start" wrap={more ? "wrap" : "nowrap"}>
           <div>
             <Title order={2} size="h5">
               {t(`reports.${name}`)}
@@ -118,7 +95,7 @@ function Part({
               {t(`reports.${name}Hint`)}
             </Text>
           </div>
-          <Group gap="xs">
+          <Group gap="xs" flex="none">
             {more}
             <Button
               component="a"

@@ -1,13 +1,13 @@
-import { Anchor, Badge, Button, Card, Group, Modal, ScrollArea, Stack, Switch, Text, Title } from "@mantine/core";
-import { IconArrowLeft, IconPlus } from "@tabler/icons-react";
+import { Badge, Button, Card, Group, Modal, Stack, Switch, Text } from "@mantine/core";
+import { IconPlus } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/automations";
 import { Confirm, Loaded, useMoment } from "@/pages/settings/parts";
 import { useMayManage } from "@/session/session";
 import { useShowProblem } from "@/shell/problems";
+import { BelowBoard } from "../BelowBoard";
 import { RuleDialog } from "./RuleDialog";
 import { useSaid } from "./said";
 
@@ -18,47 +18,35 @@ export function RulesPage() {
   const rules = useQuery({ queryKey: ["automations"], queryFn: api.rules });
   const [editing, edit] = useState<api.Rule | "new">();
   return (
-    <ScrollArea h="100%" type="auto">
-      <Stack p={{ base: "md", sm: "xl" }} gap="lg" maw={900} mx="auto">
-        <Group justify="space-between" align="flex-end">
-          <div>
-            <Anchor component={Link} to="/board" size="sm">
-              <Group gap={4} component="span">
-                <IconArrowLeft size={14} aria-hidden />
-                {t("board.title")}
-              </Group>
-            </Anchor>
-            <Title order={1} size="h2">
-              {t("rules.title")}
-            </Title>
-            <Text c="dimmed" size="sm">
-              {t("rules.subtitle")}
+    <BelowBoard
+      title={t("rules.title")}
+      subtitle={t("rules.subtitle")}
+      width={900}
+      actions={
+        mayManage && (
+          <Button leftSection={<IconPlus size={18} />} onClick={() => edit("new")}>
+            {t("rules.add")}
+          </Button>
+        )
+      }
+    >
+      <Loaded query={rules}>
+        {(items) =>
+          items.length === 0 ? (
+            <Text size="sm" c="dimmed">
+              {t("rules.empty")}
             </Text>
-          </div>
-          {mayManage && (
-            <Button leftSection={<IconPlus size={18} />} onClick={() => edit("new")}>
-              {t("rules.add")}
-            </Button>
-          )}
-        </Group>
-        <Loaded query={rules}>
-          {(items) =>
-            items.length === 0 ? (
-              <Text size="sm" c="dimmed">
-                {t("rules.empty")}
-              </Text>
-            ) : (
-              <Stack gap="sm">
-                {items.map((rule) => (
-                  <Rule key={rule.id} rule={rule} mayManage={mayManage} onEdit={() => edit(rule)} />
-                ))}
-              </Stack>
-            )
-          }
-        </Loaded>
-      </Stack>
+          ) : (
+            <Stack gap="sm">
+              {items.map((rule) => (
+                <Rule key={rule.id} rule={rule} mayManage={mayManage} onEdit={() => edit(rule)} />
+              ))}
+            </Stack>
+          )
+        }
+      </Loaded>
       {editing && <RuleDialog rule={editing === "new" ? undefined : editing} onClose={() => edit(undefined)} />}
-    </ScrollArea>
+    </BelowBoard>
   );
 }
 
@@ -78,11 +66,12 @@ function Rule({ rule, mayManage, onEdit }: { rule: api.Rule; mayManage: boolean;
   return (
     <Card withBorder padding="md" component="article" aria-label={rule.name}>
       <Stack gap="xs">
-        <Group justify="space-between" wrap="nowrap">
-          <Text fw={600} truncate>
+        <Group justify="space-between" wrap="nowrap" align="flex-start">
+          <Text fw={600} lineClamp={3} dir="auto" style={{ overflowWrap: "anywhere" }}>
             {rule.name}
           </Text>
           <Switch
+            flex="none"
             label={t(rule.enabled ? "rules.on" : "rules.off")}
             checked={rule.enabled}
             disabled={!mayManage || act.isPending}

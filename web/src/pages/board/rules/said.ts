@@ -65,7 +65,7 @@ export function useSaid() {
         case "make_task":
           return t("rules.said.make_task", { title: action.title, count: Math.round(action.due_minutes / 60) });
         case "notify":
-          return t("rules.said.notify", { note: action.note ?? "" });
+          return action.note ? t("rules.said.notify", { note: action.note }) : t("rules.do.notify");
         case "move":
           return t("rules.said.move", { stage: name(action.stage_id) });
       }

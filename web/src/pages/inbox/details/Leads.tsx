@@ -4,6 +4,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/board";
+import { Dot } from "@/shell/Dot";
 import { useShowProblem } from "@/shell/problems";
 import { Section } from "./Details";
 
@@ -48,20 +49,17 @@ export function Leads({ chatId, name }: { chatId: string; name: string }) {
         return (
           <Paper key={lead.id} withBorder p="xs">
             <Stack gap={6}>
+              <Text size="sm" fw={550} truncate title={lead.title} dir="auto">
+                {lead.title}
+              </Text>
               <Group justify="space-between" wrap="nowrap" gap="xs">
-                <Text size="sm" fw={550} truncate title={lead.title} dir="auto">
-                  {lead.title}
-                </Text>
                 {stage && (
                   <Badge
                     variant="default"
                     flex="none"
                     data-testid="chat-stage"
-                    leftSection={
-                      <span
-                        style={{ display: "block", width: 8, height: 8, borderRadius: 4, background: stage.color }}
-                      />
-                    }
+                    tt="none"
+                    leftSection={<Dot color={stage.color} />}
                   >
                     {stage.name}
                   </Badge>

@@ -7,6 +7,7 @@ import { data, throwing } from "@/api/calls";
 import type { Tag } from "@/api/generated";
 import * as sdk from "@/api/generated";
 import { useMayManage } from "@/session/session";
+import { Dot } from "@/shell/Dot";
 import { useShowProblem } from "@/shell/problems";
 import { Loaded, Removal } from "../parts";
 import { Fields } from "./Fields";
@@ -104,7 +105,7 @@ export function Name({ tag }: { tag: { name: string; color: string } }) {
       variant="default"
       size="lg"
       style={{ textTransform: "none", maxWidth: 240 }}
-      leftSection={<span style={{ display: "block", width: 10, height: 10, borderRadius: 5, background: tag.color }} />}
+      leftSection={<Dot color={tag.color} size={10} />}
     >
       {tag.name}
     </Badge>
