@@ -79,6 +79,24 @@ class ErasePerson(Body, frozen=True, kw_only=True):
     addresses: tuple[Address, ...]
 
 
+@command("devices.block_person", 1)
+class BlockPerson(Body, frozen=True, kw_only=True):
+    """Block this person on WhatsApp over that number, or do so no more; then tell how it ended (`BlockSettled`).
+
+    The envelope's id is derived from (block, revision), so that a repeat is the same order.
+
+    Attributes:
+        block: The person on that number; of its orders the one with the highest *revision* counts.
+        addresses: All by which the person is known; an order for several means each of them.
+    """
+
+    block: UUID
+    device: DeviceId
+    addresses: tuple[Address, ...]
+    blocked: bool
+    revision: int
+
+
 @command("conversations.write_message", 1)
 class WriteMessage(Body, frozen=True, kw_only=True):
     """Write this into the chat and send it, as the bot or an automation.

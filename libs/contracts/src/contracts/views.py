@@ -65,6 +65,36 @@ class ChatState(msgspec.Struct, frozen=True, kw_only=True):
     first_response_at: datetime | None = None
 
 
+#: What happens to a chat besides its messages. ``assigned``: to somebody; ``team``: into a team's queue, to nobody of it yet.
+HappeningKind = Literal["open", "pending", "snoozed", "closed", "assigned", "team", "unassigned", "tagged", "untagged"]
+
+
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened to a chat besides its messages.
+
+    Attributes:
+        id: ``hpn_…``
+        kind: A status: it stands like that since then, ``open`` again.
+        actor_id: ``usr_…`` or ``key_…``: who did it; None where a message, time or a rule did.
+        assignee_id: ``usr_…``: with ``assigned``: who answers it since then; *previous_id*: who did before.
+        team_id: ``tem_…``: whose queue it came into with that.
+        tags: ``tag_…`` each: with ``tagged`` and ``untagged``.
+        until: With ``snoozed``, UTC.
+        way: With an assignment: ``manual``: *actor* said so; ``auto``: the assigner; ``rule``: the bot or an automation.
+    """
+
+    id: str
+    kind: HappeningKind
+    at: datetime
+    actor_id: str | None = None
+    assignee_id: str | None = None
+    previous_id: str | None = None
+    team_id: str | None = None
+    tags: tuple[str, ...] = ()
+    until: datetime | None = None
+    way: Literal["manual", "auto", "rule"] | None = None
+
+
 class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
     """A message that is to be sent later.
 
@@ -103,6 +133,25 @@ class ContactProfile(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, str | float | bool] = {}
     email: str | None = None
     blocked: bool = False
+
+
+class ContactBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """How it stands with a contact on WhatsApp itself, over one of the account's numbers.
+
+    Attributes:
+        device_id: ``dev_…``
+        blocked: Blocked there; with ``pending`` and ``failed``: is to be, or was to be.
+        state: ``pending``: the number has not said it yet; ``done``; ``failed``: it was given up.
+        reason: A stable code: why it waits (``not-connected``) or was given up.
+        by_phone: It was done on the number's own phone.
+    """
+
+    device_id: str
+    blocked: bool
+    state: Literal["pending", "done", "failed"]
+    at: datetime
+    reason: str | None = None
+    by_phone: bool = False
 
 
 class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):

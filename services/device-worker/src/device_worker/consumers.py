@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from contracts import subjects
-from contracts.commands import ErasePerson, MarkRead, SendMessage
+from contracts.commands import BlockPerson, ErasePerson, MarkRead, SendMessage
 from contracts.envelope import Envelope
 from contracts.events.auth import AccountChanged, AccountRegistered
 from contracts.ids import DeviceId, TenantId
@@ -14,7 +14,7 @@ from servicekit.bus import Consumer
 from servicekit.db import Database
 
 from device_worker.domain import DeviceMissing
-from device_worker.store import accounts, devices, erasures, sends
+from device_worker.store import accounts, blocks, devices, erasures, sends
 
 #: The question whose answer is a device as it stands.
 DEVICE = subjects.ask("devices", "device")
@@ -28,15 +28,20 @@ class DeviceQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def orders(db: Database) -> Consumer:
-    """Queue what is to be sent, and who is to be erased. The shard's owner is woken by the commit; here the order is done."""
+    """Queue what is to be sent, who is to be blocked, who is to be erased. The shard's owner is woken by the commit; that is all here."""
 
     async def handle(envelopes: Sequence[Envelope[Any]]) -> None:
         async with db.transaction({envelope.tenant for envelope in envelopes}) as tx:
-            await sends.insert(tx, [one for one in envelopes if not isinstance(one.data, ErasePerson)])
+            await sends.insert(tx, [one for one in envelopes if isinstance(one.data, SendMessage | MarkRead)])
+            await blocks.add(tx, [one for one in envelopes if isinstance(one.data, BlockPerson)])
             await erasures.add(tx, [one for one in envelopes if isinstance(one.data, ErasePerson)])
 
     return Consumer(
-        durable="devices-orders", stream=subjects.COMMANDS, bodies=(SendMessage, MarkRead, ErasePerson), handle=handle, concurrency=4
+        durable="devices-orders",
+        stream=subjects.COMMANDS,
+        bodies=(SendMessage, MarkRead, BlockPerson, ErasePerson),
+        handle=handle,
+        concurrency=4,
     )
 
 

@@ -8,7 +8,7 @@ from servicekit.db import Database
 from servicekit.vault import Vault, WrongEncryptionKey
 
 from device_worker.domain import proxy_label
-from device_worker.store import devices, history, sends
+from device_worker.store import blocks, devices, history, sends
 
 log = structlog.get_logger()
 
@@ -16,9 +16,9 @@ _RESEALED_AT_ONCE = 100
 
 
 async def sweep(system: Database) -> None:
-    """Answered keys of yesterday, sends of last week and the history of last season are gone."""
+    """Answered keys of yesterday, sends and blocks of last week and the history of last season are gone."""
     await idempotency.sweep(system)
-    for old in (sends.sweep, history.sweep):
+    for old in (sends.sweep, blocks.sweep, history.sweep):
         swept = 1
         while swept:
             async with system.system() as tx:

@@ -6,7 +6,7 @@ from typing import Literal
 from contracts.envelope import Body, event
 from contracts.hours import Assigned
 from contracts.principal import Actor
-from contracts.views import ChatState, ContactImport, ContactProfile, Message, MessageStatus, Scheduled
+from contracts.views import ChatState, ContactBlock, ContactImport, ContactProfile, Happening, Message, MessageStatus, Scheduled
 
 
 @event("conversations.message.received", 1, public=True, frame="new_message", webhook="message.received")
@@ -89,7 +89,13 @@ class ChatMarked(Body, frozen=True, kw_only=True):
 
 @event("conversations.chat.created", 1, public=True, frame="chat_created", webhook="chat.created")
 class ChatCreated(ChatState, Body, frozen=True, kw_only=True):
-    """A thread with somebody has begun."""
+    """A thread with somebody has begun.
+
+    Attributes:
+        happened: What else happened to it with that, such as its first assignment.
+    """
+
+    happened: tuple[Happening, ...] = ()
 
 
 @event("conversations.chat.changed", 1, public=True, frame="chat_changed", webhook="chat.changed")
@@ -98,9 +104,11 @@ class ChatChanged(ChatState, Body, frozen=True, kw_only=True):
 
     Attributes:
         actor: Who did it; None where a message, time or a rule did.
+        happened: What is another than before, as it stands between the chat's messages from now on.
     """
 
     actor: Actor | None = None
+    happened: tuple[Happening, ...] = ()
 
 
 @event("conversations.chat.assigned", 1, public=True, frame="chat_assigned", webhook="chat.assigned")
@@ -146,7 +154,8 @@ class ContactChanged(Body, frozen=True, kw_only=True):
     Attributes:
         merged: The contact that it now stands for as well.
         profile: What is known of it now; None where that did not change.
-        deed: What somebody did to it, who is then named as *actor*.
+        deed: What somebody did to it, who is then named as *actor*; on the number's own phone nobody is.
+        blocks: How it stands on WhatsApp itself, number by number; None where that did not change.
     """
 
     id: str
@@ -156,6 +165,7 @@ class ContactChanged(Body, frozen=True, kw_only=True):
     profile: ContactProfile | None = None
     deed: Literal["merged", "blocked", "unblocked"] | None = None
     actor: Actor | None = None
+    blocks: tuple[ContactBlock, ...] | None = None
 
 
 @event("conversations.import.changed", 1, public=True, frame="import_changed", webhook="contact.import")

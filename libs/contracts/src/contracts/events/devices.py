@@ -222,6 +222,42 @@ class MessageUnsent(Body, frozen=True, kw_only=True):
         return ids.derived("unsent", self.message, self.outcome, self.attempt)
 
 
+@event("devices.block.settled", 1)
+class BlockSettled(Body, frozen=True, kw_only=True):
+    """A person is blocked on WhatsApp, or no more, as it was ordered; or it was given up.
+
+    Attributes:
+        block: The order's, with its *revision*.
+        reason: With ``failed``: a stable code, such as ``not-on-whatsapp``, ``refused``, ``expired``, ``device-not-found``.
+    """
+
+    block: UUID
+    device: DeviceId
+    blocked: bool
+    revision: int
+    outcome: Literal["done", "failed"]
+    at: datetime
+    reason: str | None = None
+
+    def identity(self) -> UUID:
+        """Derive the id: an order ends once."""
+        return ids.derived("block-settled", self.block, self.revision)
+
+
+@event("devices.block.observed", 1)
+class BlockObserved(Body, frozen=True, kw_only=True):
+    """Somebody was blocked on the number's own phone (or by another of its sessions), or is no more."""
+
+    device: DeviceId
+    address: Address
+    blocked: bool
+    at: datetime
+
+    def identity(self) -> UUID:
+        """Derive the id: the same one twice is one."""
+        return ids.derived("block-observed", self.device, self.address, self.blocked, int(self.at.timestamp() * 1000))
+
+
 @event("devices.history.advanced", 1, public=True, frame="device_history", webhook="device.history")
 class HistoryAdvanced(Body, frozen=True, kw_only=True):
     """A part of the old messages that come with pairing is here.

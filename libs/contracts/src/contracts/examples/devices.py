@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from contracts.commands import FetchMedia, MarkRead, SendMessage
+from contracts.commands import BlockPerson, FetchMedia, MarkRead, SendMessage
 from contracts.envelope import Body
 from contracts.events import devices
-from contracts.examples.things import ACTOR, AT, CUSTOMER, DEVICE, DEVICE_ID, LID, MESSAGE, TENANT
+from contracts.examples.things import ACTOR, AT, CONTACT, CUSTOMER, DEVICE, DEVICE_ID, LID, MESSAGE, TENANT
 from contracts.media import object_key
 from contracts.whatsapp import Address, Media, MediaSource, Quoted
 
@@ -53,6 +53,9 @@ BODIES: tuple[Body, ...] = (
         source=MediaSource(path="/v/t62/1?ccb=1", key=b"k" * 32, enc_sha256=b"e" * 32, sha256=b"s" * 32),
         size=70_000,
     ),
+    BlockPerson(block=CONTACT, device=DEVICE, addresses=(CUSTOMER, LID), blocked=True, revision=1),
+    devices.BlockSettled(block=CONTACT, device=DEVICE, blocked=True, revision=1, outcome="failed", at=AT, reason="not-on-whatsapp"),
+    devices.BlockObserved(device=DEVICE, address=LID, blocked=True, at=AT),
     devices.HistoryAdvanced(id=DEVICE_ID, at=AT, chats=12, messages=340, progress=60),
     devices.MediaStored(
         media=MESSAGE, device=DEVICE, object=object_key(TENANT, "ab" * 32), mime="image/jpeg", size=70_000, sha256="ab" * 32

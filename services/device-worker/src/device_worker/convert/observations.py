@@ -7,7 +7,7 @@ from typing import Any, Literal
 from contracts import ids
 from contracts.envelope import Audience, Envelope, wrap
 from contracts.ephemeral import TypingObserved
-from contracts.events.devices import HistoryAdvanced, MessageObserved, ReceiptObserved
+from contracts.events.devices import BlockObserved, HistoryAdvanced, MessageObserved, ReceiptObserved
 from contracts.ids import DeviceId, TenantId
 from contracts.whatsapp import AddressKind, ReceiptStatus
 
@@ -81,6 +81,8 @@ def observe(
     else:
         bodies = ()
     audience = Audience(device=device)
+    if kind == Kind.BLOCKLIST:
+        return [wrap(tenant, body, occurred_at=seen_at, audience=audience) for body in _blocks(event, device, seen_at)]
     facts: list[Envelope[Any]] = [
         wrap(tenant, body, occurred_at=body.at, audience=audience) for body in bodies if body.chat.kind in receive
     ]
@@ -178,6 +180,14 @@ def _receipt(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[Receip
         at=seconds(event.Timestamp, seen_at),
         own=own,
     )
+
+
+def _blocks(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[BlockObserved]:
+    for change in event.Changes:
+        who = address(change.JID)
+        if who is not None and who.kind in PEOPLE:
+            blocked = change.BlockAction == neonize_pb2.BlocklistChange.BLOCK
+            yield BlockObserved(device=device, address=who, blocked=blocked, at=seen_at)
 
 
 def _history(sync: Any, device: DeviceId, seen_at: datetime, limit: int) -> Iterator[MessageObserved]:

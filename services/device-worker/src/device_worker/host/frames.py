@@ -53,7 +53,9 @@ class Call(_Frame, frozen=True, array_like=True, tag=True):
 
     id: int
     session: int
-    what: Literal["disconnect", "stop", "send", "upload", "mark_read", "on_whatsapp", "typing", "presence", "subscribe", "group", "logout"]
+    what: Literal[
+        "disconnect", "stop", "send", "upload", "mark_read", "on_whatsapp", "typing", "presence", "subscribe", "group", "block", "logout"
+    ]
     arguments: list[Any]
 
 

@@ -380,13 +380,20 @@ class Client:
         subject, members = await self._ask("group", id)
         return subject, members
 
+    async def block(self, user: str, server: str, blocked: bool) -> list[str]:
+        """Block somebody, or do so no more: see `whatsapp.library.Client.block`.  Raises: NotRunning, CallFailed."""
+        listed: list[str] = await self._ask("block", user, server, blocked)
+        return listed
+
     async def logout(self) -> None:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
         await self._ask("logout")
 
     async def _ask(
         self,
-        what: Literal["disconnect", "stop", "upload", "mark_read", "on_whatsapp", "typing", "presence", "subscribe", "group", "logout"],
+        what: Literal[
+            "disconnect", "stop", "upload", "mark_read", "on_whatsapp", "typing", "presence", "subscribe", "group", "block", "logout"
+        ],
         *arguments: Any,
     ) -> Any:
         """Ask what does no harm when it is asked again: lost is as good as never heard."""

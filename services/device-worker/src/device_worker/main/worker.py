@@ -20,7 +20,7 @@ from servicekit.outbox import Relay
 from servicekit.run import Service
 from servicekit.timers import every
 
-from device_worker import domain, erasing, leases
+from device_worker import blocks, domain, erasing, leases
 from device_worker.connects import Connects
 from device_worker.domain import Device
 from device_worker.host.remote import Client, Hooks, Host
@@ -202,6 +202,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         )
     )
     sends = Sends(system, sessions, held, Uploads(settings.objects))
+    blocking = blocks.Blocks(system, sessions, held)
     downloads = Downloads(bus, settings.objects, at_once=settings.downloads_at_once)
     vitals = Vitals(
         host=lambda: host.pid,
@@ -253,6 +254,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     process.background("wakes", listen(system.url, sessions, sends))
     process.background("sessions-poll", every(timedelta(seconds=POLL_SECONDS), sessions.poll, name="sessions-poll"))
     process.background("sends-poll", every(_SENDS_POLL, sends.poll, name="sends-poll"))
+    process.background("blocks", every(blocks.EVERY, blocking.poll, name="blocks"))
     process.background("journal-look", every(_JOURNAL_LOOK, look_at_journal, name="journal-look"))
     process.background("journal-wipe", every(_JOURNAL_WIPE, wipe_journal, name="journal-wipe"))
     process.background("erasures", every(erasing.EVERY, erase, name="erasures"))

@@ -16,7 +16,7 @@ from contracts.whatsapp import Address
 from servicekit import outbox
 from servicekit.db import Tx, raw
 
-from device_worker.store import peers
+from device_worker.store import blocks, peers
 
 _addresses = msgspec.json.Decoder(tuple[Address, ...])
 _read = msgspec.json.Decoder(MarkRead)
@@ -69,7 +69,8 @@ async def forget(system: Tx, person: Person) -> tuple[int, bool]:
         "delete from sends where tenant = $1 and id = any($2::uuid[]) and status <> 'sending' returning id", person.tenant, mine
     )
     met = await c.fetch("delete from peers where tenant = $1 and peer = any($2::bytea[]) returning 1", person.tenant, known)
-    return len(gone) + len(met), len(gone) == len(mine)
+    waited = await blocks.forget(system, person.tenant, person.addresses)
+    return len(gone) + len(met) + waited, len(gone) == len(mine)
 
 
 async def _theirs(c: asyncpg.Connection, person: Person, known: Sequence[bytes]) -> list[UUID]:

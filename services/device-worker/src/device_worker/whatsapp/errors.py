@@ -81,6 +81,14 @@ def meaning(text: str) -> Meaning:
     return Meaning.UNKNOWN
 
 
+_REFUSED_QUERY = re.compile(r"returned status 4(?!08|29)\d\d")
+
+
+def is_refusal(text: str) -> bool:
+    """Tell whether WhatsApp has answered a query, and the answer is no; to be asked less often, or later, is none."""
+    return _REFUSED_QUERY.search(text) is not None
+
+
 class StoreWatch:
     """Knows an error of whatsmeow's database among the lines that it logs."""
 

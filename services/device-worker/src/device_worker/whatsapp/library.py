@@ -248,6 +248,15 @@ class Client:
             raise CallFailed(answer.Error, question=True)
         return answer.GroupInfo.GroupName.Name, len(answer.GroupInfo.Participants)
 
+    def block(self, user: str, server: str, blocked: bool) -> list[str]:
+        """Block somebody, or do so no more; give the users on the list since, LIDs.  Raises: NotRunning, CallFailed."""
+        who = _jid(user, server)
+        answer = neonize_pb2.GetBlocklistReturnFunction()
+        answer.MergeFromString(self._call(gocode.UpdateBlocklist, who, len(who), b"block" if blocked else b"unblock"))
+        if answer.Error:
+            raise CallFailed(answer.Error)
+        return [jid.User for jid in answer.Blocklist.JIDs]
+
     def logout(self) -> None:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
         error: bytes = self._call(gocode.Logout)

@@ -33,6 +33,7 @@ class Kind:
     RECEIPT = 18
     CHAT_PRESENCE = 19
     GROUP_INFO = 22
+    BLOCKLIST = 30
     UNDECRYPTABLE = 44
 
 
@@ -52,11 +53,12 @@ EVENTS: dict[int, Any] = {
     Kind.RECEIPT: neonize_pb2.Receipt,
     Kind.CHAT_PRESENCE: neonize_pb2.ChatPresence,
     Kind.GROUP_INFO: neonize_pb2.GroupInfoEvent,
+    Kind.BLOCKLIST: neonize_pb2.BlocklistEvent,
     Kind.UNDECRYPTABLE: neonize_pb2.UndecryptableMessage,
 }
 
 #: Facts that must not be lost; everything else tells how the session stands.
-JOURNALLED = frozenset({Kind.HISTORY_SYNC, Kind.MESSAGE, Kind.RECEIPT, Kind.UNDECRYPTABLE})
+JOURNALLED = frozenset({Kind.HISTORY_SYNC, Kind.MESSAGE, Kind.RECEIPT, Kind.BLOCKLIST, Kind.UNDECRYPTABLE})
 
 
 def parse(kind: int, raw: bytes) -> Any:
