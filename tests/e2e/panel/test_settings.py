@@ -164,6 +164,7 @@ async def test_a_forgotten_password_is_set_anew_from_the_mail(page: Page, system
     address = ana.me["user"]["email"]
     await page.goto(f"{system.url}/login")
     await page.get_by_role("link", name="¿Olvidaste tu contraseña?").click()
+    await expect(page.get_by_role("heading", name="Recuperar el acceso")).to_be_visible()  # the page before has such a field too
     await page.get_by_label("Correo").fill(address)
     await page.get_by_role("button", name="Enviar el enlace").click()
     await expect(page.get_by_role("status")).to_contain_text("el enlace ya va en camino")

@@ -24,6 +24,7 @@ import {
   useRef,
   useState,
 } from "react";
+import { flushSync } from "react-dom";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import type { Chat, Device, Message } from "@/api/types";
@@ -164,12 +165,13 @@ export function Composer({ chat, device, company, me, items, handle }: Props) {
   useEffect(() => setAt(0), [token?.q, token?.kind]);
 
   const put = (next: string, place: number) => {
-    write(next);
-    setCaret(place);
-    requestAnimationFrame(() => {
-      box.current?.focus();
-      box.current?.setSelectionRange(place, place);
+    // At once: what is typed before the next frame would stand at the end, and the caret before it.
+    flushSync(() => {
+      write(next);
+      setCaret(place);
     });
+    box.current?.focus();
+    box.current?.setSelectionRange(place, place);
   };
   const pick = async (index: number) => {
     const chosen = suggestions?.[index];
