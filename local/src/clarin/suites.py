@@ -12,10 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-#: Suites that compute, or start nothing that takes long: their files run one after another. All others wait for servers most of the time.
-ALONE = frozenset({"libs/contracts", "services/realtime", "sim", "bench"})
-#: Files at a time, where it is not two: what waits for phones and time-outs more than it computes.
-AT_ONCE = {"services/device-worker": 3}
+#: Suites that compute, or have so little to do that a second process would not pay: their files run one after another.
+ALONE = frozenset({"libs/contracts", "bench"})
+#: Files at a time, where it is not three: most wait for servers and time-outs more than they compute. A whole system computes.
+AT_ONCE = {"local": 2, "sim": 2, "services/realtime": 2, "tests": 2}
 NO_TESTS = 5
 
 
@@ -61,7 +61,7 @@ def run(root: Path, name: str, more: list[str]) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         where = name if name == "tests" else f"{name}/tests"
-        spread = ["-p", "no:xdist"] if name in ALONE else ["-n", str(AT_ONCE.get(name, 2)), "--dist", "loadfile", "--no-loadscope-reorder"]
+        spread = ["-p", "no:xdist"] if name in ALONE else ["-n", str(AT_ONCE.get(name, 3)), "--dist", "loadfile", "--no-loadscope-reorder"]
         words = [
             sys.executable,
             "-m",
