@@ -119,7 +119,7 @@ export function Filters({ filter, onChange, people }: Props) {
           }}
           maxLength={100}
           size="xs"
-          w={phone ? undefined : 220}
+          w={phone ? undefined : 250}
           flex={phone ? 1 : undefined}
         />
         {phone ? (

@@ -105,11 +105,11 @@ function Figures({ data }: { data: Dashboard }) {
         <Wait waited={period.first_response} before={previous.first_response} />
       </SimpleGrid>
       <Card withBorder>
-        <Group gap="xl">
+        <SimpleGrid cols={3} spacing="sm" maw={560}>
           <Now label={t("dashboard.openNow")} value={data.open_now} />
           <Now label={t("dashboard.waitingNow")} value={data.waiting_now} />
           <Now label={t("dashboard.unassignedNow")} value={data.unassigned_now} />
-        </Group>
+        </SimpleGrid>
       </Card>
       <Card withBorder component="section" aria-label={t(oneDay ? "dashboard.byHour" : "dashboard.byDay")}>
         <Heading
@@ -121,6 +121,7 @@ function Figures({ data }: { data: Dashboard }) {
           h={220}
           data={bars}
           dataKey="at"
+          xAxisProps={{ interval: "equidistantPreserveStart" }}
           withLegend
           series={[
             { name: "received", label: t("dashboard.received"), color: "teal.6" },
@@ -179,12 +180,12 @@ function Wait({ waited, before }: { waited: Waited; before: Waited }) {
 
 function Now({ label, value }: { label: string; value: number }) {
   return (
-    <div>
+    <Stack gap={0} justify="space-between">
       <Text size="sm" c="dimmed">
         {label}
       </Text>
       <Text fw={600}>{value}</Text>
-    </div>
+    </Stack>
   );
 }
 

@@ -30,7 +30,8 @@ export function InvitePage() {
       await navigate({ to: "/inbox" });
     },
   });
-  const missing = invitation.isError && asProblem(invitation.error).status === 404;
+  // A link that was cut off on its way leads nowhere either.
+  const missing = invitation.isError && [404, 422].includes(asProblem(invitation.error).status);
   const shown = invitation.data;
 
   if (invitation.isPending)

@@ -26,6 +26,10 @@ export function ResetPage() {
             {t("login.submit")}
           </Button>
         </Stack>
+      ) : !token ? (
+        <Alert color="yellow" role="alert">
+          {t("reset.missing")}
+        </Alert>
       ) : (
         <form onSubmit={form.onSubmit(() => set.mutate())}>
           <Stack>

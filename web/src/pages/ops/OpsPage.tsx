@@ -3,6 +3,7 @@ import { IconBuilding, IconGridDots, IconServer } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Accounts } from "./Accounts";
+import classes from "./Ops.module.css";
 import { Shards } from "./Shards";
 import { Workers } from "./Workers";
 
@@ -22,7 +23,7 @@ export function OpsPage() {
           </Text>
         </div>
         <Tabs value={part} onChange={setPart} keepMounted={false}>
-          <Tabs.List mb="md">
+          <Tabs.List mb="md" className={classes.parts}>
             <Tabs.Tab value="workers" leftSection={<IconServer size={18} aria-hidden />}>
               {t("ops.workers")}
             </Tabs.Tab>

@@ -83,7 +83,9 @@ function Worker({ worker, only, format }: { worker: api.WorkerView; only: boolea
     [t("ops.shards"), String(worker.shards)],
     [
       t("ops.queue"),
-      t("ops.queueText", { count: worker.sends_waiting, seconds: Math.round(worker.sends_oldest_seconds) }),
+      worker.sends_waiting
+        ? t("ops.queueText", { count: worker.sends_waiting, seconds: Math.round(worker.sends_oldest_seconds) })
+        : "0",
     ],
     [t("ops.rates"), `${format.format(worker.inbound_per_second)} / ${format.format(worker.outbound_per_second)}`],
     [t("ops.memory"), `${format.format(worker.rss_mb)} MB`],

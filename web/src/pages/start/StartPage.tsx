@@ -139,7 +139,7 @@ export function StartPage() {
                   data-step={step}
                   data-done={start.done[step] || undefined}
                 >
-                  <Group gap="md" wrap="nowrap" align="flex-start">
+                  <Group gap="md" wrap="nowrap" align={open === step && !start.done[step] ? "flex-start" : "center"}>
                     <ThemeIcon
                       radius="xl"
                       size={32}

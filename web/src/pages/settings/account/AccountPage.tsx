@@ -74,11 +74,17 @@ function Limits({ account }: { account: AccountProfile }) {
                 ? count.format(most)
                 : t("account.of", { used: count.format(used), most: count.format(most) })}
           </Text>
-          <Text size="xs" c={most !== null && used !== undefined && used >= most ? "red" : "dimmed"}>
-            {t(
-              most === null ? "account.noLimit" : used !== undefined && used >= most ? "account.full" : "account.limit",
-            )}
-          </Text>
+          {(most !== null || used !== undefined) && (
+            <Text size="xs" c={most !== null && used !== undefined && used >= most ? "red" : "dimmed"}>
+              {t(
+                most === null
+                  ? "account.noLimit"
+                  : used !== undefined && used >= most
+                    ? "account.full"
+                    : "account.limit",
+              )}
+            </Text>
+          )}
         </Card>
       ))}
     </SimpleGrid>

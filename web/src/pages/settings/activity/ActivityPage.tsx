@@ -1,8 +1,9 @@
-import { Avatar, Badge, Button, Card, Group, Select, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Avatar, Badge, Button, Card, Group, Select, SimpleGrid, Stack, Text, TextInput, Title } from "@mantine/core";
 import {
   IconBuilding,
   IconDeviceMobile,
   IconKey,
+  IconLayoutKanban,
   IconLogin2,
   IconMessage,
   IconRobot,
@@ -44,6 +45,8 @@ const ICON: Record<string, typeof IconUser> = {
   device: IconDeviceMobile,
   message: IconMessage,
   chat: IconMessage,
+  lead: IconLayoutKanban,
+  pipeline: IconLayoutKanban,
   account: IconBuilding,
 };
 
@@ -78,7 +81,7 @@ export function ActivityPage() {
       <Title order={2} size="h4" mb="sm">
         {t("activity.title")}
       </Title>
-      <Group mb="md" gap="sm" align="flex-end">
+      <SimpleGrid mb="md" spacing="sm" cols={{ base: 2, sm: 4 }} maw={820}>
         <Select
           label={t("activity.who")}
           placeholder={t("activity.anybody")}
@@ -120,7 +123,7 @@ export function ActivityPage() {
           min={from || undefined}
           onChange={(event) => setTo(event.currentTarget.value)}
         />
-      </Group>
+      </SimpleGrid>
       {lines.isError ? (
         <Failure error={lines.error} reset={() => void lines.refetch()} />
       ) : (

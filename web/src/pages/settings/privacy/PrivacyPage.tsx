@@ -119,7 +119,7 @@ type DaysProps = { label: string; hint: string; value: number | null; onChange: 
 function Days({ label, hint, value, onChange }: DaysProps) {
   const { t } = useTranslation();
   return (
-    <Stack gap={6}>
+    <Stack gap={6} justify="space-between">
       <Switch
         label={label}
         description={hint}
@@ -127,7 +127,9 @@ function Days({ label, hint, value, onChange }: DaysProps) {
         onChange={(event) => onChange(event.currentTarget.checked ? 365 : null)}
       />
       {value === null ? (
-        <Text size="sm">{t("privacy.forEver")}</Text>
+        <Text size="sm" fw={500} ps={50}>
+          {t("privacy.forEver")}
+        </Text>
       ) : (
         <NumberInput
           aria-label={`${label} · ${t("privacy.days")}`}

@@ -38,13 +38,13 @@ export function States() {
                 value={state.name}
                 maxLength={100}
                 flex={1}
-                miw={150}
+                miw={100}
                 onChange={(event) => set({ name: event.currentTarget.value })}
               />
               <ColorInput
                 aria-label={t("tags.color")}
                 format="hex"
-                w={140}
+                w={{ base: 116, sm: 140 }}
                 value={state.color ?? ""}
                 swatches={SWATCHES}
                 onChange={(color) => set({ color: color.toLowerCase() })}
