@@ -1286,6 +1286,9 @@ export const contactsChangeContact = <ThrowOnError extends boolean = false>(opti
  * Block Contact
  *
  * Have no more to do with somebody: chats are closed, nothing is sent, what comes is kept without a word.  Safe to repeat.
+ *
+ * Each number that has a chat with them blocks them on WhatsApp too, as soon as it can; `blocks` says how far that is. Repeated, what was
+ * given up is tried again.
  */
 export const contactsBlockContact = <ThrowOnError extends boolean = false>(options: Options<ContactsBlockContactData, ThrowOnError>) => (options.client ?? client).post<ContactsBlockContactResponses, ContactsBlockContactErrors, ThrowOnError>({
     security: [

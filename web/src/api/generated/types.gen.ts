@@ -688,9 +688,11 @@ export type Column = {
  * tags: ``tag_…`` each.
  * fields: The account's own, by key.
  * blocked: Nothing is sent to it, and what it writes is kept without a word to anybody.
+ * blocks: How that stands on WhatsApp itself, number by number; in a list of contacts nothing is said of it.
  */
 export type Contact = {
     blocked?: boolean;
+    blocks?: Array<ContactBlock>;
     created_at: string;
     email?: string | null;
     fields?: {
@@ -701,6 +703,27 @@ export type Contact = {
     phone: string | null;
     state_id?: string | null;
     tags?: Array<string>;
+};
+
+/**
+ * ContactBlock
+ *
+ * How it stands with a contact on WhatsApp itself, over one of the account's numbers.
+ *
+ * Attributes:
+ * device_id: ``dev_…``
+ * blocked: Blocked there; with ``pending`` and ``failed``: is to be, or was to be.
+ * state: ``pending``: the number has not said it yet; ``done``; ``failed``: it was given up.
+ * reason: A stable code: why it waits (``not-connected``) or was given up.
+ * by_phone: It was done on the number's own phone.
+ */
+export type ContactBlock = {
+    at: string;
+    blocked: boolean;
+    by_phone?: boolean;
+    device_id: string;
+    reason?: string | null;
+    state: 'done' | 'failed' | 'pending';
 };
 
 /**
@@ -1656,6 +1679,34 @@ export type GovernorView = {
         [key: string]: number;
     };
     warm_up: WarmUpDay | null;
+};
+
+/**
+ * Happening
+ *
+ * One thing that happened to a chat besides its messages.
+ *
+ * Attributes:
+ * id: ``hpn_…``
+ * kind: A status: it stands like that since then, ``open`` again.
+ * actor_id: ``usr_…`` or ``key_…``: who did it; None where a message, time or a rule did.
+ * assignee_id: ``usr_…``: with ``assigned``: who answers it since then; *previous_id*: who did before.
+ * team_id: ``tem_…``: whose queue it came into with that.
+ * tags: ``tag_…`` each: with ``tagged`` and ``untagged``.
+ * until: With ``snoozed``, UTC.
+ * way: With an assignment: ``manual``: *actor* said so; ``auto``: the assigner; ``rule``: the bot or an automation.
+ */
+export type Happening = {
+    actor_id?: string | null;
+    assignee_id?: string | null;
+    at: string;
+    id: string;
+    kind: 'assigned' | 'closed' | 'open' | 'pending' | 'snoozed' | 'tagged' | 'team' | 'unassigned' | 'untagged';
+    previous_id?: string | null;
+    tags?: Array<string>;
+    team_id?: string | null;
+    until?: string | null;
+    way?: 'auto' | 'manual' | 'rule' | null;
 };
 
 /**
@@ -2714,8 +2765,10 @@ export type MessageStatus = 'delivered' | 'failed' | 'played' | 'queued' | 'read
  * Attributes:
  * next_cursor: Where the older ones are.
  * previous_cursor: Where the newer ones are, of a page that was asked for with *around*, or with a *previous_cursor*.
+ * happened: What else happened to the chat from the page's oldest message on until the next page's, newest first.
  */
 export type Messages = {
+    happened?: Array<Happening>;
     items: Array<Message>;
     next_cursor: string | null;
     previous_cursor?: string | null;

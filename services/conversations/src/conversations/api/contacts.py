@@ -127,7 +127,7 @@ async def enter(body: Entered, caller: Caller, doer: Doer, idem: Idempotent, db:
                 raise ContactUnseen("Write to them from one of your numbers: then they are a contact of yours.")
             new = id in people.created
             changed = body.name is not None and await identities.name(c, caller.tenant, id, body.name)
-            row = await reading.contact(c, caller.tenant, id)
+            row = await reading.contact(c, caller.tenant, id, caller)
             if row is None:
                 raise store.Moved
             kind = ContactCreated if new else ContactChanged if changed else None
@@ -173,12 +173,12 @@ async def _change(db: Db, caller: Principal, doer: Actor, id: PublicContactId, b
                 add=body.add_tags,
                 remove=body.remove_tags,
             )
-        row = await reading.contact(c, tenant, before.id)
+        row = await reading.contact(c, tenant, before.id, caller)
         if row is None:
             raise store.Moved
         shown = shapes.contact(row)
         if row != before:
-            profile = shapes.profile(row)
+            profile = reading.profile(row)
             await outbox.add(tx, wrap(tenant, ContactChanged(id=shown.id, name=row.name, phone=row.phone, profile=profile)))
         if row.name != before.name:
             await outbox.add(tx, *await moves.renamed(c, tenant, before.id, datetime.now(UTC), doer))

@@ -5,16 +5,13 @@ from typing import Annotated, Any, Literal
 
 import asyncpg
 import msgspec
-from contracts import ids
 from contracts.edge import PublicContactId
-from contracts.envelope import wrap
-from contracts.events.conversations import ContactChanged
 from contracts.ids import ContactId
 from contracts.principal import Principal, Scope
 from fastapi import APIRouter
 from pydantic import Field
 from servicekit import outbox
-from servicekit.db import Tx, raw
+from servicekit.db import raw
 from servicekit.http import Body, Caller, Json, answer, needs, problems
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 from starlette.responses import Response
@@ -23,7 +20,7 @@ from conversations import store
 from conversations.api import shapes
 from conversations.api.shapes import Contact, Db
 from conversations.domain.errors import ContactMissing, MergeInvalid
-from conversations.store import joining, profiles, reading
+from conversations.store import blocking, joining, profiles, reading
 from conversations.store.reading import ContactRow
 
 router = APIRouter(prefix="/api/contacts", tags=["contacts"])
@@ -82,12 +79,13 @@ async def merge_contact(id: PublicContactId, body: Merge, caller: Caller, idem: 
                 return stored.response()
             c = await raw(tx)
             loser, survivor = await _seen(c, caller, id), await _seen(c, caller, body.into)
-            if loser.id != survivor.id:
-                now = datetime.now(UTC)
-                told = await joining.merge(c, caller.tenant, survivor.id, loser.id, body.take, now, shapes.actor(caller))
-                row = await _told(tx, caller, survivor.id, "merged", told, merged=loser.id)
-            else:  # it was done already, by whomever
-                row = survivor
+            if loser.id != survivor.id:  # else it was done already, by whomever
+                now, actor = datetime.now(UTC), shapes.actor(caller)
+                told = await joining.merge(c, caller.tenant, survivor.id, loser.id, body.take, now, actor)
+                told += await blocking.align(c, caller.tenant, survivor.id, "merged", now)
+                change = await blocking.changed(c, caller.tenant, survivor.id, "merged", actor=actor, merged=loser.id)
+                await outbox.add(tx, change, *told)
+            row = await _seen(c, caller, survivor.id)
             return await idem.finish(tx, 200, msgspec.json.encode(shapes.contact(row)))
 
     return await store.persistently(once)
@@ -96,7 +94,11 @@ async def merge_contact(id: PublicContactId, body: Merge, caller: Caller, idem: 
 @router.post("/{id}/block", responses=answer(Contact) | problems(ContactMissing))
 @needs(Scope.SEND)
 async def block_contact(id: PublicContactId, caller: Caller, db: Db) -> Json:
-    """Have no more to do with somebody: chats are closed, nothing is sent, what comes is kept without a word.  Safe to repeat."""
+    """Have no more to do with somebody: chats are closed, nothing is sent, what comes is kept without a word.  Safe to repeat.
+
+    Each number that has a chat with them blocks them on WhatsApp too, as soon as it can; `blocks` says how far that is. Repeated, what was
+    given up is tried again.
+    """
     return await store.persistently(lambda: _block(db, caller, id, blocked=True))
 
 
@@ -114,13 +116,18 @@ async def _block(db: Db, caller: Principal, id: ContactId, *, blocked: bool) -> 
         if not await profiles.hold(c, caller.tenant, found.id):
             raise store.Moved
         row = await _seen(c, caller, found.id)
+        now, actor, told = datetime.now(UTC), shapes.actor(caller), list[Any]()
+        if row.blocked != blocked and blocked:
+            told = await joining.block(c, caller.tenant, row.id, now, actor)
+        elif row.blocked != blocked:
+            await joining.unblock(c, caller.tenant, row.id)
+        orders = await blocking.align(c, caller.tenant, row.id, "asked", now)
         if row.blocked != blocked:
-            told: list[Any] = []
-            if blocked:
-                told = await joining.block(c, caller.tenant, row.id, datetime.now(UTC), shapes.actor(caller))
-            else:
-                await joining.unblock(c, caller.tenant, row.id)
-            row = await _told(tx, caller, row.id, "blocked" if blocked else "unblocked", told)
+            deed: blocking.Deed = "blocked" if blocked else "unblocked"
+            await outbox.add(tx, await blocking.changed(c, caller.tenant, row.id, deed, actor=actor), *told, *orders)
+        elif orders:
+            await outbox.add(tx, await blocking.changed(c, caller.tenant, row.id), *orders)
+        row = await _seen(c, caller, row.id)
     return Json(shapes.contact(row))
 
 
@@ -128,29 +135,4 @@ async def _seen(c: asyncpg.Connection, caller: Principal, id: ContactId) -> Cont
     row = await reading.contact(c, caller.tenant, id, caller)
     if row is None:
         raise ContactMissing
-    return row
-
-
-async def _told(
-    tx: Tx,
-    caller: Principal,
-    id: ContactId,
-    deed: Literal["merged", "blocked", "unblocked"],
-    told: list[Any],
-    merged: ContactId | None = None,
-) -> ContactRow:
-    """Say how the contact stands now, before what is told of its chats."""
-    row = await reading.contact(await raw(tx), caller.tenant, id)
-    if row is None:
-        raise store.Moved
-    change = ContactChanged(
-        id=ids.public(ids.CONTACT, id),
-        name=row.name,
-        phone=row.phone,
-        merged=None if merged is None else ids.public(ids.CONTACT, merged),
-        profile=shapes.profile(row),
-        deed=deed,
-        actor=shapes.actor(caller),
-    )
-    await outbox.add(tx, wrap(caller.tenant, change), *told)
     return row

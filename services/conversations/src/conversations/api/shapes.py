@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from contracts import ids
 from contracts.principal import Actor, Principal
-from contracts.views import ChatStatus, ContactProfile, Message
+from contracts.views import ChatStatus, ContactBlock, Message
 from servicekit.auth import Verifier
 from servicekit.bus import Bus
 from servicekit.db import Database
@@ -42,6 +42,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
         tags: ``tag_…`` each.
         fields: The account's own, by key.
         blocked: Nothing is sent to it, and what it writes is kept without a word to anybody.
+        blocks: How that stands on WhatsApp itself, number by number; in a list of contacts nothing is said of it.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, str | float | bool] = {}
     email: str | None = None
     blocked: bool = False
+    blocks: tuple[ContactBlock, ...] = ()
 
 
 class Chat(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,17 +139,7 @@ def contact(row: ContactRow) -> Contact:
         fields=row.fields,
         email=row.email,
         blocked=row.blocked,
-    )
-
-
-def profile(row: ContactRow) -> ContactProfile:
-    """Show what is known of a contact, as events tell it."""
-    return ContactProfile(
-        state_id=None if row.state is None else ids.public(ids.CONTACT_STATE, row.state),
-        tags=tuple(ids.public(ids.TAG, tag) for tag in row.tags),
-        fields=dict(row.fields),
-        email=row.email,
-        blocked=row.blocked,
+        blocks=row.blocks,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any, Self
 from contracts import ids
 from contracts.envelope import Envelope
 from contracts.events.devices import (
+    BlockObserved,
+    BlockSettled,
     DeviceChanged,
     DeviceDeleted,
     GroupObserved,
@@ -44,6 +46,8 @@ class Batch:
     unsent: list[Envelope[MessageUnsent]] = field(default_factory=list)
     changed: list[Envelope[DeviceChanged]] = field(default_factory=list)
     deleted: list[tuple[TenantId, DeviceId]] = field(default_factory=list)
+    settled: list[tuple[TenantId, BlockSettled]] = field(default_factory=list)
+    blocks: list[tuple[TenantId, BlockObserved]] = field(default_factory=list)
     people: dict[tuple[Alias, ...], None] = field(default_factory=dict)
     hints: dict[tuple[Alias, ...], None] = field(default_factory=dict)
 
@@ -114,6 +118,12 @@ class Batch:
                 self.changed.append(envelope)
             case DeviceDeleted() as fact:
                 self.deleted.append((envelope.tenant, _device(fact.id)))
+            case BlockSettled() as fact:
+                _check(fact.at, "-")
+                self.settled.append((envelope.tenant, fact))
+            case BlockObserved() as fact:
+                _check(fact.at, "-", fact.address)
+                self.blocks.append((envelope.tenant, fact))
             case other:
                 raise TypeError(f"Nobody here handles {type(other).__name__}.")
 

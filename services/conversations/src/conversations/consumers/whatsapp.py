@@ -12,6 +12,8 @@ from typing import Any
 from contracts import subjects
 from contracts.envelope import Envelope
 from contracts.events.devices import (
+    BlockObserved,
+    BlockSettled,
     DeviceChanged,
     DeviceDeleted,
     GroupObserved,
@@ -30,12 +32,22 @@ from conversations.consumers.acts import Acts
 from conversations.consumers.batch import Batch
 from conversations.consumers.inbound import Inbound
 from conversations.consumers.outbound import Outbound
-from conversations.store import chats, devices, erasing, identities, messages, moves
+from conversations.store import blocking, chats, devices, erasing, identities, messages, moves
 from conversations.store.chats import Thread
 from conversations.store.moves import Move
 
 DURABLE = "conversations-whatsapp"
-BODIES = (MessageObserved, GroupObserved, ReceiptObserved, MessageSent, MessageUnsent, DeviceChanged, DeviceDeleted)
+BODIES = (
+    MessageObserved,
+    GroupObserved,
+    ReceiptObserved,
+    MessageSent,
+    MessageUnsent,
+    DeviceChanged,
+    DeviceDeleted,
+    BlockSettled,
+    BlockObserved,
+)
 
 
 def consumer(db: Database, *, batch: int, concurrency: int = 1) -> Consumer:
@@ -66,8 +78,10 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
     await store.by_index(c)
     await devices.learn(c, [(e.tenant, e.data) for e in batch.changed])
     await devices.forget(c, batch.deleted)
+    await blocking.forget_devices(c, batch.deleted)
     batch.forget(await erasing.erased(c, batch.addresses()))
     people = await identities.resolve(c, batch.people, batch.hints)
+    blocks = await blocking.heard(c, batch.settled, batch.blocks, datetime.now(UTC))
 
     inbound, outbound, acts = Inbound(batch), Outbound(batch), Acts(batch)
     opened = await chats.open(c, inbound.threads(people.contacts))
@@ -82,6 +96,9 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
 
     blocked = await identities.blocked(c, sorted({(t.tenant, t.contact) for t in opened if t.contact is not None}))
     await inbound.store(c, threads, blocked)
+    joined = {(merge.tenant, merge.survivor) for merge in people.merges}
+    for tenant, contact in sorted(joined | blocked):
+        blocks += await blocking.align(c, tenant, contact, "merged" if (tenant, contact) in joined else "heard", datetime.now(UTC))
     await outbound.store(c, people.contacts, threads, inbound)
     acts.observed = inbound.acts
     await acts.store(c, [*inbound.new, *inbound.replaced, *outbound.named()])
@@ -103,6 +120,7 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
         *outbound.tell_read(held, unread),
         *acts.tell(audiences),
         *inbound.fetches,
+        *blocks,
     ]
     if told:
         await outbox.add(tx, *told)

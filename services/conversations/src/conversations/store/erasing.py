@@ -250,6 +250,7 @@ async def finish(c: asyncpg.Connection, erasure: Erasure, now: datetime) -> list
         "delete from acts where tenant = $1 and chat = any($2::uuid[])",
         "delete from pending_receipts where tenant = $1 and chat = any($2::uuid[])",
         "delete from scheduled where tenant = $1 and chat = any($2::uuid[])",
+        "delete from happenings where tenant = $1 and chat = any($2::uuid[])",
         "delete from chat_marks where tenant = $1 and chat = any($2::uuid[])",
         "delete from chat_tags where tenant = $1 and chat = any($2::uuid[])",
         "delete from chats where tenant = $1 and id = any($2::uuid[])",
@@ -265,7 +266,7 @@ async def finish(c: asyncpg.Connection, erasure: Erasure, now: datetime) -> list
         phones,
     )
     notes = await c.fetch("delete from contact_notes where tenant = $1 and contact = $2 returning id", tenant, contact)
-    for table in ("profiles", "contact_tags", "contact_aliases"):
+    for table in ("profiles", "contact_tags", "contact_blocks", "contact_aliases"):
         gone += _count(await c.execute(f"delete from {table} where tenant = $1 and contact = $2", tenant, contact))  # noqa: S608
     gone += _count(await c.execute("delete from contacts where tenant = $1 and id = $2", tenant, contact))
 

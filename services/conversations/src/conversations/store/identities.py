@@ -137,6 +137,15 @@ async def join(c: asyncpg.Connection, merge: Merge) -> None:
         *key,
     )
     await profiles.merge(c, *key)
+    # Where both have one the survivor's stands: it is ordered anew, with the addresses of both.
+    await c.execute(
+        """
+        delete from contact_blocks l using contact_blocks s
+         where l.tenant = $1 and l.contact = $3 and s.tenant = $1 and s.contact = $2 and s.device = l.device
+        """,
+        *key,
+    )
+    await c.execute("update contact_blocks set contact = $2 where tenant = $1 and contact = $3", *key)
     await c.execute("update contact_redirects set new = $2 where tenant = $1 and new = $3", *key)
     await c.execute("insert into contact_redirects (tenant, new, old) values ($1, $2, $3)", *key)
     await c.execute("delete from contacts where tenant = $1 and id = $2", merge.tenant, merge.loser)

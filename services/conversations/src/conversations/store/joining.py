@@ -68,8 +68,12 @@ async def of_contact(c: asyncpg.Connection, tenant: TenantId, contact: ContactId
     return list((await chats.lock(c, [(tenant, ChatId(row[0])) for row in rows])).values())
 
 
-async def block(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, at: datetime, actor: Actor) -> list[Envelope[Any]]:
-    """Nothing is sent to the contact (held by the caller), and what it writes is no news: its chats are closed, and nothing is unread."""
+async def block(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, at: datetime, actor: Actor | None) -> list[Envelope[Any]]:
+    """Nothing is sent to the contact (held by the caller), and what it writes is no news: its chats are closed, and nothing is unread.
+
+    Args:
+        actor: Who did it; None: somebody on a number's own phone.
+    """
     await c.execute("update contacts set blocked_at = $3 where tenant = $1 and id = $2", tenant, contact, at)
     held = await of_contact(c, tenant, contact)
     # No order to WhatsApp: who is blocked sees no blue ticks of it.
@@ -77,7 +81,7 @@ async def block(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, at:
     mine = [one.id for one in unread]
     await c.execute("update messages set unseen = false where tenant = $1 and chat = any ($2::uuid[]) and unseen", tenant, mine)
     await c.execute("update chats set unread = 0 where tenant = $1 and id = any ($2::uuid[])", tenant, mine)
-    user = ids.public(ids.USER, UserId(actor.id)) if actor.kind == "user" else None
+    user = ids.public(ids.USER, UserId(actor.id)) if actor is not None and actor.kind == "user" else None
     told: list[Envelope[Any]] = [
         wrap(tenant, ChatRead(id=ids.public(ids.CHAT, one.id), unread=0, at=at, user_id=user), audience=one.audience) for one in unread
     ]

@@ -5,16 +5,17 @@ callers are as simple as they can be.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
+from contracts import ids
 from contracts.envelope import Audience
 from contracts.ids import ChatId, ContactId, DeviceId, MessageId, TenantId, UserId
 from contracts.principal import Principal
-from contracts.views import ChatStatus
+from contracts.views import ChatStatus, ContactBlock, ContactProfile
 
 from conversations.domain.phones import digits_of
 from conversations.domain.standing import Standing
@@ -68,6 +69,7 @@ class ContactRow:
     fields: Mapping[str, Any] = field(default_factory=dict)
     email: str | None = None
     blocked: bool = False
+    blocks: tuple[ContactBlock, ...] = ()
     sought: str | None = None
 
 
@@ -420,7 +422,46 @@ async def contact(c: asyncpg.Connection, tenant: TenantId, id: ContactId, seer: 
         values = Values([tenant, row["id"]])
         met = f"select {_met(seer, values)} from contacts k where k.tenant = $1 and k.id = $2"  # noqa: S608
         row = row if await c.fetchval(met, *values) else None
-    return _contact(row) if row else None
+    if not row:
+        return None
+    return replace(_contact(row), blocks=await _blocks(c, tenant, row["id"], seer))
+
+
+async def _blocks(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, seer: Principal | None) -> tuple[ContactBlock, ...]:
+    """Read what each number that *seer* sees does about the contact, or is to do, on WhatsApp itself."""
+    rows = await c.fetch(
+        """
+        select b.device, b.blocked, b.state, b.at, b.by_phone,
+               case when b.state = 'pending' and d.state is distinct from 'connected' then 'not-connected' else b.reason end as reason
+          from contact_blocks b left join devices d on d.tenant = b.tenant and d.id = b.device
+         where b.tenant = $1 and b.contact = $2 and (b.blocked or b.state <> 'done' or b.by_phone) order by b.device
+        """,
+        tenant,
+        contact,
+    )
+    return tuple(
+        ContactBlock(
+            device_id=ids.public(ids.DEVICE, row["device"]),
+            blocked=row["blocked"],
+            state=row["state"],
+            at=row["at"],
+            reason=row["reason"],
+            by_phone=row["by_phone"],
+        )
+        for row in rows
+        if seer is None or seer.sees(row["device"])
+    )
+
+
+def profile(row: ContactRow) -> ContactProfile:
+    """Show what is known of a contact, as events tell it."""
+    return ContactProfile(
+        state_id=None if row.state is None else ids.public(ids.CONTACT_STATE, row.state),
+        tags=tuple(ids.public(ids.TAG, tag) for tag in row.tags),
+        fields=dict(row.fields),
+        email=row.email,
+        blocked=row.blocked,
+    )
 
 
 def _chat(row: Sequence[Any]) -> ChatRow:
