@@ -158,6 +158,28 @@ async def test_a_restart_of_the_database_takes_the_sessions_off_the_line_and_no_
     assert {body.wa_id for body in observed if body.kind == "undecryptable"} <= set(content)
 
 
+async def test_a_message_whose_keys_the_database_does_not_give_is_not_acknowledged_and_comes_again(world):
+    await world.worker()
+    await world.linked()
+    await world.phones.write(world.ana, world.shop, "before")
+    await world.some("devices.message.observed")
+    store = await asyncpg.connect(world.environment["CLARIN_WHATSAPP_DATABASE_URL"])
+    try:
+        await store.execute("alter table whatsmeow_sessions rename to elsewhere")
+        await world.phones.write(world.ana, world.shop, "unreadable")
+
+        async def hung_up() -> bool:
+            sessions = (await world.phones.get(f"/phones/{world.shop}"))["sessions"]
+            return not any(session["connected"] for session in sessions)
+
+        await eventually(hung_up, timeout=30)
+        await store.execute("alter table elsewhere rename to whatsmeow_sessions")
+    finally:
+        await store.close()
+    observed = await world.some("devices.message.observed", 2)
+    assert [(body.kind, body.text) for body in observed] == [("text", "before"), ("text", "unreadable")]
+
+
 async def test_a_nearly_full_journal_takes_the_sessions_off_the_line_and_no_message_is_lost(world, nats):
     await world.worker(CLARIN_JOURNAL_BYTES=str(1 << 16), CLARIN_JOURNAL_SEGMENT_BYTES=str(1 << 13))
     device = await world.linked()

@@ -111,6 +111,21 @@ def test_an_error_of_the_store_is_known_among_the_others(line, expected):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        ("Error decrypting message 3A5E from 77@lid: failed to load session: dial tcp 127.0.0.1:5433: connect: connection refused", "3A5E"),
+        ("Error decrypting message 3A5E from 77@lid in 1-2@g.us: failed to store session: pq: the database system is starting up", "3A5E"),
+        ("Error decrypting message 3A5E from 77@lid: failed to load session: EOF", "3A5E"),
+        ("Error decrypting message 3A5E from 77@lid: failed to load session: read tcp [::1]:41:5433: connection reset by peer", "3A5E"),
+        ("Error decrypting message 3A5E from 77@lid: no sender key for 12@lid in EOF@g.us", None),
+        ("Failed to save session: pq: terminating connection due to administrator command", None),
+    ],
+)
+def test_a_message_that_could_not_be_read_without_the_database_is_known_by_its_line(line, expected):
+    assert StoreWatch(5433).unread(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
         ("Ignoring message 3A5E from 5215@s.whatsapp.net: received message with old counter: 3", ("3A5E", "5215@s.whatsapp.net")),
         ("Ignoring message 3A5E from 5215:4@s.whatsapp.net in 5215@s.whatsapp.net: old counter", ("3A5E", "5215@s.whatsapp.net")),
         ("Ignoring message 3A5E from 77@lid: event was already processed", None),

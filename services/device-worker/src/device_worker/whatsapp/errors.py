@@ -95,6 +95,7 @@ class StoreWatch:
     def __init__(self, port: int) -> None:
         """Watch for a database on *port*: a refused dial to it is its own, one to WhatsApp is not."""
         self._dial = re.compile(rf"dial tcp [^ ]*:{port}: ")
+        self._broken = re.compile(rf": (?:unexpected )?EOF$|(?:read|write) tcp [^ ]*:{port}: ")
 
     def is_store_error(self, line: str) -> bool:
         """Tell whether the database was away or refused."""
@@ -104,7 +105,15 @@ class StoreWatch:
             return False
         return "pq: " in line or "driver: bad connection" in line or "sql: " in line or self._dial.search(line) is not None
 
+    def unread(self, line: str) -> str | None:
+        """Give the id of a message that could not be read because the database was away; None for any other line."""
+        found = _UNREAD.match(line)
+        if found is None or not (self.is_store_error(line) or self._broken.search(line)):
+            return None
+        return found["id"]
 
+
+_UNREAD = re.compile(r"^Error decrypting message (?P<id>\S+) from ")
 _IGNORED = re.compile(
     r"^Ignoring message (?P<id>\S+) from (?:(?P<sender>\S+) in )?(?P<chat>[^\s:@]+(?::\d+)?@[a-z.]+): .*old counter", re.DOTALL
 )

@@ -23,7 +23,7 @@ from neonize._binder import _CProxySettings, func_callback_bytes, func_callback_
 
 from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, StoreWatch, redacted
 from device_worker.whatsapp.gate import Gate
-from device_worker.whatsapp.proto import EVENTS, DeviceProps, Kind, neonize_pb2
+from device_worker.whatsapp.proto import EVENTS, DeviceProps, Kind, neonize_pb2, parse
 
 log = structlog.get_logger()
 
@@ -68,7 +68,7 @@ class Library:
         self.url = store_url(url).encode()
         self.gate = Gate()
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="whatsapp-call")
-        self._watch = StoreWatch(urlsplit(url).port or 5432)
+        self.watch = StoreWatch(urlsplit(url).port or 5432)
         self._on_store_error = on_store_error
         self.log_callback = self.logging_to(lambda line: None)
 
@@ -86,7 +86,7 @@ class Library:
         def logged(data: int, size: int) -> None:
             try:
                 entry = neonize_pb2.LogEntry.FromString(ctypes.string_at(data, size))
-                if self._watch.is_store_error(entry.Message):
+                if self.watch.is_store_error(entry.Message):
                     self._on_store_error()
                 listener(entry.Message)
                 if entry.Level != "WARN":
@@ -136,7 +136,9 @@ class Client:
         self._proxy = _CProxySettings(proxyAddress=proxy.encode()) if proxy else None
         self._props = DeviceProps(os=shown_as, platformType=DeviceProps.CHROME).SerializeToString()
         self._on_event, self._on_end, self._on_qr, self._on_login = on_event, on_end, on_qr, on_login
-        self._log_callback = library.logging_to(on_log)
+        self._on_log = on_log
+        self._log_callback = library.logging_to(self._logged)
+        self._unread: set[str] = set()
         self._running = False
         self._cancelled = False
         self._ended = threading.Event()
@@ -330,8 +332,23 @@ class Client:
 
     def _event(self, _: int, data: int, size: int, kind: int) -> None:
         self._started()
-        self._guarded(self._on_event, kind, ctypes.string_at(data, size))
+        raw = ctypes.string_at(data, size)
+        # What comes again is not told as lost.
+        if kind != Kind.UNDECRYPTABLE or parse(kind, raw).Info.ID not in self._unread:
+            self._guarded(self._on_event, kind, raw)
         self._last_event = time.monotonic()
+
+    def _logged(self, line: str) -> None:
+        """Hear a line of the log; the library goes on when this returns.
+
+        Before it acknowledges a message whose keys the database does not give, it says so. Off the line by then, it cannot:
+        WhatsApp keeps the message and brings it again.
+        """
+        if self._jid and (unread := self._library.watch.unread(line)) is not None:
+            self._unread.add(unread)
+            self.disconnect()
+            self._on_end("store-away")
+        self._on_log(line)
 
     def _guarded(self, callback: Callable[..., None], *arguments: Any) -> None:
         try:
