@@ -1,6 +1,7 @@
-// Where there is no network when the panel is opened, a page that says so and tries again stands in for it. Nothing else
-// is ever kept: what is on the screen comes from the server, or not at all.
+// Where there is no network when the panel is opened, or no server behind what stands before it, a page that says so and
+// tries again stands in for it. Nothing else is ever kept: what is on the screen comes from the server, or not at all.
 const KEPT = "clarin-2";
+const AWAY = [502, 503, 504];
 const FILES = ["/offline.html", "/offline.js", "/offline.css", "/icon.svg"];
 
 self.addEventListener("install", (event) => {
@@ -25,7 +26,8 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const path = new URL(request.url).pathname;
   if (request.mode === "navigate" && !path.startsWith("/api/")) {
-    event.respondWith(fetch(request).catch(() => caches.match("/offline.html")));
+    const away = () => caches.match("/offline.html");
+    event.respondWith(fetch(request).then((answer) => (AWAY.includes(answer.status) ? away() : answer), away));
   } else if (FILES.includes(path)) {
     event.respondWith(fetch(request).catch(() => caches.match(path)));
   }

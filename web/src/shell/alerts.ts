@@ -85,7 +85,7 @@ export function useAlerts() {
       const title = via ? `${who} · ${via}` : who;
       // A phone shows only what the service worker tells.
       const worker = await navigator.serviceWorker?.getRegistration();
-      if (worker) return worker.showNotification(title, told);
+      if (worker?.active) return worker.showNotification(title, told);
       const notice = new Notification(title, told);
       notice.onclick = () => {
         window.focus();
@@ -105,7 +105,8 @@ export function useAlerts() {
       // The first tab to hear of it tells; the others find it taken.
       void navigator.locks.request(`clarin.told.${message.id}`, { ifAvailable: true }, async (mine) => {
         if (!mine) return;
-        await tell(message);
+        // Where nothing can be shown, it is not for another tab to try.
+        await tell(message).catch(() => {});
         await new Promise((over) => setTimeout(over, TOLD_MS));
       });
     });
