@@ -123,6 +123,7 @@ async def test_an_erased_contact_is_nowhere_and_the_receipt_says_so(world, clien
         headers=owner.headers | {"Idempotency-Key": "2"},
     )
     assert sent.status_code == 202
+    await client.patch(f"/api/chats/{ids.public(ids.CHAT, chat['id'])}", json={"status": "closed"}, headers=owner.headers)
     answer = await request(client, owner, contact)
     assert answer.status_code == 202
     receipt = answer.json()
@@ -145,6 +146,7 @@ async def test_an_erased_contact_is_nowhere_and_the_receipt_says_so(world, clien
     for trace in (ANA.value, ANA_LID.value, "Ana", "secreta", "hola"):
         assert trace not in left, trace
     assert BEA.value in left
+    assert await world.rows("select 1 from happenings") == []
     assert (await client.get(f"/api/contacts/{public}", headers=owner.headers)).status_code == 404
 
 
@@ -267,6 +269,10 @@ async def test_what_is_older_than_an_account_wants_goes_and_its_chats_and_figure
     count = figures.handler(world.db)
     heard = list(await world.told(MessageReceived))
     await count(heard)
+    [id, *_] = [row["id"] for row in await world.rows("select id from chats order by id")]
+    for status in ("pending", "closed"):
+        await client.patch(f"/api/chats/{ids.public(ids.CHAT, id)}", json={"status": status}, headers=owner.headers)
+    await world.admin.execute("update happenings set at = $1 where kind = 'pending'", now - timedelta(days=5))
     figures_before = await world.rows("select * from figure_hours order by 1, 2, 3")
     chats_before = await world.rows("select id, last_message_at from chats order by id")
     answer = await client.put("/api/privacy/retention", json={"message_days": 1}, headers=owner.headers)
@@ -275,6 +281,7 @@ async def test_what_is_older_than_an_account_wants_goes_and_its_chats_and_figure
     while sum(await asyncio.gather(*(keeping.remove_old(world.db, tenant, now, most=7, batch=7) for _ in range(2)))):
         pass
     assert [row["wa_id"] for row in await world.rows("select wa_id from messages")] == ["Y"]
+    assert [row["kind"] for row in await world.rows("select kind from happenings")] == ["closed"]
     assert await world.rows("select id, last_message_at from chats order by id") == chats_before
     await count(heard)
     assert await world.rows("select * from figure_hours order by 1, 2, 3") == figures_before

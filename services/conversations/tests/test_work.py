@@ -191,6 +191,73 @@ async def test_a_chat_is_marked_as_unread_by_each_for_himself_until_he_reads_it(
     assert (await post(client, ann, {"id": ids.public(ids.CHAT, ids.new())}, "unread")).json()["code"] == "chat-not-found"
 
 
+async def story(client, someone, chat, **params):
+    answer = await client.get(f"/api/chats/{chat['id']}/messages", params=params, headers=someone.headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_what_happened_to_a_chat_stands_between_its_messages_as_it_was_told(client, world, tenant, device, team, ann, ben, chat):
+    sales = await team.found(ann)
+    tag = (await client.post("/api/tags", json={"name": "VIP"}, headers=ann.headers)).json()["id"]
+    await world.forget_told()
+    await post(client, ann, chat, "take")
+    await post(client, ann, chat, "assign", assignee_id=named(ben), team_id=ids.public(ids.TEAM, sales))
+    await change(client, ben, chat, tags=[tag])
+    await change(client, ben, chat, status="closed", tags=[])
+    await world.handle([a_message(tenant, device, at=later(60))])
+    await post(client, ann, chat, "assign", assignee_id=None, team_id=None)
+    told = [one for envelope in await world.told(ChatChanged) for one in envelope.data.happened]
+    page = await story(client, ann, chat)
+    kept = page["happened"]
+    assert [one["id"] for one in kept] == [one.id for one in reversed(told)]
+    assert [(one["kind"], one["actor_id"]) for one in reversed(kept)] == [
+        ("assigned", named(ann)),
+        ("assigned", named(ann)),
+        ("tagged", named(ben)),
+        ("closed", named(ben)),
+        ("untagged", named(ben)),
+        ("open", None),
+        ("unassigned", named(ann)),
+    ]
+    handed, tagged, gone = kept[-2], kept[-3], kept[0]
+    assert (handed["assignee_id"], handed["previous_id"], handed["team_id"], handed["way"]) == (
+        named(ben),
+        named(ann),
+        ids.public(ids.TEAM, sales),
+        "manual",
+    )
+    assert (tagged["tags"], gone["previous_id"], gone["assignee_id"]) == ([tag], named(ben), None)
+    await post(client, ann, chat, "read")
+    await change(client, ann, chat, pinned=True)
+    assert (await story(client, ann, chat))["happened"] == kept
+
+
+async def test_each_thing_that_happened_comes_with_one_page_whichever_way_pages_are_read(client, world, tenant, device, ann, chat):
+    await world.handle([a_message(tenant, device, wa_id=f"B{n}", at=later(n)) for n in range(1, 9)])
+    for status in ("pending", "closed", "open", "pending", "closed", "open", "pending", "closed", "open"):
+        await change(client, ann, chat, status=status)
+    # half a second after each message one thing happened
+    await world.admin.execute(
+        "with one as (select id, row_number() over (order by at, id) as n from happenings) "
+        "update happenings h set at = $1::timestamptz + (one.n - 1) * interval '1 s' + interval '500 ms' from one where one.id = h.id",
+        later(0),
+    )
+    every = (await story(client, ann, chat))["happened"]
+    assert len(every) == 9
+    pages, cursor = [], None
+    while not pages or cursor:
+        pages.append(await story(client, ann, chat, limit=4, **({"cursor": cursor} if cursor else {})))
+        cursor = pages[-1]["next_cursor"]
+    assert [[len(page["items"]), len(page["happened"])] for page in pages] == [[4, 4], [4, 4], [1, 1]]
+    assert [one for page in pages for one in page["happened"]] == every
+    middle = pages[1]["items"][1]["id"]
+    around = await story(client, ann, chat, limit=3, around=middle)
+    older = await story(client, ann, chat, limit=100, cursor=around["next_cursor"])
+    newer = await story(client, ann, chat, limit=100, cursor=around["previous_cursor"])
+    assert newer["happened"] + around["happened"] + older["happened"] == every
+
+
 async def test_chats_bear_tags_and_a_deleted_one_is_gone_from_all(client, world, tenant, device, ann, chat):
     await world.handle([a_message(tenant, device, chat=BEA)])
     made = [await client.post("/api/tags", json={"name": name}, headers=ann.headers) for name in ("VIP", "Reclamo")]
@@ -284,4 +351,5 @@ async def test_two_chats_that_turn_out_to_be_one_keep_tags_pins_and_who_answers(
     await world.handle([a_message(tenant, device, chat=lid, chat_alt=ANA, at=later(2), from_me=True)])
     [one] = await chats(client, ann)
     assert (one["tags"], one["pinned"], one["assignee_id"], one["status"]) == ([tag], True, named(ann), "open")
+    assert [one["kind"] for one in (await story(client, ann, one))["happened"]] == ["closed", "assigned", "tagged"]
     assert one["revision"] > max(of_lid["revision"], of_phone["revision"])

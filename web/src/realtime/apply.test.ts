@@ -208,7 +208,11 @@ describe("a list with a filter", () => {
   });
 
   it("tells what happened once", () => {
-    const closed = { key: "3", at: "2026-01-01T10:00:00Z", kind: "closed" as const };
-    expect(withHappened(withHappened(undefined, closed), closed)).toEqual([closed]);
+    const at = (id: string) => ({ id, at: "2026-01-01T10:00:00Z", kind: "closed" as const });
+    const page = (...some: string[]) => ({ items: [], next_cursor: null, happened: some.map(at) });
+    const fetched = { pages: [page("b"), page("a")], pageParams: [null, null] };
+    const told = withHappened(withHappened(fetched, [at("c"), at("a")]), [at("c")]);
+    expect(told?.pages.map((one) => one.happened?.map(({ id }) => id))).toEqual([["c", "b"], ["a"]]);
+    expect(withHappened(undefined, [at("c")])).toBeUndefined();
   });
 });

@@ -1,6 +1,6 @@
 import type { InfiniteData, QueryClient } from "@tanstack/react-query";
 import type { ChatFilter } from "@/api/calls";
-import type { Chat, Device, Message, MessageStatus, Page } from "@/api/types";
+import type { Chat, Device, Happening, Message, MessageStatus, Page } from "@/api/types";
 
 /** Where what the server told is kept. Everything here is safe in any order and on repeats. */
 export const KEYS = {
@@ -13,7 +13,6 @@ export const KEYS = {
   tags: ["tags"] as const,
   contact: (id: string) => ["contact", id] as const,
   contactNotes: (id: string) => ["contact-notes", id] as const,
-  happened: (chat: string) => ["happened", chat] as const,
 };
 
 export type Pages<T> = InfiniteData<Page<T>, string | null>;
@@ -252,17 +251,12 @@ export function touchLast(client: QueryClient, chatId: string, change: (last: Me
   client.setQueryData<Chat>(KEYS.chat(chatId), (chat) => chat && changed(chat));
 }
 
-/** What happened to a chat, as it was told while this page was open: it stands between the messages. */
-export type Happened = {
-  key: string;
-  at: string;
-  kind: "assigned" | "team" | "unassigned" | "closed" | "open" | "pending" | "snoozed";
-  who?: string | undefined;
-  by?: string | undefined;
-  until?: string | undefined;
-};
-
-const LONGEST_STORY = 200;
-
-export const withHappened = (story: Happened[] | undefined, one: Happened): Happened[] =>
-  story?.some((known) => known.key === one.key) ? story : [...(story ?? []), one].slice(-LONGEST_STORY);
+/** Puts what happened to a chat beside its newest messages, each once. */
+export function withHappened(pages: Pages<Message> | undefined, some: Happening[]): Pages<Message> | undefined {
+  const [newest, ...rest] = pages?.pages ?? [];
+  if (!pages || !newest) return pages;
+  const known = new Set(pages.pages.flatMap((page) => page.happened ?? []).map((one) => one.id));
+  const news = some.filter((one) => !known.has(one.id));
+  if (!news.length) return pages;
+  return { ...pages, pages: [{ ...newest, happened: [...news, ...(newest.happened ?? [])] }, ...rest] };
+}

@@ -2,11 +2,10 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import * as api from "@/api/calls";
 import { asProblem } from "@/api/problem";
-import type { Chat, Device, Me, Message, MessageStatus, Page } from "@/api/types";
+import type { Chat, Device, Happening, Me, Message, MessageStatus, Page } from "@/api/types";
 import { SESSION } from "@/session/session";
 import {
   findChat,
-  type Happened,
   KEYS,
   knownChat,
   merge,
@@ -42,9 +41,7 @@ export type QrFrame = { device_id: string; qr: string; expires_at: string };
 export const qrKey = (device: string) => ["qr", device] as const;
 
 /** What the server tells by itself, and nobody fetches. */
-const KEPT: ReadonlySet<unknown> = new Set([SESSION[0], PRESENCE[0], typingKey("")[0], KEYS.happened("")[0]]);
-
-type Assigned = { id: string; at: string; assignee_id: string | null; team_id: string | null; way: string };
+const KEPT: ReadonlySet<unknown> = new Set([SESSION[0], PRESENCE[0], typingKey("")[0]]);
 
 /** Who does not touch anything for so long is away. */
 const IDLE_MS = 5 * 60_000;
@@ -108,16 +105,13 @@ export function useRealtime(): Connection {
         void client.invalidateQueries({ queryKey: KEYS.counts });
       }, 3_000);
     };
-    const happened = (chat: string, one: Happened) =>
-      client.setQueryData<Happened[]>(KEYS.happened(chat), (story) => withHappened(story, one));
-    const stands = (told: Standing & { at: string; actor?: { id: string } | null }) => {
+    const stands = (told: Standing & { happened?: Happening[] }) => {
+      client.setQueryData<Pages<Message>>(KEYS.messages(told.id), (pages) =>
+        withHappened(pages, (told.happened ?? []).toReversed()),
+      );
       const chat = knownChat(client, told.id);
       if (!chat) return;
       if (standsElsewhere(chat, told)) ask();
-      if (told.revision > chat.revision && told.status !== chat.status) {
-        const { at, status, snoozed_until } = told;
-        happened(told.id, { key: `${told.revision}`, at, kind: status, until: snoozed_until ?? undefined });
-      }
       // Who has it pinned is told to nobody.
       showChat(client, { ...withStanding(chat, told), pinned: chat.pinned }, me());
     };
@@ -197,22 +191,13 @@ export function useRealtime(): Connection {
         }
         case "chat_created":
         case "chat_changed":
-          stands(frame.data as Standing & { at: string });
+          stands(frame.data as Standing & { happened?: Happening[] });
           count();
           break;
-        case "chat_assigned": {
-          const given_ = frame.data as Assigned;
-          happened(given_.id, {
-            key: `assigned ${given_.at}`,
-            at: given_.at,
-            kind: given_.assignee_id ? "assigned" : given_.team_id ? "team" : "unassigned",
-            who: given_.assignee_id ?? given_.team_id ?? undefined,
-            by: given_.way === "manual" ? undefined : given_.way,
-          });
-          void given(given_.id);
+        case "chat_assigned":
+          void given((frame.data as { id: string }).id);
           count();
           break;
-        }
         case "presence_state":
           client.setQueryData<Colleagues>(PRESENCE, everybody((frame.data as { items: Colleague[] }).items));
           break;
@@ -239,7 +224,7 @@ export function useRealtime(): Connection {
           client.removeQueries({ queryKey: KEYS.contactNotes(gone.id) });
           for (const chat of gone.chat_ids) {
             client.setQueriesData<Pages<Chat>>({ queryKey: KEYS.chats }, (pages) => without(pages, chat));
-            for (const key of [KEYS.chat(chat), KEYS.messages(chat), KEYS.happened(chat), KEYS.scheduled(chat)])
+            for (const key of [KEYS.chat(chat), KEYS.messages(chat), KEYS.scheduled(chat)])
               client.removeQueries({ queryKey: key });
           }
           for (const key of [["contacts"], KEYS.counts, ["erasures"]]) void client.invalidateQueries({ queryKey: key });
@@ -271,7 +256,6 @@ export function useRealtime(): Connection {
     });
     here.say = socket.say;
     client.setQueryDefaults(PRESENCE, { gcTime: Number.POSITIVE_INFINITY });
-    client.setQueryDefaults([KEYS.happened("")[0]], { gcTime: 24 * 60 * 60_000 });
     const unheard = here.listen(socket.present);
     const unwatched = watch();
     socket.start();

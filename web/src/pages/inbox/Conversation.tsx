@@ -62,6 +62,7 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
       pending.map((one) => asMessage(one, device?.id ?? "", me)),
     );
   }, [messages.data, pending, device?.id, me]);
+  const happened = useMemo(() => messages.data?.pages.flatMap((page) => page.happened ?? []) ?? [], [messages.data]);
   const name = nameOf(chat.data);
 
   const list = useRef<ListHandle>(null);
@@ -258,6 +259,7 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
         <MessageList
           chat={shown}
           messages={items}
+          happened={happened}
           unread={unread}
           older={{ has: hasNextPage, loading: isFetchingNextPage, more: () => void fetchNextPage() }}
           company={company}

@@ -1,11 +1,9 @@
 import { ActionIcon, Box, Button, Indicator, Loader, Skeleton, Stack, Text, VisuallyHidden } from "@mantine/core";
 import { IconArrowDown } from "@tabler/icons-react";
-import { skipToken, useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type RefObject, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { Chat, Message } from "@/api/types";
-import { type Happened, KEYS } from "@/realtime/apply";
+import type { Chat, Happening, Message } from "@/api/types";
 import { Bubble, type MessageActs } from "./Bubble";
 import classes from "./Conversation.module.css";
 import type { Company } from "./company";
@@ -22,6 +20,7 @@ type Props = {
   chat: Chat;
   /** From the oldest to the newest. */
   messages: Message[];
+  happened: Happening[];
   unread: number;
   older: { has: boolean; loading: boolean; more: () => void };
   company: Company;
@@ -32,16 +31,15 @@ type Props = {
 };
 
 /** The messages of a chat, however many: only those near the eye are in the page, and what is read stays where it is. */
-export function MessageList({ chat, messages, unread, older, company, me, name, acts, handle }: Props) {
+export function MessageList({ chat, messages, happened, unread, older, company, me, name, acts, handle }: Props) {
   const { t } = useTranslation();
   const dayOf = useDay();
   const inOneLine = useInOneLine();
-  const { data: happened } = useQuery<Happened[]>({ queryKey: KEYS.happened(chat.id), queryFn: skipToken });
   const [firstNew, setFirstNew] = useState(() => oldestUnread(messages, unread));
   const [marked, setMarked] = useState<string>();
   const [seen, setSeen] = useState(messages.at(-1)?.id);
   const [atEnd, setAtEnd] = useState(true);
-  const lines = useMemo(() => laidOut(messages, happened ?? [], firstNew), [messages, happened, firstNew]);
+  const lines = useMemo(() => laidOut(messages, happened, firstNew), [messages, happened, firstNew]);
   const people = useMemo(() => company.users.map((user) => user.name), [company.users]);
 
   const scroller = useRef<HTMLDivElement>(null);
@@ -210,7 +208,7 @@ export function MessageList({ chat, messages, unread, older, company, me, name, 
                     <span>{t("inbox.newMessages")}</span>
                   </div>
                 ) : line.kind === "happened" ? (
-                  <Happening happened={line.happened} company={company} />
+                  <Happened happened={line.happened} company={company} />
                 ) : (
                   <Bubble
                     message={line.message}
@@ -250,19 +248,28 @@ export function MessageList({ chat, messages, unread, older, company, me, name, 
 }
 
 /** What happened to the chat, said between its messages. */
-function Happening({ happened, company }: { happened: Happened; company: Company }) {
+function Happened({ happened, company }: { happened: Happening; company: Company }) {
   const { t, i18n } = useTranslation();
   const time = useTime();
-  const who =
-    company.user.get(happened.who ?? "")?.name ?? company.team.get(happened.who ?? "")?.name ?? t("inbox.somebody");
-  const until = happened.until
-    ? new Date(happened.until).toLocaleString(i18n.language, { dateStyle: "medium", timeStyle: "short" })
-    : "";
+  const { kind, actor_id: actor, way } = happened;
+  const nameOf = (id: string | null | undefined) => company.user.get(id ?? "")?.name ?? t("inbox.somebody");
+  const taken = kind === "assigned" && happened.assignee_id === actor;
+  const said = kind !== "assigned" ? kind : taken ? "taken" : happened.previous_id ? "passed" : kind;
+  const words = t(`happened.${said}` as "happened.passed", {
+    who: kind === "team" ? (company.team.get(happened.team_id ?? "")?.name ?? "") : nameOf(happened.assignee_id),
+    from: nameOf(happened.previous_id),
+    tags: happened.tags?.map((id) => company.tag.get(id)?.name ?? "…").join(", "),
+    until: happened.until
+      ? new Date(happened.until).toLocaleString(i18n.language, { dateStyle: "medium", timeStyle: "short" })
+      : "",
+  });
+  const name = actor?.startsWith("key_") ? t("inbox.program") : nameOf(actor);
+  const by = way && way !== "manual" ? t(`happened.by.${way}`) : actor && !taken && t("happened.by.somebody", { name });
   return (
     <div className={classes.day} data-testid="happened">
       <span>
-        {t(`happened.${happened.kind}` as "happened.assigned", { who, until })}
-        {happened.by ? ` (${t(`happened.by.${happened.by}` as "happened.by.auto")})` : ""} · {time(happened.at)}
+        {words}
+        {by ? ` (${by})` : ""} · {time(happened.at)}
       </span>
     </div>
   );

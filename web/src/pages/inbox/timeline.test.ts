@@ -25,11 +25,13 @@ describe("a conversation", () => {
   });
 
   it("shows what is new below a line, and what happened where it happened", () => {
-    const assigned = { key: "1", at: "2026-11-17T12:00:30Z", kind: "assigned" as const, who: "usr_1" };
-    const closed = { key: "2", at: "2026-11-17T13:00:00Z", kind: "closed" as const };
-    const before = { key: "3", at: "2026-11-01T13:00:00Z", kind: "closed" as const };
+    const assigned = { id: "1", at: "2026-11-17T12:00:30Z", kind: "assigned" as const, assignee_id: "usr_1" };
+    const closed = { id: "2", at: "2026-11-17T12:01:00.250Z", kind: "closed" as const };
+    const before = { id: "3", at: "2026-11-01T13:00:00Z", kind: "closed" as const };
     const lines = laidOut(tuesday, [closed, assigned, before], "c");
     expect(lines.map((line) => line.key)).toEqual([
+      expect.stringContaining("day"),
+      "happened 3",
       expect.stringContaining("day"),
       "b",
       "happened 1",

@@ -1,12 +1,11 @@
-import type { Message } from "@/api/types";
-import type { Happened } from "@/realtime/apply";
+import type { Happening, Message } from "@/api/types";
 import { sameDay } from "./time";
 
 /** One line of a conversation, from the oldest to the newest. */
 export type Line =
   | { key: string; kind: "day"; at: string }
   | { key: string; kind: "new" }
-  | { key: string; kind: "happened"; happened: Happened }
+  | { key: string; kind: "happened"; happened: Happening }
   | { key: string; kind: "message"; message: Message; follows: boolean };
 
 /** Who said it, as far as two bubbles in a row are one turn. */
@@ -15,11 +14,13 @@ const voice = (message: Message) =>
 
 /**
  * Lays a conversation out: days, messages, what happened between them, and the line above what is new.
- * `firstNew` is the oldest message that nobody had seen; what happened before the oldest fetched message is left out.
+ * `firstNew` is the oldest message that nobody had seen.
  */
-export function laidOut(messages: Message[], happened: Happened[], firstNew: string | undefined): Line[] {
-  const oldest = messages[0]?.at ?? "";
-  const story = happened.filter((one) => one.at >= oldest).sort((a, b) => (a.at < b.at ? -1 : 1));
+export function laidOut(messages: Message[], happened: Happening[], firstNew: string | undefined): Line[] {
+  // WhatsApp's times are whole seconds, ours are not: as texts they do not compare.
+  const story = happened
+    .map((one) => ({ one, at: Date.parse(one.at) }))
+    .sort((a, b) => a.at - b.at || (a.one.id < b.one.id ? -1 : 1));
   const lines: Line[] = [];
   const replaced = new Set(messages.map((one) => one.resend_of).filter(Boolean));
   let last: string | undefined;
@@ -31,17 +32,17 @@ export function laidOut(messages: Message[], happened: Happened[], firstNew: str
     turn = undefined;
     last = at;
   };
-  const tell = (until: string) => {
-    for (let one = story[next]; one && one.at < until; one = story[++next]) {
-      day(one.at);
-      lines.push({ key: `happened ${one.key}`, kind: "happened", happened: one });
+  const tell = (until: number) => {
+    for (let told = story[next]; told && told.at < until; told = story[++next]) {
+      day(told.one.at);
+      lines.push({ key: `happened ${told.one.id}`, kind: "happened", happened: told.one });
       turn = undefined;
     }
   };
   for (const message of messages) {
     // What failed and was sent again is shown once, where it was sent again.
     if (replaced.has(message.id)) continue;
-    tell(message.at);
+    tell(Date.parse(message.at));
     day(message.at);
     if (message.id === firstNew) {
       lines.push({ key: "new", kind: "new" });
@@ -51,7 +52,7 @@ export function laidOut(messages: Message[], happened: Happened[], firstNew: str
     lines.push({ key: message.id, kind: "message", message, follows: now === turn });
     turn = now;
   }
-  tell("\uffff");
+  tell(Number.POSITIVE_INFINITY);
   return lines;
 }
 

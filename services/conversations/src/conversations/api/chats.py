@@ -12,7 +12,7 @@ from contracts.envelope import Envelope, wrap
 from contracts.events.conversations import ChatMarked
 from contracts.ids import ChatId, UserId
 from contracts.principal import Principal, Scope
-from contracts.views import ChatStatus, Message
+from contracts.views import ChatStatus, Happening, Message
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BeforeValidator, Field
 from servicekit import cursors, outbox
@@ -24,7 +24,7 @@ from conversations import store
 from conversations.api import shapes
 from conversations.api.shapes import Chat, Db
 from conversations.domain.errors import ChatMissing, ChatMoved, MessageMissing, SnoozeInvalid, TagMissing, TooMany
-from conversations.store import chats, marks, moves, reading, tags, writing
+from conversations.store import chats, happenings, marks, moves, reading, tags, writing
 from conversations.store.chats import Held
 from conversations.store.messages import Row, view
 from conversations.store.moves import Move
@@ -101,11 +101,13 @@ class Messages(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         next_cursor: Where the older ones are.
         previous_cursor: Where the newer ones are, of a page that was asked for with *around*, or with a *previous_cursor*.
+        happened: What else happened to the chat from the page's oldest message on until the next page's, newest first.
     """
 
     items: tuple[Message, ...]
     next_cursor: str | None
     previous_cursor: str | None = None
+    happened: tuple[Happening, ...] = ()
 
 
 @router.get("", responses=answer(Chat, page=True) | problems(BadCursor))
@@ -192,15 +194,16 @@ async def _change(db: Db, caller: Principal, id: ChatId, body: Change) -> Json:
         after = held.standing
         if body.status is not None or body.snoozed_until is not None:
             after = after.turned(body.status or after.status, body.snoozed_until, now)
-        touched = False
+        tagged: set[UUID] = set()
+        untagged: set[UUID] = set()
         if body.tags is not None:
             wanted = set(body.tags)
             if wanted - await tags.known(c, caller.tenant, wanted):
                 raise TagMissing
-            touched = await tags.change(c, caller.tenant, held.id, wanted, await tags.of_chat(c, caller.tenant, held.id) - wanted)
+            tagged, untagged = await tags.change(c, caller.tenant, held.id, wanted, await tags.of_chat(c, caller.tenant, held.id) - wanted)
         if body.pinned is not None:
             await marks.pin(c, caller.tenant, caller.id, held.id, body.pinned)
-        move = Move(held=held, after=after, actor=shapes.actor(caller), touched=touched)
+        move = Move(held=held, after=after, actor=shapes.actor(caller), tagged=tagged, untagged=untagged)
         await outbox.add(tx, *await moves.make(c, [move], now))
         return Json(await shown(c, caller, held.id))
 
@@ -236,17 +239,22 @@ async def list_messages(
             newer = await reading.list_messages(c, caller.tenant, chat, limit=before + 1, after=place and place[:2], newer=True)
         if behind:
             older = await reading.list_messages(c, caller.tenant, chat, limit=behind + 1, after=place and place[:2])
-    rows = [*reversed(newer[:before]), *([middle] if middle is not None else []), *older[:behind]]
+        rows = [*reversed(newer[:before]), *([middle] if middle is not None else []), *older[:behind]]
+        more_older = len(older) > behind or (bool(rows) and place is not None and place.newer)
+        more_newer = len(newer) > before
+        since = (place.at if place is not None and place.newer else rows[-1].at) if rows and more_older else None
+        until = rows[0].at if more_newer else place.at if place is not None and middle is None and not place.newer else None
+        story = await happenings.between(c, caller.tenant, chat, since, until)
 
     def end(row: Row, *, newer: bool) -> str:
         return cursors.encode(caller.tenant, name, (row.at, UUID(int=row.id.int), newer) if newer else (row.at, UUID(int=row.id.int)))
 
-    more_older = len(older) > behind or (bool(rows) and place is not None and place.newer)
     return Json(
         Messages(
             items=tuple(view(row) for row in rows),
             next_cursor=end(rows[-1], newer=False) if more_older else None,
-            previous_cursor=end(rows[0], newer=True) if len(newer) > before else None,
+            previous_cursor=end(rows[0], newer=True) if more_newer else None,
+            happened=tuple(happenings.view(one) for one in story),
         )
     )
 

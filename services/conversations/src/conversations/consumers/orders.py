@@ -160,8 +160,8 @@ async def _change(c: asyncpg.Connection, held: Held, order: ChangeChat, envelope
         after = after.assigned(None, team, "rule", now)
     if order.hand_over:
         after = after.handed_over(now)
-    touched = await tags.change(c, held.tenant, held.id, order.add_tags, order.remove_tags)
-    told = await moves.make(c, [Move(held=held, after=after, touched=touched)], now)
+    tagged, untagged = await tags.change(c, held.tenant, held.id, order.add_tags, order.remove_tags)
+    told = await moves.make(c, [Move(held=held, after=after, tagged=tagged, untagged=untagged)], now)
     note = clean(order.note)
     if note is not None and note.strip():
         id = MessageId(ids.derived("note", envelope.id))

@@ -14,7 +14,7 @@ from contracts.ids import ChatId, ContactId, DeviceId, TenantId
 from contracts.whatsapp import Address
 
 from conversations.domain.standing import Standing
-from conversations.store import Moved, messages
+from conversations.store import Moved, happenings, messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +360,7 @@ async def _absorb(c: asyncpg.Connection, tenant: TenantId, kept: asyncpg.Record,
     await messages.move(c, *key)
     await c.execute("update pending_receipts set chat = $2 where tenant = $1 and chat = $3", *key)
     await c.execute("update scheduled set chat = $2 where tenant = $1 and chat = $3", *key)
+    await happenings.move(c, *key)
     await c.execute(
         """
         insert into chat_tags (tenant, chat, tag) select tenant, $2, tag from chat_tags where tenant = $1 and chat = $3

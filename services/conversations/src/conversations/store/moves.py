@@ -14,9 +14,11 @@ from contracts.ids import ChatId, ContactId, TenantId
 from contracts.principal import Actor
 from contracts.views import ChatState
 
-from conversations.domain.standing import Standing
-from conversations.store import chats
+from conversations.domain.happenings import deeds
+from conversations.domain.standing import Standing, Way
+from conversations.store import chats, happenings
 from conversations.store.chats import STANDING, Held, standing_of
+from conversations.store.happenings import Entry
 
 Told = Envelope[Any]
 """What is to be told of a move."""
@@ -29,13 +31,16 @@ class Move:
     Attributes:
         actor: Who did it; None where a message, time or a rule did.
         note: What was said with an assignment.
-        touched: Something else of what the chat shows has changed (its tags), so that it is told in any case.
+        tagged: Tags that it has borne since then; *untagged*: those that it bore before.
+        touched: Something else of what the chat shows has changed (its name), so that it is told in any case.
     """
 
     held: Held
     after: Standing
     actor: Actor | None = None
     note: str | None = None
+    tagged: Collection[UUID] = ()
+    untagged: Collection[UUID] = ()
     touched: bool = False
 
     @property
@@ -47,7 +52,17 @@ class Move:
     def told(self) -> bool:
         """Tell whether others hear of it."""
         before = self.held.standing
-        return self.touched or before.revision == 0 or self.after.shown != before.shown
+        return bool(self.touched or self.tagged or self.untagged) or before.revision == 0 or self.after.shown != before.shown
+
+    @property
+    def way(self) -> Way:
+        """Say how an assignment came about."""
+        return self.after.way or ("manual" if self.actor is not None else "rule")
+
+    def happened(self, at: datetime) -> list[Entry]:
+        """Say what happened to the chat by it."""
+        some = deeds(self.held.standing, self.after, way=self.way, tagged=self.tagged, untagged=self.untagged)
+        return [happenings.entry(self.held.tenant, self.held.id, at, deed, self.actor) for deed in some]
 
 
 async def make(c: asyncpg.Connection, moves: Iterable[Move], at: datetime) -> list[Envelope[Any]]:
@@ -60,10 +75,13 @@ async def make(c: asyncpg.Connection, moves: Iterable[Move], at: datetime) -> li
     if not heard:
         return []
     states = await read(c, [(move.held.tenant, move.held.id) for move in heard])
+    stories = {move.held.id: move.happened(at) for move in heard}
+    await happenings.add(c, [one for story in stories.values() for one in story])
     told: list[Envelope[Any]] = []
     for move in heard:
         state, before, after = states[move.held.id], move.held.standing, move.after
-        fields = {name: getattr(state, name) for name in ChatState.__struct_fields__} | {"at": at}
+        happened = tuple(happenings.view(one) for one in stories[move.held.id])
+        fields = {name: getattr(state, name) for name in ChatState.__struct_fields__} | {"at": at, "happened": happened}
         body = ChatCreated(**fields) if before.revision == 0 else ChatChanged(**fields, actor=move.actor)
         told.append(wrap(move.held.tenant, body, audience=move.audience))
         if (before.assignee, before.team) != (after.assignee, after.team):
@@ -84,14 +102,13 @@ async def renamed(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, a
 
 def _assigned(move: Move, at: datetime) -> ChatAssigned:
     before, after = move.held.standing, move.after
-    way = after.way or ("manual" if move.actor is not None else "rule")
     return ChatAssigned(
         id=ids.public(ids.CHAT, move.held.id),
         device_id=ids.public(ids.DEVICE, move.held.device),
         assignee_id=_public(ids.USER, after.assignee),
         team_id=_public(ids.TEAM, after.team),
         at=at,
-        way=way,
+        way=move.way,
         previous_id=_public(ids.USER, before.assignee),
         previous_team_id=_public(ids.TEAM, before.team),
         note=move.note,

@@ -77,8 +77,10 @@ async def of_chat(c: asyncpg.Connection, tenant: TenantId, chat: ChatId) -> set[
     return {row[0] for row in await c.fetch("select tag from chat_tags where tenant = $1 and chat = $2", tenant, chat)}
 
 
-async def change(c: asyncpg.Connection, tenant: TenantId, chat: ChatId, add: Collection[UUID], remove: Collection[UUID]) -> bool:
-    """The chat (held by the caller) bears those of *add* that are here, and none of *remove*; returns whether that is a change."""
+async def change(
+    c: asyncpg.Connection, tenant: TenantId, chat: ChatId, add: Collection[UUID], remove: Collection[UUID]
+) -> tuple[set[UUID], set[UUID]]:
+    """The chat (held by the caller) bears those of *add* that are here, and none of *remove*; returns what came and what went."""
     before = await of_chat(c, tenant, chat)
     after = (before - set(remove)) | await known(c, tenant, set(add) - before) | (set(add) & before)
     if before - after:
@@ -92,4 +94,4 @@ async def change(c: asyncpg.Connection, tenant: TenantId, chat: ChatId, add: Col
             chat,
             list(after - before),
         )
-    return before != after
+    return after - before, before - after

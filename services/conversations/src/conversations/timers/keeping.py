@@ -12,7 +12,7 @@ from servicekit.db import Database, Tx, raw
 from servicekit.timers import first
 
 from conversations import store
-from conversations.store import retention
+from conversations.store import happenings, retention
 
 EVERY = timedelta(minutes=10)
 #: Between two batches: others have the database for most of the time.
@@ -87,6 +87,8 @@ async def _batch(tx: Tx, tenant: TenantId, now: datetime, limit: int) -> tuple[i
     if messages_from is not None and (removed := await retention.remove_old(c, tenant, messages_from, limit=limit)):
         await retention.begin(c, tenant)
         await retention.progress(c, tenant, messages=removed, kept_from=messages_from)
+        return removed, False
+    if messages_from is not None and (removed := await happenings.remove_old(c, tenant, messages_from, limit=limit)):
         return removed, False
     if media_from is not None and (removed := await retention.remove_files(c, tenant, media_from, limit=limit)):
         await retention.begin(c, tenant)
