@@ -32,6 +32,7 @@ import { useChatName } from "../names";
 import { useDayOrTime } from "../time";
 import { FieldValue } from "./FieldValue";
 import { Leads } from "./Leads";
+import { OnWhatsApp } from "./OnWhatsApp";
 
 /** Whom the chat is with: what the team knows of them, their leads, and where else they write. */
 export function Details({ chatId, company }: { chatId: string; company: Company }) {
@@ -210,6 +211,7 @@ export function OfContact({ id, company, fallback }: { id: string; company: Comp
             </Text>
           )
         )}
+        {person && <OnWhatsApp contact={person} company={company} />}
       </Stack>
       <Select
         size="xs"
