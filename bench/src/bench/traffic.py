@@ -118,6 +118,13 @@ class Traffic:
         while self._sending:
             await asyncio.wait(self._sending)
 
+    async def end(self) -> None:
+        """Send nothing more: what was begun and not taken yet is called off."""
+        sending = list(self._sending)
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+
     def _both(self, phase: str) -> dict[str, str]:
         """Let the next number send; gives what its customer writes to it."""
         number = self._fleet.numbers[self._n % len(self._fleet.numbers)]

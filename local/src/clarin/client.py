@@ -39,6 +39,7 @@ class Client:
         #: How many answers had which status; of "broken" ones there was none.
         self.answers: Counter[str] = Counter()
         self._http: aiohttp.ClientSession | None = None
+        self._renewing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Connected when first asked."""
@@ -67,13 +68,31 @@ class Client:
     async def ask(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, params: Mapping[str, str] | None = None
     ) -> Any:
-        """Send a request; its answer's JSON, None where there is none.  Raises: Refused."""
+        """Send a request; its answer's JSON, None where there is none. A token that has run out is renewed.  Raises: Refused."""
         headers = {"idempotency-key": key} if key else {}
-        status, _, payload = await self.raw(method, path, json=body, headers=headers, params=params)
-        answer = json.loads(payload) if payload else None
-        if status >= 400:
-            raise Refused(status, answer if isinstance(answer, dict) else {})
-        return answer
+        while True:
+            token = self.token
+            status, _, payload = await self.raw(method, path, json=body, headers=headers, params=params)
+            answer = json.loads(payload) if payload else None
+            if status < 400:
+                return answer
+            refused = Refused(status, answer if isinstance(answer, dict) else {})
+            if refused.code != "token-expired" or not await self._renewed(token):
+                raise refused
+
+    async def _renewed(self, expired: str | None) -> bool:
+        """Have another token than the *expired* one, together with whoever asks at the same moment; False where there can be none."""
+        async with self._renewing:
+            if self.token == expired:
+                if self.refresh_token is None:
+                    return False
+                status, _, payload = await self.raw("POST", "/api/auth/refresh", json={"refresh_token": self.refresh_token})
+                if status != 200:
+                    return False
+                answer = json.loads(payload)
+                self.token, self.refresh_token = answer["access_token"], answer["refresh_token"]
+            self.answers["401"] -= 1  # nothing that anybody would call a failure
+            return True
 
     async def insist(
         self,

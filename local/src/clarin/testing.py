@@ -62,9 +62,9 @@ class System:
         assert self.process is not None, "somebody else started this installation"  # noqa: S101
         self.process.send_signal(number)
 
-    def warned(self, since: float, most: int = 40) -> str:
-        """What the processes warned of after *since* (seconds of the epoch): the last *most* lines, the newest last."""
-        found = []
+    def warned(self, since: float, most: int = 25) -> str:
+        """What the processes warned of after *since* (seconds of the epoch): each warning once, the newest *most* of them."""
+        found: dict[tuple[str, str, str], tuple[float, int, str]] = {}
         for path in (self.folder / "data" / "logs").glob("*.log"):
             for line in path.read_text(errors="replace").splitlines():
                 try:
@@ -72,9 +72,12 @@ class System:
                     at = datetime.fromisoformat(entry.pop("at")).timestamp()
                 except (ValueError, KeyError, AttributeError, TypeError):
                     continue  # of PostgreSQL and the like, in words of their own
-                if entry.get("level") in _WARNINGS and at >= since:
-                    found.append((at, f"{at - since:7.1f} s {path.stem}: {json.dumps(entry)[:_LINE]}"))
-        return "\n".join(line for _, line in sorted(found)[-most:])
+                if entry.pop("level", "") in _WARNINGS and at >= since:
+                    same = (path.stem, str(entry.get("event")), str(entry.get("reason")))
+                    first, count, text = found.get(same, (at, 0, json.dumps(entry)[:_LINE]))
+                    found[same] = (first, count + 1, text)
+        lines = sorted((first, f"{first - since:7.1f} s {count} x {key[0]}: {text}") for key, (first, count, text) in found.items())
+        return "\n".join(line for _, line in lines[-most:])
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[Client]:
