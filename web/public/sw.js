@@ -22,15 +22,18 @@ self.addEventListener("activate", (event) => {
   );
 });
 
+/** What the server answers, or what is kept where it does not. */
+async function orKept(request, path) {
+  const answer = await fetch(request).catch(() => undefined);
+  if (answer && !AWAY.includes(answer.status)) return answer;
+  return (await caches.match(path)) ?? answer ?? Response.error();
+}
+
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const path = new URL(request.url).pathname;
-  if (request.mode === "navigate" && !path.startsWith("/api/")) {
-    const away = () => caches.match("/offline.html");
-    event.respondWith(fetch(request).then((answer) => (AWAY.includes(answer.status) ? away() : answer), away));
-  } else if (FILES.includes(path)) {
-    event.respondWith(fetch(request).catch(() => caches.match(path)));
-  }
+  if (request.mode === "navigate" && !path.startsWith("/api/")) event.respondWith(orKept(request, "/offline.html"));
+  else if (FILES.includes(path)) event.respondWith(orKept(request, path));
 });
 
 self.addEventListener("notificationclick", (event) => {
