@@ -65,7 +65,8 @@ async def test_two_contacts_become_one_with_all_that_both_had(client, world, bos
     assert len((await get(client, boss, f"/api/chats/{chat['id']}/messages"))["items"]) == 2
     [told] = await world.told(ContactChanged)
     assert (told.data.id, told.data.merged, told.data.deed, told.data.actor.id) == (ana["id"], bea["id"], "merged", boss.principal.id)
-    assert [event.data.contact_id for event in await world.told(ChatChanged)] == [ana["id"]]
+    [change] = [event.data for event in await world.told(ChatChanged)]
+    assert (change.contact_id, change.id, len(change.merged)) == (ana["id"], chat["id"], 1)
     again = await post(client, boss, f"/api/contacts/{bea['id']}/merge", {"into": ana["id"]}, "again")
     assert again.json() == one, "what is done is done"
     await world.handle([a_message(chat_tenant(boss), device, chat=BEA, at=later(9))])

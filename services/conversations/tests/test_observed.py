@@ -3,7 +3,15 @@
 import asyncio
 
 from contracts import ids
-from contracts.events.conversations import ChatCreated, ChatRead, ContactChanged, ContactCreated, MessageReceived, MessageReplaced
+from contracts.events.conversations import (
+    ChatChanged,
+    ChatCreated,
+    ChatRead,
+    ContactChanged,
+    ContactCreated,
+    MessageReceived,
+    MessageReplaced,
+)
 from contracts.ids import DeviceId, TenantId
 from contracts.whatsapp import Address, Quoted
 
@@ -128,6 +136,18 @@ async def test_two_contacts_that_turn_out_to_be_one_are_merged_with_all_messages
     assert await world.rows("select old, new from chat_redirects") == [{"old": old_chats[1]["id"], "new": old_chats[0]["id"]}]
     [changed] = await world.told(ContactChanged)
     assert changed.data.merged == ids.public(ids.CONTACT, old[1]["id"])
+    assert [(one.data.id, one.data.merged) for one in await world.told(ChatChanged)] == [
+        (ids.public(ids.CHAT, chat["id"]), (ids.public(ids.CHAT, old_chats[1]["id"]),))
+    ]
+
+
+async def test_chats_that_become_one_without_a_message_are_told_as_well(world, tenant, device):
+    await world.handle([a_message(tenant, device, chat=ANA_LID), a_message(tenant, device, chat=ANA, at=later(1))])
+    kept, gone = [row["id"] for row in await world.rows("select id from chats order by id")]
+    await world.forget_told()
+    await world.handle([a_message(tenant, DeviceId(ids.new()), chat=ANA, chat_alt=ANA_LID, at=later(2))])
+    [told] = [one.data for one in await world.told(ChatChanged)]
+    assert (told.id, told.merged) == (ids.public(ids.CHAT, kept), (ids.public(ids.CHAT, gone),))
 
 
 async def test_a_message_in_both_merged_chats_is_there_once(world, tenant, device):

@@ -2580,6 +2580,8 @@ export const messagesSend = <ThrowOnError extends boolean = false>(options: Opti
  * Send Media
  *
  * Send a file with a message: as multipart with `file`, or, uploaded before, by its `media_id` (multipart or JSON).
+ *
+ * With `send_at` it is sent then, and waits with its message for as long.
  */
 export const messagesSendMedia = <ThrowOnError extends boolean = false>(options: Options<MessagesSendMediaData, ThrowOnError>) => (options.client ?? client).post<MessagesSendMediaResponses, MessagesSendMediaErrors, ThrowOnError>({
     security: [

@@ -4960,13 +4960,17 @@ export type RunOut = {
  * Attributes:
  * id: ``sch_…``
  * author_id: ``usr_…`` or ``key_…``: who wrote it.
+ * text: Beside a file its caption; empty where it has none.
  * message_id: ``msg_…``: with ``sent``, what became of it.
  * reason: With ``failed``: a stable code.
+ * media: The file that goes with it, while it waits.
  */
 export type Scheduled = {
     author_id: string;
     chat_id: string;
     id: string;
+    kind?: 'audio' | 'contact' | 'delete' | 'document' | 'edit' | 'image' | 'location' | 'note' | 'poll' | 'reaction' | 'sticker' | 'text' | 'undecryptable' | 'unsupported' | 'video' | 'voice';
+    media?: MediaView | null;
     message_id?: string | null;
     quoted_id?: string | null;
     reason?: string | null;
@@ -17526,6 +17530,7 @@ export type MessagesSendMediaData = {
         expires_in?: string;
         media_id: string;
         reply_to?: string;
+        send_at?: string;
         to?: string;
     };
     headers?: {
@@ -17583,7 +17588,7 @@ export type MessagesSendMediaErrors = {
      */
     417: Problem;
     /**
-     * `phone-invalid`: This is no phone number. `quote-invalid`: A message answers one of the same chat that WhatsApp knows. `media-invalid`: The file cannot be sent as this kind of message. `invalid`: Something in the request is not valid.
+     * `phone-invalid`: This is no phone number. `quote-invalid`: A message answers one of the same chat that WhatsApp knows. `schedule-invalid`: A message is scheduled for a time ahead, within a year. `media-invalid`: The file cannot be sent as this kind of message. `invalid`: Something in the request is not valid.
      */
     422: Problem;
     /**
@@ -17607,6 +17612,10 @@ export type MessagesSendMediaErrors = {
 export type MessagesSendMediaError = MessagesSendMediaErrors[keyof MessagesSendMediaErrors];
 
 export type MessagesSendMediaResponses = {
+    /**
+     * It waits for its time.
+     */
+    201: Scheduled;
     /**
      * It waits to be sent; events tell what becomes of it.
      */

@@ -105,9 +105,11 @@ class ChatChanged(ChatState, Body, frozen=True, kw_only=True):
     Attributes:
         actor: Who did it; None where a message, time or a rule did.
         happened: What is another than before, as it stands between the chat's messages from now on.
+        merged: ``cht_…`` each: threads that turned out to be this one, and are no more; their ids lead here.
     """
 
     actor: Actor | None = None
+    merged: tuple[str, ...] = ()
     happened: tuple[Happening, ...] = ()
 
 

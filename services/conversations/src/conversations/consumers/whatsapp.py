@@ -92,6 +92,7 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
     touched |= await messages.chats_of(c, outbound.ids, outbound.names, from_me=True)
     touched |= await messages.chats_of(c, (), outbound.own_names, from_me=False)
     touched |= await acts.read(c)
+    touched |= people.stands
     held = await chats.lock(c, touched)
 
     blocked = await identities.blocked(c, sorted({(t.tenant, t.contact) for t in opened if t.contact is not None}))
@@ -110,6 +111,7 @@ async def apply(tx: Tx, batch: Batch) -> metrics.Told:
     made = inbound.moves(held)
     named = await chats.name_groups(c, [(e.tenant, e.data) for e in batch.groups])
     made += [Move(held=held[chat], after=held[chat].standing, touched=True) for chat in sorted(named - {move.held.id for move in made})]
+    made = moves.with_merged(made, held, people.became)
     audiences = {chat: one.audience for chat, one in held.items()} | {move.held.id: move.audience for move in made}
 
     told = [

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from contracts.ids import ContactId, TenantId
+from contracts.ids import ChatId, ContactId, TenantId
 from contracts.whatsapp import Address
 
 Alias = tuple[TenantId, str, str]
@@ -59,12 +59,27 @@ class Plan:
         created: New contacts, each with the phone among its addresses, if one is known.
         learned: Aliases to write, with their contact.
         merges: Contacts to merge; no survivor is the loser of another merge.
+        became: Once the plan is carried out: which chats are no more, each with the one that it is now.
     """
 
     contacts: dict[Alias, ContactId] = field(default_factory=dict)
     created: dict[ContactId, tuple[TenantId, str | None]] = field(default_factory=dict)
     learned: dict[Alias, ContactId] = field(default_factory=dict)
     merges: list[Merge] = field(default_factory=list)
+    became: dict[tuple[TenantId, ChatId], ChatId] = field(default_factory=dict)
+
+    def absorb(self, tenant: TenantId, became: Mapping[ChatId, ChatId]) -> None:
+        """These chats became others, also those that others had become before."""
+        for old, new in became.items():
+            for key, stands in self.became.items():
+                if stands == old:
+                    self.became[key] = new
+            self.became[tenant, old] = new
+
+    @property
+    def stands(self) -> set[tuple[TenantId, ChatId]]:
+        """Name the chats that others became."""
+        return {(tenant, new) for (tenant, _), new in self.became.items()}
 
 
 def settled(groups: Iterable[tuple[Alias, ...]], known: Mapping[Alias, ContactId]) -> bool:

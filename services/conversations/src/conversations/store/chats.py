@@ -336,8 +336,8 @@ async def write(c: asyncpg.Connection, standings: Collection[tuple[TenantId, Cha
     )
 
 
-async def merge_contact(c: asyncpg.Connection, tenant: TenantId, survivor: ContactId, loser: ContactId) -> None:
-    """The survivor has the loser's chats; where both had one on a device they are one chat, the older."""
+async def merge_contact(c: asyncpg.Connection, tenant: TenantId, survivor: ContactId, loser: ContactId) -> dict[ChatId, ChatId]:
+    """The survivor has the loser's chats; where both had one on a device they are one chat, the older: returns which became which."""
     rows = await c.fetch(
         f"""
         select h.id, h.device, h.contact, h.address_kind, h.address_value, h.address_at, {STANDING} from chats h
@@ -349,10 +349,11 @@ async def merge_contact(c: asyncpg.Connection, tenant: TenantId, survivor: Conta
     of_device: dict[DeviceId, list[asyncpg.Record]] = {}
     for row in rows:
         of_device.setdefault(row["device"], []).append(row)
-    for pair in of_device.values():
-        if len(pair) == 2:
-            await _absorb(c, tenant, pair[0], pair[1])
+    pairs = [pair for pair in of_device.values() if len(pair) == 2]
+    for kept, gone in pairs:
+        await _absorb(c, tenant, kept, gone)
     await c.execute("update chats set contact = $2 where tenant = $1 and contact = $3", tenant, survivor, loser)
+    return {gone["id"]: kept["id"] for kept, gone in pairs}
 
 
 async def _absorb(c: asyncpg.Connection, tenant: TenantId, kept: asyncpg.Record, gone: asyncpg.Record) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 from contracts import ids
-from contracts.ids import ContactId, TenantId
+from contracts.ids import ChatId, ContactId, TenantId
 
 from conversations.domain.identities import Alias, Merge, Plan, plan, settled
 from conversations.store import Moved, chats, profiles
@@ -115,13 +115,16 @@ async def _carry_out(c: asyncpg.Connection, made: Plan) -> None:
             *zip(*learned, strict=True),
         )
     for merge in made.merges:
-        await join(c, merge)
+        made.absorb(merge.tenant, await join(c, merge))
 
 
-async def join(c: asyncpg.Connection, merge: Merge) -> None:
-    """The survivor (both are held by the caller) is the loser as well: its chats, addresses, and what is known of it."""
+async def join(c: asyncpg.Connection, merge: Merge) -> dict[ChatId, ChatId]:
+    """The survivor (both are held by the caller) is the loser as well: its chats, addresses, and what is known of it.
+
+    Returns: Which chats became which.
+    """
     key = merge.tenant, merge.survivor, merge.loser
-    await chats.merge_contact(c, merge.tenant, merge.survivor, merge.loser)
+    became = await chats.merge_contact(c, merge.tenant, merge.survivor, merge.loser)
     await c.execute("update contact_aliases set contact = $2 where tenant = $1 and contact = $3", *key)
     await c.execute(
         """
@@ -149,6 +152,7 @@ async def join(c: asyncpg.Connection, merge: Merge) -> None:
     await c.execute("update contact_redirects set new = $2 where tenant = $1 and new = $3", *key)
     await c.execute("insert into contact_redirects (tenant, new, old) values ($1, $2, $3)", *key)
     await c.execute("delete from contacts where tenant = $1 and id = $2", merge.tenant, merge.loser)
+    return became
 
 
 async def remember_push_names(

@@ -43,7 +43,7 @@ async def merge(
     if len(some) != 2:
         raise Moved
     other = next(row for row in some if row["id"] == loser)
-    await identities.join(c, Merge(tenant, survivor, loser))
+    became = await identities.join(c, Merge(tenant, survivor, loser))
     named = {"name": "given_name", "phone": "phone", "email": "email"}
     for what, column in named.items():
         if what in take and other[column] is not None:
@@ -59,7 +59,9 @@ async def merge(
             msgspec.json.encode(values).decode(),
         )
     held = await of_contact(c, tenant, survivor)
-    return await moves.make(c, [Move(held=one, after=one.standing, actor=actor, touched=True) for one in held if one.standing.revision], at)
+    gone = {one.id: [old for old, new in became.items() if new == one.id] for one in held}
+    some = [Move(held=one, after=one.standing, actor=actor, merged=gone[one.id], touched=True) for one in held if one.standing.revision]
+    return await moves.make(c, some, at)
 
 
 async def of_contact(c: asyncpg.Connection, tenant: TenantId, contact: ContactId) -> list[Held]:

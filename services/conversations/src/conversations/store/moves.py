@@ -1,6 +1,6 @@
 """Changes of where chats stand, written and told in one go."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,7 @@ class Move:
         actor: Who did it; None where a message, time or a rule did.
         note: What was said with an assignment.
         tagged: Tags that it has borne since then; *untagged*: those that it bore before.
+        merged: The chats that became this one by it.
         touched: Something else of what the chat shows has changed (its name), so that it is told in any case.
     """
 
@@ -41,6 +42,7 @@ class Move:
     note: str | None = None
     tagged: Collection[UUID] = ()
     untagged: Collection[UUID] = ()
+    merged: Collection[ChatId] = ()
     touched: bool = False
 
     @property
@@ -52,7 +54,7 @@ class Move:
     def told(self) -> bool:
         """Tell whether others hear of it."""
         before = self.held.standing
-        return bool(self.touched or self.tagged or self.untagged) or before.revision == 0 or self.after.shown != before.shown
+        return bool(self.touched or self.tagged or self.untagged or self.merged) or before.revision == 0 or self.after.shown != before.shown
 
     @property
     def way(self) -> Way:
@@ -82,11 +84,21 @@ async def make(c: asyncpg.Connection, moves: Iterable[Move], at: datetime) -> li
         state, before, after = states[move.held.id], move.held.standing, move.after
         happened = tuple(happenings.view(one) for one in stories[move.held.id])
         fields = {name: getattr(state, name) for name in ChatState.__struct_fields__} | {"at": at, "happened": happened}
-        body = ChatCreated(**fields) if before.revision == 0 else ChatChanged(**fields, actor=move.actor)
+        body = ChatCreated(**fields) if before.revision == 0 else _changed(move, fields)
         told.append(wrap(move.held.tenant, body, audience=move.audience))
         if (before.assignee, before.team) != (after.assignee, after.team):
             told.append(wrap(move.held.tenant, _assigned(move, at), audience=move.audience))
     return told
+
+
+def with_merged(some: Collection[Move], held: Mapping[ChatId, Held], became: Mapping[tuple[TenantId, ChatId], ChatId]) -> list[Move]:
+    """Give the moves, each chat that others became (all of them are *held*) with one that says so."""
+    gone: dict[ChatId, list[ChatId]] = {}
+    for (_, old), new in became.items():
+        gone.setdefault(new, []).append(old)
+    moved = {move.held.id for move in some}
+    unmoved = [Move(held=held[chat], after=held[chat].standing, merged=olds) for chat, olds in gone.items() if chat not in moved]
+    return [*(replace(move, merged=gone.get(move.held.id, ())) for move in some), *unmoved]
 
 
 async def renamed(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, at: datetime, actor: Actor | None) -> list[Envelope[Any]]:
@@ -98,6 +110,10 @@ async def renamed(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, a
     held = await chats.lock(c, [(tenant, ChatId(row[0])) for row in rows])
     some = [Move(held=chat, after=chat.standing, actor=actor, touched=True) for chat in held.values() if chat.standing.revision > 0]
     return await make(c, some, at)
+
+
+def _changed(move: Move, fields: dict[str, Any]) -> ChatChanged:
+    return ChatChanged(**fields, actor=move.actor, merged=tuple(ids.public(ids.CHAT, id) for id in sorted(move.merged)))
 
 
 def _assigned(move: Move, at: datetime) -> ChatAssigned:
