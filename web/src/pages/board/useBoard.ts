@@ -6,6 +6,7 @@ import { asProblem } from "@/api/problem";
 import { onFrame } from "@/realtime/frames";
 import { findCard, placed, withLead, withMessage, withMore, without, withUnread } from "./apply";
 
+export const LEAD = "lead";
 export const BOARD = "board";
 const SETTLE_MS = 1500;
 

@@ -3,18 +3,16 @@ import {
   Anchor,
   Avatar,
   Badge,
-  Button,
   Divider,
   Group,
   Select,
   Skeleton,
   Stack,
   Text,
-  Textarea,
   TextInput,
   Title,
 } from "@mantine/core";
-import { IconPencil, IconPhone, IconPlus, IconTrash } from "@tabler/icons-react";
+import { IconPencil, IconPhone } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -25,6 +23,7 @@ import type { Chat } from "@/api/types";
 import { KEYS } from "@/realtime/apply";
 import { useMayManage, useSession } from "@/session/session";
 import { Failure } from "@/shell/Failure";
+import { Notebook } from "@/shell/Notebook";
 import { phoneText } from "@/shell/phone";
 import { useShowProblem } from "@/shell/problems";
 import type { Company } from "../company";
@@ -307,17 +306,8 @@ export function Notes({ contact, company }: { contact: string; company: Company 
   const showProblem = useShowProblem();
   const when = useDayOrTime();
   const me = useSession()?.user.id;
-  const [text, setText] = useState("");
   const notes = useQuery({ queryKey: KEYS.contactNotes(contact), queryFn: () => api.contactNotes(contact) });
   const refresh = () => client.invalidateQueries({ queryKey: KEYS.contactNotes(contact) });
-  const add = useMutation({
-    mutationFn: () => api.addContactNote(contact, text.trim()),
-    onSuccess: () => {
-      setText("");
-      return refresh();
-    },
-    onError: showProblem,
-  });
   const drop = useMutation({
     mutationFn: (id: string) => api.deleteContactNote(contact, id),
     onSuccess: refresh,
@@ -325,56 +315,18 @@ export function Notes({ contact, company }: { contact: string; company: Company 
   });
   return (
     <Section title={t("details.notes")}>
-      {notes.data?.items.map((one) => (
-        <Group key={one.id} wrap="nowrap" align="flex-start" gap={4}>
-          <div style={{ flex: 1, minWidth: 0 }}>
-            <Text size="sm" dir="auto" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
-              {one.text}
-            </Text>
-            <Text size="xs" c="dimmed">
-              {company.user.get(one.author_id)?.name ?? t("inbox.somebody")} · {when(one.created_at)}
-            </Text>
-          </div>
-          {one.author_id === me && (
-            <ActionIcon
-              variant="subtle"
-              color="gray"
-              size="sm"
-              aria-label={t("details.dropNote")}
-              onClick={() => drop.mutate(one.id)}
-            >
-              <IconTrash size={14} />
-            </ActionIcon>
-          )}
-        </Group>
-      ))}
-      <Textarea
-        size="xs"
-        autosize
-        minRows={1}
-        maxRows={6}
-        maxLength={4000}
-        placeholder={t("details.addNote")}
-        aria-label={t("details.addNote")}
-        value={text}
-        onChange={(event) => setText(event.currentTarget.value)}
-        onKeyDown={(event) => {
-          if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing || !text.trim()) return;
-          event.preventDefault();
-          add.mutate();
-        }}
+      <Notebook
+        field={t("details.addNote")}
+        action={t("details.addNote")}
+        most={4000}
+        add={(text) => api.addContactNote(contact, text).then(refresh)}
+        notes={(notes.data?.items ?? []).map((one) => ({
+          id: one.id,
+          text: one.text,
+          by: `${company.user.get(one.author_id)?.name ?? t("inbox.somebody")} · ${when(one.created_at)}`,
+          drop: one.author_id === me ? { label: t("details.dropNote"), run: () => drop.mutate(one.id) } : undefined,
+        }))}
       />
-      {text.trim() && (
-        <Button
-          size="compact-xs"
-          variant="light"
-          leftSection={<IconPlus size={13} />}
-          loading={add.isPending}
-          onClick={() => add.mutate()}
-        >
-          {t("details.addNote")}
-        </Button>
-      )}
     </Section>
   );
 }
