@@ -126,8 +126,14 @@ def test_a_message_that_could_not_be_read_without_the_database_is_known_by_its_l
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("Ignoring message 3A5E from 5215@s.whatsapp.net: received message with old counter: 3", ("3A5E", "5215@s.whatsapp.net")),
-        ("Ignoring message 3A5E from 5215:4@s.whatsapp.net in 5215@s.whatsapp.net: old counter", ("3A5E", "5215@s.whatsapp.net")),
+        (
+            "Ignoring message 3A5E from 5215@s.whatsapp.net: received message with old counter: 3",
+            ("3A5E", "5215@s.whatsapp.net", "5215@s.whatsapp.net"),
+        ),
+        (
+            "Ignoring message 3A5E from 5215:4@s.whatsapp.net in 5215@s.whatsapp.net: old counter",
+            ("3A5E", "5215@s.whatsapp.net", "5215:4@s.whatsapp.net"),
+        ),
         ("Ignoring message 3A5E from 77@lid: event was already processed", None),
         ("Error decrypting message 3A5E from 77@lid: old counter", None),
     ],

@@ -21,7 +21,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
-from uuid import UUID
 
 import structlog
 from servicekit import logging
@@ -41,6 +40,7 @@ from device_worker.host.frames import (
     Report,
     Start,
     StoreFailed,
+    UsedUp,
     orders,
     pack,
 )
@@ -67,7 +67,7 @@ class WorkerGone(Exception):
 
 
 class Recent:
-    """The last messages that were kept, of all devices."""
+    """The last of some messages, of all devices."""
 
     def __init__(self, most: int = _RECENT) -> None:
         self._ids: OrderedDict[tuple[bytes, str], None] = OrderedDict()
@@ -99,6 +99,7 @@ class Hosted:
         self._announced = False
         self._sessions: dict[int, Client] = {}
         self._recent = Recent()
+        self._asked_for = Recent()
         self._last_append = 0.0
         self._journal = Journal(Path(begin.journal), segment=begin.segment)
         self._journal.on_append = self._announce
@@ -150,7 +151,7 @@ class Hosted:
                 reports.put(Happened(session, kind, raw))
 
         def on_log(line: str) -> None:
-            self._show_ignored(line, tenant, device, own)
+            self._save_ignored(line, order, own)
 
         def on_end(error: str) -> None:
             reports.put(Ended(session, error))
@@ -159,13 +160,24 @@ class Hosted:
         self._sessions[session] = client
         client.start()
 
-    def _show_ignored(self, line: str, tenant: UUID, device: UUID, own: frozenset[str]) -> None:
-        """Show that there was a message which a killed process had decrypted and not kept: it will not come again."""
+    def _save_ignored(self, line: str, order: Start, own: frozenset[str]) -> None:
+        """Get back a message which a killed process had decrypted and not kept.
+
+        Off the line before the library acknowledges it, it comes again; and with its sender's keys forgotten, the library asks
+        for it anew. Should it be ignored once more, it is shown that there was one.
+        """
         ignored = ignored_message(line)
-        if ignored is None or (device.bytes, ignored[0]) in self._recent or ignored[1].partition("@")[0] in own:
+        if ignored is None or ignored.chat.partition("@")[0] in own:
             return
-        if (raw := placeholder(*ignored)) is not None:
-            self._journal.append(Kind.UNDECRYPTABLE, tenant, device, raw)
+        id = (order.device.bytes, ignored.id)
+        if id in self._recent:
+            return
+        if id not in self._asked_for:
+            self._asked_for.add(id)
+            self._sessions[order.session].disconnect()
+            self._reports.put(UsedUp(order.session, ignored.chat, ignored.sender))
+        elif (raw := placeholder(ignored.id, ignored.chat)) is not None:
+            self._journal.append(Kind.UNDECRYPTABLE, order.tenant, order.device, raw)
 
     def _call(self, call: Call, client: Client) -> None:
         method: Callable[..., Any] = getattr(client, call.what)

@@ -96,6 +96,14 @@ class Ended(_Frame, frozen=True, array_like=True, tag=True):
     error: str
 
 
+class UsedUp(_Frame, frozen=True, array_like=True, tag=True):
+    """A session is off the line: it was brought a message whose keys are used up. *chat* and *sender* are as whatsmeow writes them."""
+
+    session: int
+    chat: str
+    sender: str
+
+
 class Appended(_Frame, frozen=True, array_like=True, tag=True):
     """The journal has had *total* bytes so far."""
 
@@ -107,7 +115,7 @@ class StoreFailed(_Frame, frozen=True, array_like=True, tag=True):
     """whatsmeow has logged an error of its database."""
 
 
-Report = Ready | Answer | Happened | Ended | Appended | StoreFailed
+Report = Ready | Answer | Happened | Ended | UsedUp | Appended | StoreFailed
 
 orders: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
 reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)

@@ -33,6 +33,7 @@ from device_worker.host.frames import (
     Report,
     Start,
     StoreFailed,
+    UsedUp,
     pack,
     reports,
 )
@@ -278,6 +279,8 @@ class Process:
                 self.sessions[session].on_event(kind, raw)
             case Ended(session, error) if session in self.sessions:
                 self.sessions.pop(session).on_end(error)
+            case UsedUp(session, chat, sender) if session in self.sessions:
+                self.sessions.pop(session).on_used_up(chat, sender)
             case StoreFailed():
                 self._hooks.store_failed()
             case Ready(folder) if not self.ready.done():
@@ -298,6 +301,7 @@ class Client:
         proxy: str = "",
         on_event: Callable[["Client", int, bytes], None],
         on_end: Callable[["Client", str], None],
+        on_used_up: Callable[["Client", str, str], None],
         on_lost: Callable[["Client"], None],
     ) -> None:
         """Prepare a session of the linked device *jid*, which must be in the store.
@@ -307,12 +311,13 @@ class Client:
             proxy: The address of the proxy that it goes by; empty for none.
             on_event: Gets the kind and the raw event of what is not for the journal.
             on_end: The session is over, because of `stop` or of an error (a text, empty for none).
+            on_used_up: The session is over: it was brought a message whose keys are used up; gets the chat and the sender.
             on_lost: The host has died, and the session with it.
         """
         self._process = process
         self._number = process.number()
         self._order = Start(self._number, jid, tenant, device, own, proxy)
-        self._on_event, self._on_end, self._on_lost = on_event, on_end, on_lost
+        self._on_event, self._on_end, self._on_used_up, self._on_lost = on_event, on_end, on_used_up, on_lost
 
     def start(self) -> None:
         """Begin; what comes of it is told by the callbacks."""
@@ -326,6 +331,10 @@ class Client:
     def on_end(self, error: str) -> None:
         """Tell that it is over."""
         self._on_end(self, error)
+
+    def on_used_up(self, chat: str, sender: str) -> None:
+        """Tell that it is over, for the keys of *sender* in *chat*."""
+        self._on_used_up(self, chat, sender)
 
     def on_lost(self) -> None:
         """Tell that the host is dead."""

@@ -5,9 +5,11 @@ import asyncio
 from device_worker.host.remote import Client
 from device_worker.sessions.standing import Standing
 
-#: Beside the library's kinds: its call has come back; the process that it was in has died.
+#: Beside the library's kinds: its call has come back; the process that it was in has died; it hung up before a message whose keys
+#: are used up.
 END = -1
 LOST = -2
+USED_UP = -3
 
 
 class Line:
@@ -34,6 +36,7 @@ class Line:
             proxy=self._standing.proxy(),
             on_event=lambda client, kind, raw: events.put_nowait((client, kind, raw)),
             on_end=lambda client, error: events.put_nowait((client, END, error.encode())),
+            on_used_up=lambda client, chat, sender: events.put_nowait((client, USED_UP, f"{chat} {sender}".encode())),
             on_lost=lambda client: events.put_nowait((client, LOST, b"")),
         )
         self.client, self.connected = client, False

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +120,21 @@ _IGNORED = re.compile(
 )
 
 
-def ignored_message(line: str) -> tuple[str, str] | None:
-    """Read id and chat of a message that whatsmeow says it has had before; None for any other line.
+class Ignored(NamedTuple):
+    """A message that whatsmeow says it has had before; the addresses as it writes them, *sender* with the device."""
+
+    id: str
+    chat: str
+    sender: str
+
+
+def ignored_message(line: str) -> Ignored | None:
+    """Read of a message that whatsmeow says it has had before; None for any other line.
 
     It has decrypted it, but a process that was killed in that very moment may not have handed it on.
     """
     found = _IGNORED.match(line)
-    return (found["id"], found["chat"]) if found else None
+    return Ignored(found["id"], found["chat"], found["sender"] or found["chat"]) if found else None
 
 
 _DIGITS = re.compile(r"\d{5,}")

@@ -97,6 +97,36 @@ class Store:
                 await self._drop()
                 raise StoreAway(type(error).__name__) from error
 
+    async def forget_keys(self, ours: str, chat: str, sender: str) -> None:
+        """The device *ours* has no session with the device *sender* any more, and none of its keys for the group *chat*.
+
+        The addresses are as whatsmeow writes them. What comes next from there cannot be read, and is asked for anew.
+
+        Raises:
+            StoreAway: Nothing was forgotten.
+        """
+        name, _, server = sender.partition("@")
+        user, _, device = name.partition(":")
+        lid = server == _SERVERS["lid"]
+        await self._ask(
+            """
+            with person as (
+                select $2::text as name, $3::boolean as lid
+                union select case when $3 then pn else lid end, not $3 from whatsmeow_lid_map where case when $3 then lid else pn end = $2
+            ), keys as (
+                select person.name || case when person.lid then '_1' else '' end || ':' || $4::text as address from person
+            ), sessions as (
+                delete from whatsmeow_sessions where our_jid = $1 and their_id in (select address from keys)
+            )
+            delete from whatsmeow_sender_keys where our_jid = $1 and chat_id = $5 and sender_id in (select address from keys)
+            """,
+            ours,
+            user,
+            lid,
+            device or "0",
+            chat,
+        )
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Watch until *stopping*."""
         try:
