@@ -1,7 +1,6 @@
 """Nothing lost, nothing doubled: the phones' view and the database agree to the message, whatever was killed meanwhile.
 
-What whatsmeow had decrypted when its process was killed comes again and cannot be read again: it stands in the chat as a
-placeholder, and is counted as such.
+What whatsmeow had decrypted when its process was killed comes again and cannot be read again: it is asked for anew.
 """
 
 import asyncio
@@ -24,8 +23,6 @@ EACH_WAY = 2_000
 CUSTOMERS_EACH = 5
 RATE = 60.0  # messages a second in each direction
 PATIENCE = 60.0
-# whatsmeow acknowledges a message while it hands it on: a worker killed in between takes it along. Two workers are killed.
-TAKEN_BY_A_KILL = 2
 
 
 async def test_2000_messages_each_way_survive_the_death_of_everything(system: System, network: Network):
@@ -43,9 +40,7 @@ async def test_2000_messages_each_way_survive_the_death_of_everything(system: Sy
         stored, arrived = await settled(owner, network, phones)
 
     assert doubled(stored["in"]) == {}, "a customer's message stands twice in the database"
-    missing = set(inbound) - set(stored["in"])
-    assert len(missing) <= stored["placeholders"] + TAKEN_BY_A_KILL, "a customer's message is lost, and nothing shows it"
-    assert stored["placeholders"] <= 2 * TAKEN_BY_A_KILL, "too much of what a killed worker had decrypted is gone"
+    assert set(inbound) - set(stored["in"]) == set(), f"customers' messages are lost; {stored['placeholders']} are shown as such"
     assert doubled(arrived) == {}, "a customer got an answer twice"
     # What nobody knows of stays `unknown` until a person decides: it is neither sent again nor given up in silence.
     doubtful = {text for text, status in stored["out"].items() if status in {"unknown", "failed"}}
@@ -64,7 +59,7 @@ async def settled(owner: Client, network: Network, phones: list[str]) -> tuple[d
     found, since = -1, time.monotonic()
     while True:
         stored, arrived = await stored_texts(owner), await decrypted_texts(network, phones)
-        inside = len(stored["in"]) + stored["placeholders"]
+        inside = len(stored["in"])
         outside = len(arrived) + stored["status"]["unknown"] + stored["status"]["failed"]
         told = len(stored["out"]) - stored["status"]["queued"] - stored["status"]["sending"]
         if inside + outside + told != found:
