@@ -45,10 +45,8 @@ export const sendText = (body: { chat_id: string; text: string; reply_to?: strin
   data(sdk.messagesSend({ ...throwing, body, headers: with_(key) })) as Promise<Message>;
 export const sendCard = (chat_id: string, contacts: { name: string; phones: string[] }[]) =>
   data(sdk.messagesSend({ ...throwing, body: { chat_id, contacts }, headers: once() })) as Promise<Message>;
-export const sendMedia = (
-  body: { chat_id: string; media_id: string; caption?: string; reply_to?: string },
-  key: string,
-) =>
+type WithFile = { chat_id: string; media_id: string; caption?: string; reply_to?: string; send_at?: string };
+export const sendMedia = (body: WithFile, key: string) =>
   data(
     sdk.messagesSendMedia({
       ...throwing,
@@ -62,6 +60,8 @@ export const note = (chat: string, text: string, mentions: string[], key: string
 
 export const schedule = (body: { chat_id: string; text: string; send_at: string; reply_to?: string }, key: string) =>
   data(sdk.messagesSend({ ...throwing, body, headers: with_(key) })) as Promise<unknown> as Promise<Scheduled>;
+export const scheduleMedia = (body: WithFile & { send_at: string }, key: string) =>
+  sendMedia(body, key) as Promise<unknown> as Promise<Scheduled>;
 export const scheduled = (chat_id: string) =>
   data(sdk.messagesListScheduled({ ...throwing, query: { chat_id, limit: 50 } }));
 export const cancelScheduled = (id: string) => data(sdk.messagesCancelScheduled({ ...throwing, path: { id } }));

@@ -1,5 +1,16 @@
 /** The API's shapes by the names that the panel uses; they are generated from its description. */
-import type { AccountOut, Chat, DeviceView, Happening, Me, Message, MessageStatus, Meta, Person, UserOut } from "./generated";
+import type {
+  AccountOut,
+  Chat,
+  DeviceView,
+  Happening,
+  Me,
+  Message,
+  MessageStatus,
+  Meta,
+  Person,
+  UserOut,
+} from "./generated";
 
 export type { Chat, Happening, Me, Message, MessageStatus, Meta };
 export type Account = AccountOut;

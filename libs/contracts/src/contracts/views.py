@@ -101,8 +101,10 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: ``sch_…``
         author_id: ``usr_…`` or ``key_…``: who wrote it.
+        text: Beside a file its caption; empty where it has none.
         message_id: ``msg_…``: with ``sent``, what became of it.
         reason: With ``failed``: a stable code.
+        media: The file that goes with it, while it waits.
     """
 
     id: str
@@ -114,6 +116,8 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
     quoted_id: str | None = None
     message_id: str | None = None
     reason: str | None = None
+    kind: MessageKind = "text"
+    media: "MediaView | None" = None
 
 
 MediaState = Literal["pending", "ready", "expired", "failed"]

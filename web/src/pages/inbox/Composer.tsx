@@ -204,16 +204,25 @@ export function Composer({ chat, device, company, me, items, handle }: Props) {
   const show = (message: Message) =>
     client.setQueryData<Pages<Message>>(KEYS.messages(chatId), (pages) => withMessage(pages, message));
 
+  /** Which files go, each with its words, and what is left to be said without one. */
+  const parted = (body: string) => {
+    let left = body;
+    const files = tray.flatMap((one) => {
+      const id = one.media?.id;
+      if (!one.media || !id) return [];
+      const caption = left && CAPTIONED.has(one.kind) ? left : undefined;
+      if (caption) left = "";
+      return [{ one, media: one.media, id, caption }];
+    });
+    return { files, left };
+  };
+
   const sendNow = (body: string) => {
     const common = { chat_id: chatId, at: new Date().toISOString() };
     let reply = answered ? { reply_to: answered.id, quoted } : {};
-    let left = body;
-    for (const one of tray) {
-      if (!one.media) continue;
-      const caption = left && CAPTIONED.has(one.kind) ? left : undefined;
-      if (caption) left = "";
-      const { id = null, mime, size, seconds } = one.media;
-      if (!id) continue;
+    const { files, left } = parted(body);
+    for (const { one, media, id, caption } of files) {
+      const { mime, size, seconds } = media;
       outbox.put({
         ...common,
         ...reply,
@@ -265,17 +274,26 @@ export function Composer({ chat, device, company, me, items, handle }: Props) {
 
   const schedule = async (when: Date) => {
     const body = text.trim();
+    const { files, left } = parted(body);
+    const common = { chat_id: chatId, send_at: when.toISOString() };
+    let reply = answered ? { reply_to: answered.id } : {};
+    // What waits already is not written any more, should a later part be refused.
+    let unsaid = body;
     keep({ text: "" });
     try {
-      await api.schedule(
-        { chat_id: chatId, text: body, send_at: when.toISOString(), ...(answered ? { reply_to: answered.id } : {}) },
-        crypto.randomUUID(),
-      );
-      await client.invalidateQueries({ queryKey: KEYS.scheduled(chatId) });
+      for (const { one, id, caption } of files) {
+        const words = caption ? { caption } : {};
+        await api.scheduleMedia({ ...common, ...reply, ...words, media_id: id }, crypto.randomUUID());
+        remove(chatId, one.key);
+        if (caption) unsaid = "";
+        reply = {};
+      }
+      if (left) await api.schedule({ ...common, ...reply, text: left }, crypto.randomUUID());
     } catch (error) {
-      keep({ text: body });
+      keep({ text: unsaid });
       showProblem(error);
     }
+    await client.invalidateQueries({ queryKey: KEYS.scheduled(chatId) });
   };
 
   const typed = (event: KeyboardEvent) => {
@@ -420,7 +438,7 @@ export function Composer({ chat, device, company, me, items, handle }: Props) {
                 </Menu.Item>
                 <Menu.Item
                   leftSection={<IconCalendarClock size={16} />}
-                  disabled={!text.trim() || tray.length > 0}
+                  disabled={!may || uploading}
                   onClick={() => setTiming(true)}
                 >
                   {t("compose.schedule")}

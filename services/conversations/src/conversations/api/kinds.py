@@ -10,7 +10,7 @@ from contracts.edge import PublicMessageId
 from contracts.envelope import wrap
 from contracts.errors import Conflict
 from contracts.principal import Principal, Scope
-from contracts.views import Message
+from contracts.views import Message, Scheduled
 from contracts.whatsapp import Quoted
 from fastapi import APIRouter
 from pydantic import StringConstraints, ValidationError
@@ -28,6 +28,7 @@ from conversations.api import messages as api_messages
 from conversations.api.chats import hold
 from conversations.api.media import FORM, InFiles, MediaInvalid, MediaMissing, take_in
 from conversations.api.messages import Send
+from conversations.api.scheduled import ahead
 from conversations.api.shapes import Db, OnBus, Settings
 from conversations.domain import phones
 from conversations.domain.acts import DELETES_WITHIN, EDITS_WITHIN, Act, ActKind
@@ -41,17 +42,17 @@ from conversations.domain.errors import (
     MessageMissing,
     PhoneInvalid,
     QuoteInvalid,
+    ScheduleInvalid,
 )
 from conversations.domain.identities import address_of
-from conversations.domain.messages import LONGEST_TEXT
+from conversations.domain.messages import CAPTIONED, LONGEST_TEXT
 from conversations.files import TooLarge, UploadBroken
 from conversations.store import acts, devices, media, reading, writing
 from conversations.store.messages import Row, view
 
 router = APIRouter(prefix="/api/messages", tags=["messages"])
 
-_PLACES = ("chat_id", "device_id", "to", "reply_to", "expires_in")
-_CAPTIONED = frozenset({"image", "video", "document"})
+_PLACES = ("chat_id", "device_id", "to", "reply_to", "send_at", "expires_in")
 
 
 class MessageNotOurs(Conflict):
@@ -110,8 +111,10 @@ def _form() -> dict[str, Any]:
     "/send/media",
     status_code=202,
     responses=answer(Message, status=202, description="It waits to be sent; events tell what becomes of it.")
+    | answer(Scheduled, status=201, description="It waits for its time.")
     | problems(
         *(ChatMissing, ContactBlocked, ContactUnseen, DeviceMissing, PhoneInvalid, AccountSuspended, MessageLimit, QuoteInvalid),
+        ScheduleInvalid,
         *(TooLarge, UploadBroken, MediaInvalid, MediaMissing, ObjectsAway, InFlight, Mismatch, DeviceOwnerAway),
     ),
     openapi_extra=_form(),
@@ -120,7 +123,10 @@ def _form() -> dict[str, Any]:
 async def send_media(
     request: Request, caller: Caller, idem: Idempotent, db: Db, bus: OnBus, settings: Settings, files: InFiles
 ) -> Response:
-    """Send a file with a message: as multipart with `file`, or, uploaded before, by its `media_id` (multipart or JSON)."""
+    """Send a file with a message: as multipart with `file`, or, uploaded before, by its `media_id` (multipart or JSON).
+
+    With `send_at` it is sent then, and waits with its message for as long.
+    """
     if request.headers.get("content-type", "").startswith("application/json"):
         try:
             fields = msgspec.json.decode(await request.body(), type=dict[str, str | int | None])
@@ -169,11 +175,14 @@ async def _send(
                 await media.upload(c, sent)
             elif named is not None:
                 sent = await media.find(c, caller.tenant, named, lock=True)
-            if sent is None or sent.facts is None or (named is not None and (sent.author != caller.id or sent.message is not None)):
+            if sent is None or sent.facts is None or (named is not None and (sent.author != caller.id or sent.used)):
                 raise MediaMissing("Upload it first; each upload is sent once.")
-            if caption and sent.kind not in _CAPTIONED:
+            if caption and sent.kind not in CAPTIONED:
                 raise MediaInvalid(f"A message of the kind {sent.kind} has no caption.")
             held, quoted = await api_messages.place(tx, caller, body, phone)
+            if body.send_at is not None:
+                later = await api_messages.schedule(tx, caller, caption, held, ahead(body.send_at), quoted, sent)
+                return await idem.finish(tx, 201, msgspec.json.encode(later))
             now = datetime.now(UTC)
             row, told = await writing.queue(
                 c,

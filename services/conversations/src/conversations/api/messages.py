@@ -43,6 +43,7 @@ from conversations.domain.errors import (
 from conversations.domain.messages import LONGEST_TEXT
 from conversations.store import chats, devices, identities, moves, reading, scheduled, writing
 from conversations.store.chats import Held, Thread
+from conversations.store.media import Medium
 from conversations.store.messages import More, Row, view
 from conversations.store.moves import Move
 from conversations.store.scheduled import Later
@@ -124,7 +125,7 @@ async def send(body: Send, caller: Caller, idem: Idempotent, db: Db, bus: OnBus,
                 return stored.response()
             held, quoted = await place(tx, caller, body, phone)
             if body.send_at is not None:
-                later = await _schedule(tx, caller, body, held, ahead(body.send_at), quoted)
+                later = await schedule(tx, caller, body.text or "", held, ahead(body.send_at), quoted)
                 return await idem.finish(tx, 201, msgspec.json.encode(later))
             message = await _send(tx, caller, body, held, quoted, settings.send_expiry)
             return await idem.finish(tx, 202, msgspec.json.encode(message))
@@ -199,7 +200,10 @@ def _more(body: Send) -> More | None:
     return None
 
 
-async def _schedule(tx: Tx, caller: Principal, body: Send, held: Held, send_at: datetime, quoted: Row | None) -> Scheduled:
+async def schedule(
+    tx: Tx, caller: Principal, text: str, held: Held, send_at: datetime, quoted: Row | None, medium: Medium | None = None
+) -> Scheduled:
+    """What was written waits in the chat (held by the caller) for its time, with its file."""
     c = await raw(tx)
     later = Later(
         tenant=caller.tenant,
@@ -207,9 +211,12 @@ async def _schedule(tx: Tx, caller: Principal, body: Send, held: Held, send_at: 
         chat=held.id,
         author=caller.id,
         by_key=caller.kind == "key",
-        text=body.text or "",
+        text=text,
         quoted=None if quoted is None else quoted.id,
         send_at=send_at,
+        media=None if medium is None else medium.id,
+        kind="text" if medium is None else medium.kind,
+        file=None if medium is None else msgspec.json.encode(medium.facts).decode(),
     )
     told = await scheduled.add(c, later, held)
     told += await moves.make(c, [Move(held=held, after=held.standing)], datetime.now(UTC))

@@ -20,7 +20,7 @@ from conversations import store
 from conversations.api.chats import hold
 from conversations.api.shapes import Db
 from conversations.domain.errors import ChatMissing, ScheduledMissing, ScheduledOver, ScheduleInvalid
-from conversations.domain.messages import LONGEST_TEXT
+from conversations.domain.messages import CAPTIONED, LONGEST_TEXT
 from conversations.store import reading, scheduled
 from conversations.store.chats import Held
 from conversations.store.scheduled import Later
@@ -83,6 +83,8 @@ async def change_scheduled(id: PublicScheduledId, body: LaterChange, caller: Cal
     async def once() -> Json:
         async with db.transaction(caller.tenant) as tx:
             before, held = await _hold(tx, caller, id)
+            if body.text is not None and before.media is not None and before.kind not in CAPTIONED:
+                raise ScheduleInvalid(f"A message of the kind {before.kind} has no caption.")
             send_at = before.send_at if body.send_at is None else ahead(body.send_at)
             after = replace(before, text=body.text or before.text, send_at=send_at)
             await outbox.add(tx, *await scheduled.save(await raw(tx), after, held))

@@ -138,11 +138,17 @@ async def _file(c: asyncpg.Connection, tenant: TenantId, id: UUID, envelope: Env
     found = await media.find(c, tenant, id, lock=True)
     if found is None or found.facts is None or found.state != "ready":
         return None
-    if found.message is None:
+    if not found.used:
         return found
     again = ids.derived("media", envelope.id)
     copy = replace(
-        found, id=again, message=None, device=None, facts=msgspec.structs.replace(found.facts, id=again), created_at=datetime.now(UTC)
+        found,
+        id=again,
+        message=None,
+        scheduled=None,
+        device=None,
+        facts=msgspec.structs.replace(found.facts, id=again),
+        created_at=datetime.now(UTC),
     )
     await media.upload(c, copy)
     return copy

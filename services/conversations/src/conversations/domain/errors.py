@@ -147,6 +147,12 @@ class ScheduledMissing(NotFound):
     code = "scheduled-not-found"
 
 
+class FileMissing(NotFound):
+    """The file that was to be sent is not here any more."""
+
+    code = "scheduled-file-gone"
+
+
 class ScheduledOver(Conflict):
     """It has been sent, cancelled, or could not be sent."""
 

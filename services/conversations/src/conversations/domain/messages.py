@@ -16,6 +16,9 @@ PLACEHOLDER: MessageKind = "undecryptable"
 #: They say something about another message or beside the chat: nobody has to answer them, and a chat's list entry does not show them.
 NOTES: frozenset[MessageKind] = frozenset({"reaction", "edit", "delete", "note"})
 
+#: Files that have words beside them.
+CAPTIONED: frozenset[MessageKind] = frozenset({"image", "video", "document"})
+
 LONGEST_TEXT = 60_000
 """Characters that may be sent; WhatsApp refuses from 65,536 on."""
 

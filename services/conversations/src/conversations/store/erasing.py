@@ -23,7 +23,7 @@ from contracts.whatsapp import Address
 from conversations.domain import privacy
 from conversations.domain.identities import Alias
 from conversations.domain.privacy import PARTS, SERVICES, Dossier
-from conversations.store import Moved, chats, exporting, identities, released, retention
+from conversations.store import Moved, chats, exporting, identities, media, released, retention
 
 BATCH = 500
 #: Messages in groups, by which events of the last days may speak of the person.
@@ -246,6 +246,8 @@ async def finish(c: asyncpg.Connection, erasure: Erasure, now: datetime) -> list
 
     old_chats = await c.fetch("delete from chat_redirects where tenant = $1 and new = any($2::uuid[]) returning old", tenant, threads)
     old_contacts = await c.fetch("delete from contact_redirects where tenant = $1 and new = $2 returning old", tenant, contact)
+    later = await c.fetch("select id from scheduled where tenant = $1 and chat = any($2::uuid[]) and media is not null", tenant, threads)
+    await media.drop_scheduled(c, tenant, [row[0] for row in later], erasure.id)
     for statement in (
         "delete from acts where tenant = $1 and chat = any($2::uuid[])",
         "delete from pending_receipts where tenant = $1 and chat = any($2::uuid[])",

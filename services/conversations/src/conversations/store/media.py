@@ -28,7 +28,7 @@ PICTURED: frozenset[MessageKind] = frozenset({"image", "video", "sticker"})
 
 _COLUMNS = (
     "tenant, id, device, message, author, kind, state, reason, attempt, source::text, object, mime, size, file_name, facts::text, "
-    "created_at"
+    "created_at, scheduled"
 )
 _file = msgspec.json.Decoder(File)
 
@@ -48,6 +48,7 @@ class Medium:
 
     Attributes:
         message: None while nobody has sent what was uploaded.
+        scheduled: What waits to be sent with it.
         facts: What is known of its content, as a message's column `media` has it.
     """
 
@@ -67,6 +68,12 @@ class Medium:
     file_name: str | None
     facts: File | None
     created_at: datetime
+    scheduled: UUID | None = None
+
+    @property
+    def used(self) -> bool:
+        """Tell whether a message has it already: each upload is one message's."""
+        return self.message is not None or self.scheduled is not None
 
 
 async def expect(c: asyncpg.Connection, files: Sequence[Expected]) -> list[Envelope[Any]]:
@@ -138,7 +145,20 @@ async def upload(c: asyncpg.Connection, medium: Medium) -> None:
 
 async def use(c: asyncpg.Connection, tenant: TenantId, id: UUID, row: Row) -> None:
     """The upload belongs to a message from now on."""
-    await c.execute("update media set message = $3, device = $4 where tenant = $1 and id = $2", tenant, id, row.id, row.device)
+    await c.execute(
+        "update media set message = $3, device = $4, scheduled = null where tenant = $1 and id = $2", tenant, id, row.id, row.device
+    )
+
+
+async def wait(c: asyncpg.Connection, tenant: TenantId, id: UUID, scheduled: UUID) -> None:
+    """The upload waits with a message that is to be sent later."""
+    await c.execute("update media set scheduled = $3 where tenant = $1 and id = $2", tenant, id, scheduled)
+
+
+async def drop_scheduled(c: asyncpg.Connection, tenant: TenantId, some: Collection[UUID], erasure: UUID | None = None) -> None:
+    """What waited with these messages, which are not sent, is gone."""
+    rows = await c.fetch("delete from media where tenant = $1 and scheduled = any ($2::uuid[]) returning object", tenant, list(some))
+    await released.release(c, tenant, [row[0] for row in rows if row[0] is not None], erasure)
 
 
 async def again(c: asyncpg.Connection, medium: Medium) -> list[Envelope[Any]]:
@@ -226,8 +246,11 @@ async def abandoned(tx: Tx, older_than: timedelta, limit: int = 500) -> int:
     """Forget uploads that nobody has sent in time; their objects go, unless another file has the same content. As the system role."""
     c = await raw(tx)
     rows = await c.fetch(
-        "delete from media where (tenant, id) in (select tenant, id from media where message is null and created_at < now() - $1::interval "
-        "limit $2) returning tenant, object",
+        """
+        delete from media where message is null and scheduled is null and (tenant, id) in (
+            select tenant, id from media where message is null and scheduled is null and created_at < now() - $1::interval limit $2)
+        returning tenant, object
+        """,
         older_than,
         limit,
     )

@@ -1,6 +1,6 @@
 """Messages that are to be sent later."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -12,18 +12,28 @@ from contracts.events.conversations import ScheduleChanged
 from contracts.ids import ChatId, MessageId, TenantId, UserId
 from contracts.principal import Principal
 from contracts.views import Scheduled
+from contracts.whatsapp import MessageKind
 
 from conversations.domain.errors import ScheduledMissing
+from conversations.store import media
 from conversations.store.chats import Held
+from conversations.store.messages import media_view
 
 State = Literal["waiting", "sent", "cancelled", "failed"]
 
-_COLUMNS = "s.tenant, s.id, s.chat, s.author, s.by_key, s.text, s.quoted, s.send_at, s.state, s.message, s.reason"
+_COLUMNS = (
+    "s.tenant, s.id, s.chat, s.author, s.by_key, s.text, s.quoted, s.send_at, s.state, s.message, s.reason, s.media, f.kind, f.facts::text"
+)
+_BESIDE = "scheduled s left join media f on f.tenant = s.tenant and f.id = s.media and f.scheduled = s.id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Later:
-    """One of them; with *by_key* the author is an API key."""
+    """One of them; with *by_key* the author is an API key.
+
+    Attributes:
+        media: The file that goes with it; *kind* and *file* say what it is, while it waits.
+    """
 
     tenant: TenantId
     id: UUID
@@ -36,13 +46,17 @@ class Later:
     state: State = "waiting"
     message: MessageId | None = None
     reason: str | None = None
+    media: UUID | None = None
+    kind: MessageKind = "text"
+    file: str | None = None
 
 
 async def add(c: asyncpg.Connection, one: Later, held: Held) -> list[Envelope[Any]]:
     """It waits for its time; returns what is told of it."""
     await c.execute(
         """
-        insert into scheduled (tenant, id, chat, author, by_key, text, quoted, send_at) values ($1, $2, $3, $4, $5, $6, $7, $8)
+        insert into scheduled (tenant, id, chat, author, by_key, text, quoted, send_at, media)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         one.tenant,
         one.id,
@@ -52,7 +66,10 @@ async def add(c: asyncpg.Connection, one: Later, held: Held) -> list[Envelope[An
         one.text,
         one.quoted,
         one.send_at,
+        one.media,
     )
+    if one.media is not None:
+        await media.wait(c, one.tenant, one.media, one.id)
     return [_told(one, held)]
 
 
@@ -65,7 +82,9 @@ async def save(c: asyncpg.Connection, one: Later, held: Held) -> list[Envelope[A
 async def over(
     c: asyncpg.Connection, one: Later, held: Held | None, state: State, *, message: MessageId | None = None, reason: str | None = None
 ) -> list[Envelope[Any]]:
-    """It waits no longer; returns what is told of it."""
+    """It waits no longer, and where it was not sent its file is gone; returns what is told of it."""
+    if one.media is not None and state != "sent":
+        await media.drop_scheduled(c, one.tenant, [one.id])
     await c.execute(
         "update scheduled set state = $3, message = $4, reason = $5 where tenant = $1 and id = $2",
         one.tenant,
@@ -74,20 +93,7 @@ async def over(
         message,
         reason,
     )
-    ended = Later(
-        tenant=one.tenant,
-        id=one.id,
-        chat=one.chat,
-        author=one.author,
-        by_key=one.by_key,
-        text=one.text,
-        quoted=one.quoted,
-        send_at=one.send_at,
-        state=state,
-        message=message,
-        reason=reason,
-    )
-    return [_told(ended, held)]
+    return [_told(replace(one, state=state, message=message, reason=reason), held)]
 
 
 async def chat_of(c: asyncpg.Connection, tenant: TenantId, id: UUID) -> ChatId | None:
@@ -100,7 +106,7 @@ async def chat_of(c: asyncpg.Connection, tenant: TenantId, id: UUID) -> ChatId |
 
 async def one(c: asyncpg.Connection, tenant: TenantId, id: UUID) -> Later:
     """Read one and hold it until the transaction ends.  Raises: ScheduledMissing."""
-    row = await c.fetchrow(f"select {_COLUMNS} from scheduled s where s.tenant = $1 and s.id = $2 for update", tenant, id)  # noqa: S608
+    row = await c.fetchrow(f"select {_COLUMNS} from {_BESIDE} where s.tenant = $1 and s.id = $2 for update of s", tenant, id)  # noqa: S608
     if row is None:
         raise ScheduledMissing
     return _later(row)
@@ -109,7 +115,7 @@ async def one(c: asyncpg.Connection, tenant: TenantId, id: UUID) -> Later:
 async def due(c: asyncpg.Connection, now: datetime, *, limit: int) -> list[tuple[TenantId, UUID]]:
     """Read which are due, the earliest first. As the system role, for all accounts."""
     rows = await c.fetch(
-        f"select tenant, id from scheduled where state = 'waiting' and send_at <= $1 order by send_at limit {int(limit)}",  # noqa: S608
+        f"select tenant, id from scheduled where state = 'waiting' and send_at <= $1 order by send_at, id limit {int(limit)}",  # noqa: S608
         now,
     )
     return [(row[0], row[1]) for row in rows]
@@ -140,7 +146,7 @@ async def waiting(
         conditions += f" and (h.assignee = ${len(values) - 1} or h.team = any (${len(values)}::uuid[]))"
     rows = await c.fetch(
         f"""
-        select {_COLUMNS} from scheduled s join chats h on h.tenant = s.tenant and h.id = s.chat
+        select {_COLUMNS} from {_BESIDE} join chats h on h.tenant = s.tenant and h.id = s.chat
          where s.tenant = $1 and s.state = 'waiting' {conditions} order by s.send_at, s.id limit {int(limit)}
         """,  # noqa: S608  # constants and numbers
         *values,
@@ -168,6 +174,8 @@ def _fields(one: Later) -> dict[str, Any]:
         "quoted_id": None if one.quoted is None else ids.public(ids.MESSAGE, one.quoted),
         "message_id": None if one.message is None else ids.public(ids.MESSAGE, one.message),
         "reason": one.reason,
+        "kind": one.kind,
+        "media": media_view(one.tenant, one.file) if one.file is not None and one.state == "waiting" else None,
     }
 
 
@@ -184,4 +192,7 @@ def _later(row: asyncpg.Record) -> Later:
         state=row[8],
         message=row[9],
         reason=row[10],
+        media=row[11],
+        kind=row[12] or "text",
+        file=row[13],
     )

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import groupby
 from uuid import UUID
 
+import msgspec
 import structlog
 from contracts.errors import Problem, Unavailable
 from contracts.ids import ChatId, TenantId
@@ -14,8 +15,8 @@ from servicekit import outbox, timers
 from servicekit.db import Database, raw
 
 from conversations import store
-from conversations.domain.errors import ChatMissing, DeviceMissing
-from conversations.store import chats, devices, moves, reading, scheduled, writing
+from conversations.domain.errors import ChatMissing, DeviceMissing, FileMissing
+from conversations.store import chats, devices, media, moves, reading, scheduled, writing
 from conversations.store.moves import Move
 
 EVERY = timedelta(seconds=1)
@@ -78,13 +79,18 @@ async def _send(db: Database, tenant: TenantId, id: UUID, expiry: timedelta) -> 
                 raise ChatMissing
             if await devices.standing(c, tenant, held.device) is False:
                 raise DeviceMissing
+            medium = None if row.media is None else await media.find(c, tenant, row.media, lock=True)
+            if row.media is not None and (medium is None or medium.facts is None or medium.scheduled != id):
+                raise FileMissing
             quoted = None if row.quoted is None else await reading.message(c, tenant, row.quoted)
             message, told = await writing.queue(
                 c,
                 held,
                 author=row.author,
                 by_key=row.by_key,
-                text=row.text,
+                kind=row.kind,
+                text=row.text or None,
+                media=None if medium is None else msgspec.json.encode(medium.facts).decode(),
                 at=now,
                 expires_at=now + expiry,
                 origin="schedule",
@@ -93,5 +99,7 @@ async def _send(db: Database, tenant: TenantId, id: UUID, expiry: timedelta) -> 
         except Problem as problem:
             told = await scheduled.over(c, row, held, "failed", reason=problem.code)
         else:
+            if medium is not None:
+                await media.use(c, tenant, medium.id, message)
             told += await scheduled.over(c, row, held, "sent", message=message.id)
         await outbox.add(tx, *told)

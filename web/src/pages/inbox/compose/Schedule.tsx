@@ -1,4 +1,4 @@
-import { ActionIcon, Alert, Collapse, Group, Modal, Stack, Text, UnstyledButton } from "@mantine/core";
+import { ActionIcon, Alert, Collapse, Group, Image, Modal, Stack, Text, UnstyledButton } from "@mantine/core";
 import { IconCalendarClock, IconChevronDown, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import { KEYS } from "@/realtime/apply";
 import { useShowProblem } from "@/shell/problems";
+import { useInOneLine } from "../kinds/useKind";
 import { Later } from "../Later";
 
 /** Asks when what is written is to be sent. */
@@ -37,6 +38,7 @@ export function ScheduledHere({ chat }: { chat: string }) {
   const { t, i18n } = useTranslation();
   const client = useQueryClient();
   const showProblem = useShowProblem();
+  const inOneLine = useInOneLine();
   const [open, setOpen] = useState(false);
   const { data } = useQuery({ queryKey: KEYS.scheduled(chat), queryFn: () => api.scheduled(chat) });
   const cancel = useMutation({
@@ -58,9 +60,13 @@ export function ScheduledHere({ chat }: { chat: string }) {
         <Stack gap={6} mt={6} mah={180} style={{ overflowY: "auto" }}>
           {items.map((one) => (
             <Group key={one.id} wrap="nowrap" gap="xs">
+              {one.media?.thumbnail_url && (
+                <Image src={one.media.thumbnail_url} w={36} h={36} radius="sm" fit="cover" alt="" flex="none" />
+              )}
               <div style={{ flex: 1, minWidth: 0 }}>
-                <Text size="sm" lineClamp={2} dir="auto">
-                  {one.text}
+                <Text size="sm" lineClamp={2} dir="auto" data-testid="scheduled">
+                  {[one.media?.file_name, one.text].filter(Boolean).join(" · ") ||
+                    inOneLine({ kind: one.kind ?? "text", text: null })}
                 </Text>
                 <Text size="xs" c="dimmed">
                   {new Date(one.send_at).toLocaleString(i18n.language, { dateStyle: "medium", timeStyle: "short" })}
