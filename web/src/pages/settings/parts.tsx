@@ -1,4 +1,4 @@
-import { Alert, Button, Code, CopyButton, Group, Modal, Skeleton, Stack, Text } from "@mantine/core";
+import { Alert, Button, Code, CopyButton, Group, Modal, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { IconCheck, IconCopy } from "@tabler/icons-react";
 import { type UseQueryResult, useMutation, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
@@ -19,6 +19,23 @@ export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; child
       </Stack>
     );
   return <>{children(query.data)}</>;
+}
+
+/** What a part of the settings is called and what it is for, with what can be done about it. */
+export function Head({ title, subtitle, children }: { title: string; subtitle: string; children: ReactNode }) {
+  return (
+    <Group justify="space-between" mb="sm" align="flex-end">
+      <div>
+        <Title order={2} size="h4">
+          {title}
+        </Title>
+        <Text size="sm" c="dimmed" maw={520}>
+          {subtitle}
+        </Text>
+      </div>
+      {children}
+    </Group>
+  );
 }
 
 /** Something that is shown this once: it can be copied, and is gone when the dialog closes. */

@@ -1,4 +1,4 @@
-import { Badge, Button, Card, Group, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Badge, Button, Card, Group, SimpleGrid, Stack, Text } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
@@ -9,7 +9,7 @@ import type { HoursShown } from "@/api/generated";
 import * as sdk from "@/api/generated";
 import * as team from "@/api/team";
 import { KEYS } from "@/realtime/apply";
-import { Loaded, Removal, useMoment } from "../parts";
+import { Head, Loaded, Removal, useMoment } from "../parts";
 import { useDays } from "./days";
 import { HoursDialog } from "./HoursDialog";
 import { told, week } from "./week";
@@ -33,19 +33,11 @@ export function HoursPage() {
   ]);
   return (
     <section aria-label={t("hours.title")}>
-      <Group justify="space-between" mb="sm" align="flex-end">
-        <div>
-          <Title order={2} size="h4">
-            {t("hours.title")}
-          </Title>
-          <Text size="sm" c="dimmed" maw={520}>
-            {t("hours.subtitle")}
-          </Text>
-        </div>
+      <Head title={t("hours.title")} subtitle={t("hours.subtitle")}>
         <Button leftSection={<IconPlus size={18} />} onClick={() => edit("new")}>
           {t("hours.add")}
         </Button>
-      </Group>
+      </Head>
       <Loaded query={hours}>
         {({ items }) =>
           items.length === 0 ? (

@@ -1,4 +1,4 @@
-import { ActionIcon, Badge, Button, Card, Code, Group, Menu, Stack, Text, Title } from "@mantine/core";
+import { ActionIcon, Badge, Button, Card, Code, Group, Menu, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconDots, IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -6,7 +6,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { KeyOut } from "@/api/generated";
 import * as team from "@/api/team";
-import { Loaded, Removal, ShownOnce, useMoment } from "../parts";
+import { Head, Loaded, Removal, ShownOnce, useMoment } from "../parts";
 import { NewKeyDialog, RotateDialog } from "./KeyDialogs";
 
 /** The keys by which programs call the API: made, rotated and revoked here, their secrets shown once. */
@@ -19,19 +19,11 @@ export function KeysPage() {
   const [secret, show] = useState<string>();
   return (
     <section aria-label={t("keys.title")}>
-      <Group justify="space-between" mb="sm" align="flex-end">
-        <div>
-          <Title order={2} size="h4">
-            {t("keys.title")}
-          </Title>
-          <Text size="sm" c="dimmed">
-            {t("keys.subtitle")}
-          </Text>
-        </div>
+      <Head title={t("keys.title")} subtitle={t("keys.subtitle")}>
         <Button leftSection={<IconPlus size={18} />} onClick={make.open}>
           {t("keys.add")}
         </Button>
-      </Group>
+      </Head>
       <Loaded query={keys}>
         {(items) =>
           items.length === 0 ? (

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Card, Code, Group, Modal, Stack, Text, Textarea, TextInput, Title } from "@mantine/core";
+import { ActionIcon, Button, Card, Code, Group, Modal, Stack, Text, Textarea, TextInput } from "@mantine/core";
 import { IconPencil, IconPlus, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
@@ -7,7 +7,7 @@ import { data, throwing } from "@/api/calls";
 import type { Reply } from "@/api/generated";
 import * as sdk from "@/api/generated";
 import { useShowProblem } from "@/shell/problems";
-import { Loaded, Removal } from "../parts";
+import { Head, Loaded, Removal } from "../parts";
 
 const VARIABLES = ["contact.first_name", "contact.name", "contact.phone", "agent.name", "number.name"] as const;
 
@@ -21,19 +21,11 @@ export function RepliesPage() {
   const sought = search.trim().toLowerCase();
   return (
     <section aria-label={t("replies.title")}>
-      <Group justify="space-between" mb="sm" align="flex-end">
-        <div>
-          <Title order={2} size="h4">
-            {t("replies.title")}
-          </Title>
-          <Text size="sm" c="dimmed">
-            {t("replies.subtitle")}
-          </Text>
-        </div>
+      <Head title={t("replies.title")} subtitle={t("replies.subtitle")}>
         <Button leftSection={<IconPlus size={18} />} onClick={() => edit("new")}>
           {t("replies.add")}
         </Button>
-      </Group>
+      </Head>
       <Loaded query={replies}>
         {({ items }) => (
           <Stack gap="xs">

@@ -1,10 +1,11 @@
-import { ActionIcon, Button, Group, Stack, Text, Title } from "@mantine/core";
+import { ActionIcon, Button, Group, Stack, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { IconArrowDown, IconArrowUp, IconPlus, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useShowProblem } from "@/shell/problems";
+import { Head } from "../parts";
 
 type Keyed<T> = T & { line: string };
 
@@ -59,15 +60,7 @@ export function Lines<T extends object>({
     });
   return (
     <section aria-label={title}>
-      <Group justify="space-between" mb="sm" align="flex-end">
-        <div>
-          <Title order={2} size="h4">
-            {title}
-          </Title>
-          <Text size="sm" c="dimmed">
-            {subtitle}
-          </Text>
-        </div>
+      <Head title={title} subtitle={subtitle}>
         <Group gap="xs">
           <Button
             variant="light"
@@ -80,7 +73,7 @@ export function Lines<T extends object>({
             {t("common.save")}
           </Button>
         </Group>
-      </Group>
+      </Head>
       <Stack gap="xs">
         {lines.length === 0 && (
           <Text size="sm" c="dimmed">

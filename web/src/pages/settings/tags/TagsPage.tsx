@@ -1,4 +1,4 @@
-import { ActionIcon, Badge, Button, ColorInput, Group, Modal, Stack, Text, TextInput, Title } from "@mantine/core";
+import { ActionIcon, Badge, Button, ColorInput, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
 import { IconPencil, IconPlus, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -9,7 +9,7 @@ import * as sdk from "@/api/generated";
 import { useMayManage } from "@/session/session";
 import { Dot } from "@/shell/Dot";
 import { useShowProblem } from "@/shell/problems";
-import { Loaded, Removal } from "../parts";
+import { Head, Loaded, Removal } from "../parts";
 import { Fields } from "./Fields";
 import { States } from "./States";
 
@@ -44,19 +44,11 @@ function Tags() {
   const [removing, remove] = useState<Tag>();
   return (
     <section aria-label={t("tags.title")}>
-      <Group justify="space-between" mb="sm" align="flex-end">
-        <div>
-          <Title order={2} size="h4">
-            {t("tags.title")}
-          </Title>
-          <Text size="sm" c="dimmed">
-            {t("tags.subtitle")}
-          </Text>
-        </div>
+      <Head title={t("tags.title")} subtitle={t("tags.subtitle")}>
         <Button variant="light" leftSection={<IconPlus size={18} />} onClick={() => edit("new")}>
           {t("tags.add")}
         </Button>
-      </Group>
+      </Head>
       <Loaded query={tags}>
         {({ items }) =>
           items.length === 0 ? (

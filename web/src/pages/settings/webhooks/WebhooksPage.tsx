@@ -1,4 +1,4 @@
-import { Badge, Button, Card, Group, Stack, Text, Title } from "@mantine/core";
+import { Badge, Button, Card, Group, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -7,7 +7,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { WebhookOut } from "@/api/generated";
 import * as api from "@/api/webhooks";
-import { Loaded, ShownOnce, useMoment } from "../parts";
+import { Head, Loaded, ShownOnce, useMoment } from "../parts";
 import { WebhookDialog } from "./WebhookDialog";
 
 const COLOR = { enabled: "teal", paused: "gray", disabled: "red" } as const;
@@ -20,19 +20,11 @@ export function WebhooksPage() {
   const [secret, show] = useState<string>();
   return (
     <section aria-label={t("webhooks.title")}>
-      <Group justify="space-between" mb="sm" align="flex-end">
-        <div>
-          <Title order={2} size="h4">
-            {t("webhooks.title")}
-          </Title>
-          <Text size="sm" c="dimmed">
-            {t("webhooks.subtitle")}
-          </Text>
-        </div>
+      <Head title={t("webhooks.title")} subtitle={t("webhooks.subtitle")}>
         <Button leftSection={<IconPlus size={18} />} onClick={make.open}>
           {t("webhooks.add")}
         </Button>
-      </Group>
+      </Head>
       <Loaded query={webhooks}>
         {(items) =>
           items.length === 0 ? (
