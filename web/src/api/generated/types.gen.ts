@@ -1591,6 +1591,25 @@ export type For = {
 };
 
 /**
+ * FormerText
+ *
+ * What a message said from *at* on, until it was changed.
+ */
+export type FormerText = {
+    at: string;
+    text: string;
+};
+
+/**
+ * FormerTexts
+ *
+ * What a message said before, the oldest first; nothing of one that was taken back.
+ */
+export type FormerTexts = {
+    items: Array<FormerText>;
+};
+
+/**
  * Free
  *
  * A date on which other parts hold than in an ordinary week; without any it is closed all day.
@@ -17889,6 +17908,84 @@ export type MessagesEditResponses = {
 };
 
 export type MessagesEditResponse = MessagesEditResponses[keyof MessagesEditResponses];
+
+export type MessagesListEditsData = {
+    body?: never;
+    path: {
+        /**
+         * Id
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/api/messages/{id}/edits';
+};
+
+export type MessagesListEditsErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `message-not-found`: No such message is here. `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type MessagesListEditsError = MessagesListEditsErrors[keyof MessagesListEditsErrors];
+
+export type MessagesListEditsResponses = {
+    /**
+     * It is done.
+     */
+    200: FormerTexts;
+};
+
+export type MessagesListEditsResponse = MessagesListEditsResponses[keyof MessagesListEditsResponses];
 
 export type MessagesReactData = {
     body: React;

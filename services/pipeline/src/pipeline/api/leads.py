@@ -23,7 +23,7 @@ from pipeline import store
 from pipeline.api import shapes
 from pipeline.api.shapes import Db, LeadCard, LeadChange, Move, NewLead, NoteText, OnBus, given
 from pipeline.domain import errors
-from pipeline.store import board, deeds, known, leads, views
+from pipeline.store import board, deeds, known, leads, redirects, views
 from pipeline.store.board import Filter
 
 router = APIRouter(prefix="/api/leads", tags=["leads"])
@@ -81,7 +81,7 @@ async def enter(body: NewLead, caller: Caller, idem: Idempotent, db: Db, bus: On
 
 async def entered(body: NewLead, caller: Principal, idem: Idempotency, db: Database, bus: Bus) -> Response:
     """The lead is here, and shown."""
-    named = list(dict.fromkeys(([body.chat_id] if body.chat_id else []) + body.chat_ids))
+    named = ([body.chat_id] if body.chat_id else []) + body.chat_ids
     await _hear_of(db, bus, caller.tenant, named)
 
     async def once() -> Response:
@@ -292,7 +292,9 @@ async def _hear_of(db: Database, bus: Bus, tenant: TenantId, chats: Any) -> None
     if not chats:
         return
     async with db.transaction(tenant) as tx:
-        here = await known.chats(await raw(tx), tenant, chats)
+        c = await raw(tx)
+        chats = await redirects.today(c, tenant, chats)
+        here = await known.chats(c, tenant, chats)
     unknown = tuple(chat for chat in chats if chat not in here)
     if not unknown:
         return
@@ -309,8 +311,11 @@ async def _hear_of(db: Database, bus: Bus, tenant: TenantId, chats: Any) -> None
 
 
 async def _chats(c: Any, caller: Principal, named: Any) -> list[known.Chat]:
-    """Give chats in their order.  Raises: ChatMissing: not here, or not seen."""
-    here = await known.chats(c, caller.tenant, named)
+    """Give chats in their order, each once as the one that it is today, and hold them.  Raises: ChatMissing: not here or not seen; Moved."""
+    named = await redirects.today(c, caller.tenant, named)
+    here = await known.chats(c, caller.tenant, named, hold=True)
+    if await redirects.today(c, caller.tenant, named) != named:
+        raise store.Moved  # just now
     found = [here[chat] for chat in named if chat in here]
     if len(found) < len(named) or not all(caller.reads(chat.device, chat.team, chat.assignee) for chat in found):
         raise errors.ChatMissing
@@ -356,10 +361,11 @@ async def _changes(c: Any, caller: Principal, lead: Any, body: LeadChange) -> di
                 changes["tags"] = tuple(dict.fromkeys(value))
             case "chat_ids":
                 # what it has already may stay, seen or not
+                value = await redirects.today(c, caller.tenant, value)
                 fresh = await _chats(c, caller, [chat for chat in value if chat not in lead.chats])
                 kept = await known.chats(c, caller.tenant, lead.chats)
                 every = kept | {chat.id: chat for chat in fresh}
-                changes |= deeds.linked(lead, [every[chat] for chat in dict.fromkeys(value) if chat in every])
+                changes |= deeds.linked(lead, [every[chat] for chat in value if chat in every])
             case "lost_reason":
                 if lead.kind == "lost":
                     changes["lost_reason"] = value

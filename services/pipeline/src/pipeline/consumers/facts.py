@@ -5,7 +5,9 @@ the log of runs makes a single one: a batch that comes again after a crash betwe
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from contracts import ids, subjects
@@ -24,11 +26,14 @@ from pipeline.consumers import runs
 from pipeline.domain import rules
 from pipeline.domain.errors import FactUnusable
 from pipeline.domain.rules import Rule, Tagged
-from pipeline.store import deeds, erasing, known, pipelines
+from pipeline.store import deeds, erasing, known, merging, pipelines, redirects
 from pipeline.store import rules as stored
 from pipeline.store.known import Growth
+from pipeline.store.redirects import Redirects
 
 DURABLE = "pipeline-facts"
+#: Leads whose tag is gone, in one transaction.
+UNTAGGED_AT_ONCE = 200
 #: Of one person; by them conversations finds the events that still speak of it.
 _MOST_NAMED = 10_000
 BODIES = (
@@ -69,6 +74,9 @@ def handler(db: Database) -> Callable[[Sequence[Envelope[Any]]], Awaitable[None]
                 await _learn(tx, envelopes)
 
         await store.persistently(once)
+        for envelope in envelopes:
+            if isinstance(envelope.data, chats.TagChanged) and envelope.data.deleted:
+                await _untag(db, envelope.tenant, ids.parse(ids.TAG, envelope.data.id))
         await _run_rules(db, envelopes)
 
     return handle
@@ -76,23 +84,74 @@ def handler(db: Database) -> Callable[[Sequence[Envelope[Any]]], Awaitable[None]
 
 async def _learn(tx: Tx, envelopes: Sequence[Envelope[Any]]) -> None:
     c = await raw(tx)
-    growth: dict[tuple[TenantId, str], Growth] = {}
+    growth: dict[tuple[TenantId, ChatId], Growth] = {}
     told: list[Envelope[Any]] = []
+    merges = {one.tenant for one in envelopes if getattr(one.data, "merged", None)}
+    await redirects.hold(c, {one.tenant for one in envelopes}, merges)
+    stands = await redirects.read(c, *_named(envelopes))
     for envelope in await inbox.fresh(tx, DURABLE, envelopes):
         if isinstance(envelope.data, Message):
-            one = growth.setdefault((envelope.tenant, envelope.data.chat_id), Growth(envelope.data))
+            one = growth.setdefault((envelope.tenant, ChatId(ids.parse(ids.CHAT, envelope.data.chat_id))), Growth(envelope.data))
             one.add(envelope.data, inbound=_inbound(envelope))
         elif isinstance(envelope.data, chats.ContactErased):
             for chat in envelope.data.chat_ids:
-                growth.pop((envelope.tenant, chat), None)
+                growth.pop((envelope.tenant, ChatId(ids.parse(ids.CHAT, chat))), None)
             told += await _erase(tx, envelope)
         else:
-            told += await _apply(c, envelope)
-    await known.grow(c, growth)
+            told += await _apply(c, stands, envelope)
+    await known.grow(c, _of_today(stands, growth), stands)
     await outbox.add(tx, *told)
 
 
-async def _apply(c: asyncpg.Connection, envelope: Envelope[Any]) -> list[Envelope[Any]]:
+async def _untag(db: Database, tenant: TenantId, tag: UUID) -> None:
+    """No lead bears the tag, and whoever sees one has heard so. A part at a time: broken off, it goes on where it was."""
+    after: UUID | None = UUID(int=0)
+    while after is not None:
+
+        async def once(behind: UUID = after) -> UUID | None:
+            async with db.transaction(tenant) as tx:
+                told, last = await deeds.untag(await raw(tx), tenant, tag, after=behind, limit=UNTAGGED_AT_ONCE)
+                await outbox.add(tx, *told)
+            return last
+
+        after = await store.persistently(once)
+
+
+def _named(envelopes: Sequence[Envelope[Any]]) -> tuple[set[tuple[TenantId, UUID]], set[tuple[TenantId, UUID]]]:
+    """Give the chats and the contacts that these facts are about."""
+    threads: set[tuple[TenantId, str]] = set()
+    people: set[tuple[TenantId, str | None]] = set()
+    for one in envelopes:
+        match one.data:
+            case Message() as fact:
+                threads.add((one.tenant, fact.chat_id))
+                people.add((one.tenant, fact.contact_id))
+            case ChatState() as fact:
+                threads.add((one.tenant, fact.id))
+                people.add((one.tenant, fact.contact_id))
+            case chats.ChatRead() | chats.ChatAssigned() as fact:
+                threads.add((one.tenant, fact.id))
+            case chats.ContactCreated() | chats.ContactChanged() as fact:
+                people.add((one.tenant, fact.id))
+    return (
+        {(tenant, ids.parse(ids.CHAT, id)) for tenant, id in threads},
+        {(tenant, ids.parse(ids.CONTACT, id)) for tenant, id in people if id is not None},
+    )
+
+
+def _of_today(stands: Redirects, growth: dict[tuple[TenantId, ChatId], Growth]) -> dict[tuple[TenantId, ChatId], Growth]:
+    """Give what chats grew by to those that they are today."""
+    found: dict[tuple[TenantId, ChatId], Growth] = {}
+    for (tenant, chat), one in growth.items():
+        key = tenant, stands.chat(tenant, chat)
+        if key in found:
+            found[key].join(one)
+        else:
+            found[key] = one
+    return found
+
+
+async def _apply(c: asyncpg.Connection, stands: Redirects, envelope: Envelope[Any]) -> list[Envelope[Any]]:
     tenant, at = envelope.tenant, envelope.occurred_at
     match envelope.data:
         case auth.AccountRegistered() as fact:
@@ -110,24 +169,41 @@ async def _apply(c: asyncpg.Connection, envelope: Envelope[Any]) -> list[Envelop
             await known.team(c, tenant, fact.team, fact.name)
         case auth.TeamDeleted() as fact:
             await known.team(c, tenant, fact.team, None)
-        case chats.ContactCreated() as fact:
-            await known.contact(c, tenant, ContactId(ids.parse(ids.CONTACT, fact.id)), fact.name, fact.phone, at)
-        case chats.ContactChanged() as fact:
+        case chats.ContactCreated() | chats.ContactChanged() as fact:
             contact = ContactId(ids.parse(ids.CONTACT, fact.id))
-            await known.contact(c, tenant, contact, fact.name, fact.phone, at)
-            if fact.merged is not None:
-                await known.merge(c, tenant, contact, ContactId(ids.parse(ids.CONTACT, fact.merged)))
+            if stands.contact(tenant, contact) == contact:  # else it is old news, of somebody who is another by now
+                await known.contact(c, tenant, contact, fact.name, fact.phone, at)
+            if isinstance(fact, chats.ContactChanged) and fact.merged is not None:
+                return await merging.contacts(c, stands, tenant, contact, ContactId(ids.parse(ids.CONTACT, fact.merged)))
         case chats.TagChanged() as fact:
             await known.tag(c, tenant, ids.parse(ids.TAG, fact.id), fact.name, fact.color, fact.deleted, at)
         case chats.ChatRead() as fact:
             await known.read(c, tenant, ChatId(ids.parse(ids.CHAT, fact.id)), fact.unread, at)
         case chats.ChatAssigned() as fact:
-            return await _assigned(c, tenant, fact)
+            if _is_itself(stands, tenant, fact.id):
+                return await _assigned(c, tenant, fact)
         case ChatState() as fact:
-            if await known.chat_state(c, tenant, fact, at):
-                chat = await known.chat(c, tenant, ChatId(ids.parse(ids.CHAT, fact.id)))
-                return await deeds.follow_chat(c, tenant, chat, at=None) if chat else []
+            return await _stands(c, stands, tenant, fact, at)
     return []
+
+
+async def _stands(c: asyncpg.Connection, stands: Redirects, tenant: TenantId, fact: ChatState, at: datetime) -> list[Envelope[Any]]:
+    """The chat stands like this, and what became it is it; of one that is another by now only the latter counts."""
+    id = ChatId(ids.parse(ids.CHAT, fact.id))
+    told: list[Envelope[Any]] = []
+    for gone in fact.merged if isinstance(fact, chats.ChatChanged) else ():
+        told += await merging.chats(c, stands, tenant, id, ChatId(ids.parse(ids.CHAT, gone)))
+    if not _is_itself(stands, tenant, fact.id):
+        return told
+    contact = None if fact.contact_id is None else stands.contact(tenant, ids.parse(ids.CONTACT, fact.contact_id))
+    if await known.chat_state(c, tenant, fact, contact, at) and (chat := await known.chat(c, tenant, id)) is not None:
+        told += await deeds.follow_chat(c, tenant, chat, at=None)
+    return told
+
+
+def _is_itself(stands: Redirects, tenant: TenantId, chat: str) -> bool:
+    id = ids.parse(ids.CHAT, chat)
+    return stands.chat(tenant, id) == id
 
 
 async def _erase(tx: Tx, envelope: Envelope[Any]) -> list[Envelope[Any]]:
@@ -174,8 +250,9 @@ async def _run(db: Database, envelope: Envelope[Any], rule: Rule) -> None:
     async def once() -> None:
         async with db.transaction(tenant) as tx:
             c = await raw(tx)
+            [now] = await redirects.today(c, tenant, [chat])
             if isinstance(fact, Message):
-                first = await known.first_of(c, tenant, chat) == ids.parse(ids.MESSAGE, fact.id)
+                first = await known.first_of(c, tenant, now) == ids.parse(ids.MESSAGE, fact.id)
                 wanted = rules.hears(rule.trigger, text=fact.text, first=first, device=ids.parse(ids.DEVICE, fact.device_id))
             else:
                 wanted = isinstance(rule.trigger, Tagged) and await known.brought(c, tenant, chat, rule.trigger.tag_id, fact.revision)

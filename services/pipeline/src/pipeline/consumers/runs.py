@@ -14,10 +14,11 @@ from contracts.events.pipeline import LeadNotified, TaskChanged
 from contracts.ids import ChatId, LeadId, TenantId
 from prometheus_client import Counter
 
+from pipeline import store
 from pipeline.domain import errors, money, rules
 from pipeline.domain.leads import Lead
 from pipeline.domain.rules import Action, Assign, MakeLead, MakeTask, Move, Notify, Rule, Send, Tag
-from pipeline.store import deeds, known, leads, pipelines, tasks, views
+from pipeline.store import deeds, known, leads, merging, pipelines, redirects, tasks, views
 from pipeline.store import rules as log_of
 from pipeline.store.rules import Step
 
@@ -47,7 +48,10 @@ class Cause:
 async def for_chat(c: asyncpg.Connection, cause: Cause, rule: Rule, chat: ChatId) -> list[Envelope[Any]]:
     """The chat has a lead, and what else the rule says is done, if this rule has not run for this cause."""
     # Whoever makes a lead of a chat holds its row, so that two rules or two processes make one.
+    [chat] = await redirects.today(c, cause.tenant, [chat])
     await c.fetchval("select id from chats where tenant = $1 and id = $2 for update", cause.tenant, chat)
+    if await redirects.today(c, cause.tenant, [chat]) != [chat]:
+        raise store.Moved  # just now
     about = await known.chat(c, cause.tenant, chat)
     if about is None or not await log_of.begin_run(c, cause.tenant, rule.id, cause.id, None, cause.at):
         return []
@@ -118,7 +122,7 @@ async def _made(
         value=make.value,
         chats=(chat,),
         owner=owner,
-        source="chat",
+        source=merging.BY_RULE,
     )
     lead, told = await deeds.create(c, cause.tenant, new, by)
     return lead, told, Step(do="make_lead", done=True)

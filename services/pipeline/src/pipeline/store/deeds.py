@@ -271,6 +271,38 @@ async def empty(c: asyncpg.Connection, tenant: TenantId, stage: Stage, into: Sta
     ]
 
 
+async def untag(c: asyncpg.Connection, tenant: TenantId, tag: UUID, *, after: UUID, limit: int) -> tuple[Told, UUID | None]:
+    """Up to *limit* leads behind the one with the id *after* bear the tag, which is no more, no longer. No rule runs for these.
+
+    Returns: What is told, and behind which to go on; None: no lead bears it.
+    """
+    now = datetime.now(UTC)
+    found = await c.fetch(
+        f"""
+        with mine as (select id from leads where tenant = $1 and tags @> array[$2::uuid] and id > $5 order by id limit $3 for no key update)
+        update leads l set tags = array_remove(l.tags, $2), version = l.version + 1, at = $4
+          from mine where l.tenant = $1 and l.id = mine.id returning {leads.COLUMNS}
+        """,  # noqa: S608  # a constant
+        tenant,
+        tag,
+        limit,
+        now,
+        after,
+    )
+    rid = sorted((leads.row(one) for one in found), key=lambda lead: lead.id)
+    told: Told = [
+        wrap(
+            tenant,
+            LeadChanged(**views.fields(lead), changed=("tags",)),
+            id=ids.derived("untagged", tag, lead.id, lead.version),
+            audience=views.audience(lead),
+            occurred_at=now,
+        )
+        for lead in rid
+    ]
+    return told, rid[-1].id if len(rid) == limit else None
+
+
 async def follow_chat(c: asyncpg.Connection, tenant: TenantId, chat: known.Chat, *, at: datetime | None) -> Told:
     """The leads of a chat stand where it stands: its number, its team, who answers it.
 

@@ -49,6 +49,8 @@ async def forget(
         ("contacts", "id", contacts),
         ("contact_redirects", "old", contacts),
         ("contact_redirects", "new", contacts),
+        ("chat_redirects", "old", chats),
+        ("chat_redirects", "new", chats),
         ("chats", "id", chats),
     ):
         await c.execute(f"delete from {table} where tenant = $1 and {column} = any($2::uuid[])", tenant, list(values))  # noqa: S608

@@ -6,7 +6,7 @@ Each row remembers of when it is (a revision, a version, a time), so that what c
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +14,8 @@ import msgspec
 from contracts import ids
 from contracts.ids import ChatId, ContactId, DeviceId, TenantId, UserId
 from contracts.views import ChatState, Message
+
+from pipeline.store.redirects import Redirects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ async def team(c: asyncpg.Connection, tenant: TenantId, id: UUID, name: str | No
 
 
 async def tag(c: asyncpg.Connection, tenant: TenantId, id: UUID, name: str, color: str, deleted: bool, at: datetime) -> None:
-    """The tag is called this; one that is deleted is on no lead any more."""
+    """The tag is called this; of one that is deleted the leads are rid by `deeds.untag`."""
     await c.execute(
         "insert into tags as t (tenant, id, name, color, deleted, told_at) values ($1, $2, $3, $4, $5, $6) on conflict (tenant, id) "
         "do update set name = $3, color = $4, deleted = t.deleted or $5, told_at = $6 where t.told_at < $6",
@@ -88,10 +90,6 @@ async def tag(c: asyncpg.Connection, tenant: TenantId, id: UUID, name: str, colo
         deleted,
         at,
     )
-    if deleted:
-        await c.execute(
-            "update leads set tags = array_remove(tags, $2), version = version + 1 where tenant = $1 and tags @> array[$2]", tenant, id
-        )
 
 
 async def contact(c: asyncpg.Connection, tenant: TenantId, id: ContactId, name: str | None, phone: str | None, at: datetime) -> None:
@@ -108,20 +106,7 @@ async def contact(c: asyncpg.Connection, tenant: TenantId, id: ContactId, name: 
     )
 
 
-async def merge(c: asyncpg.Connection, tenant: TenantId, survivor: ContactId, loser: ContactId) -> None:
-    """Whatever was about *loser* is about *survivor*."""
-    await c.execute(
-        "insert into contact_redirects (tenant, old, new) values ($1, $2, $3) on conflict (tenant, old) do update set new = $3",
-        tenant,
-        loser,
-        survivor,
-    )
-    for table in ("leads", "chats"):
-        await c.execute(f"update {table} set contact = $3 where tenant = $1 and contact = $2", tenant, loser, survivor)  # noqa: S608
-    await c.execute("delete from contacts where tenant = $1 and id = $2", tenant, loser)
-
-
-async def chat_state(c: asyncpg.Connection, tenant: TenantId, state: ChatState, at: datetime) -> bool:
+async def chat_state(c: asyncpg.Connection, tenant: TenantId, state: ChatState, contact: ContactId | None, at: datetime) -> bool:
     """The chat stands like this, and it is known since which of its changes it bears each tag; False where this is old news."""
     found = await c.fetchval(
         f"""
@@ -136,7 +121,7 @@ async def chat_state(c: asyncpg.Connection, tenant: TenantId, state: ChatState, 
         tenant,
         ids.parse(ids.CHAT, state.id),
         ids.parse(ids.DEVICE, state.device_id),
-        _maybe(ids.CONTACT, state.contact_id),
+        contact,
         state.name,
         state.status,
         _maybe(ids.USER, state.assignee_id),
@@ -170,8 +155,16 @@ class Growth(msgspec.Struct):
             if self.first is None or (message.at, message.id) < (self.first.at, self.first.id):
                 self.first = message
 
+    def join(self, other: Self) -> None:
+        """Count what *other* counted as well."""
+        if (other.newest.at, other.newest.id) >= (self.newest.at, self.newest.id):
+            self.newest = other.newest
+        self.unread += other.unread
+        if other.first is not None and (self.first is None or (other.first.at, other.first.id) < (self.first.at, self.first.id)):
+            self.first = other.first
 
-async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, str], Growth]) -> None:
+
+async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, ChatId], Growth], redirects: Redirects) -> None:
     """The chats have these messages: the newest is shown, a customer's first one is remembered, and what nobody read is counted.
 
     What the chat's own events say of unread messages is exact and covers every message that was stored before them; each later one
@@ -187,12 +180,12 @@ async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, str], Grow
             "select h.tenant, h.id, h.counted_at from unnest($1::uuid[], $2::uuid[]) as n (tenant, id) "
             "join chats h on h.tenant = n.tenant and h.id = n.id where h.counted_at is not null",
             [tenant for tenant, _ in chats],
-            [ids.parse(ids.CHAT, chat) for _, chat in chats],
+            [chat for _, chat in chats],
         )
     }
 
-    def unread(tenant: TenantId, chat: str) -> int:
-        until = covered.get((tenant, ids.parse(ids.CHAT, chat)))
+    def unread(tenant: TenantId, chat: ChatId) -> int:
+        until = covered.get((tenant, chat))
         return sum(until is None or stored > until for stored in growth[tenant, chat].unread)
 
     await c.execute(
@@ -207,9 +200,9 @@ async def grow(c: asyncpg.Connection, growth: Mapping[tuple[TenantId, str], Grow
             {_NEWEST}
         """,  # noqa: S608  # a constant
         [tenant for tenant, _ in chats],
-        [ids.parse(ids.CHAT, chat) for _, chat in chats],
+        [chat for _, chat in chats],
         [ids.parse(ids.DEVICE, one.newest.device_id) for one in some],
-        [_maybe(ids.CONTACT, one.newest.contact_id) for one in some],
+        [_standing(redirects, tenant, one.newest.contact_id) for (tenant, _), one in zip(chats, some, strict=True)],
         [unread(tenant, chat) for tenant, chat in chats],
         [_maybe(ids.MESSAGE, one.first.id if one.first else None) for one in some],
         [ids.parse(ids.MESSAGE, one.newest.id) for one in some],
@@ -270,9 +263,13 @@ async def chat(c: asyncpg.Connection, tenant: TenantId, id: ChatId) -> Chat | No
     return _chat(found) if found else None
 
 
-async def chats(c: asyncpg.Connection, tenant: TenantId, some: Iterable[ChatId]) -> dict[ChatId, Chat]:
-    """Read what is known of some chats."""
-    found = await c.fetch(f"select {_CHAT} from chats where tenant = $1 and id = any ($2::uuid[])", tenant, list(some))  # noqa: S608
+async def chats(c: asyncpg.Connection, tenant: TenantId, some: Iterable[ChatId], *, hold: bool = False) -> dict[ChatId, Chat]:
+    """Read what is known of some chats; with *hold* none of them becomes another until the transaction ends."""
+    found = await c.fetch(
+        f"select {_CHAT} from chats where tenant = $1 and id = any ($2::uuid[]) order by id{' for key share' if hold else ''}",  # noqa: S608
+        tenant,
+        list(some),
+    )
     return {one["id"]: _chat(one) for one in found}
 
 
@@ -318,6 +315,10 @@ async def is_user(c: asyncpg.Connection, tenant: TenantId, id: UserId) -> bool |
 
 def _chat(found: Sequence[Any]) -> Chat:
     return Chat(id=found[0], device=found[1], contact=found[2], name=found[3], assignee=found[4], team=found[5], tags=tuple(found[6]))
+
+
+def _standing(redirects: Redirects, tenant: TenantId, contact: str | None) -> ContactId | None:
+    return None if contact is None else redirects.contact(tenant, ids.parse(ids.CONTACT, contact))
 
 
 def _maybe(prefix: str, text: str | None) -> Any:
