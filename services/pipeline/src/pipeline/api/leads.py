@@ -311,7 +311,7 @@ async def _hear_of(db: Database, bus: Bus, tenant: TenantId, chats: Any) -> None
 
 
 async def _chats(c: Any, caller: Principal, named: Any) -> list[known.Chat]:
-    """Give chats in their order, each once as the one that it is today, and hold them.  Raises: ChatMissing: not here or not seen; Moved."""
+    """Give chats in their order, each once as the one that it is today, and hold them.  Raises: ChatMissing, Moved."""
     named = await redirects.today(c, caller.tenant, named)
     here = await known.chats(c, caller.tenant, named, hold=True)
     if await redirects.today(c, caller.tenant, named) != named:
