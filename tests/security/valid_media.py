@@ -79,6 +79,11 @@ async def _(world: World) -> Valid:
     return Valid(ids={"id": world.message}, body={"emoji": "👍"}, headers=key())
 
 
+@valid("messagesListEdits")
+async def _(world: World) -> Valid:
+    return Valid(ids={"id": world.message})
+
+
 @valid("messagesEdit")
 async def _(world: World) -> Valid:
     return Valid(ids={"id": await sent(world)}, body={"text": f"dicho mejor {world.mark}"})

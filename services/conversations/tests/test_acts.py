@@ -1,6 +1,7 @@
 """Reactions, edits and deletions: the pure rules under any order, and what they do to stored messages."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from contracts import ids
@@ -14,9 +15,11 @@ from contracts.principal import Role
 from contracts.whatsapp import Media, MediaSource, Quoted
 from conversations.consumers import media
 from conversations.domain.acts import DELETES_WITHIN, EDITS_WITHIN, Act, Stands
+from conversations.store import retention
 from hypothesis import given
 from hypothesis import strategies as st
 from servicekit import cursors
+from servicekit.db import raw
 
 from .facts import BEA, NOON, a_message, a_sent, an_unsent, later
 
@@ -52,6 +55,21 @@ def test_neither_order_nor_repeats_of_acts_change_what_becomes_of_a_message(some
     assert after(message, some) == after(message, again)
 
 
+@given(st.lists(acts.filter(lambda act: act.kind == "edit"), max_size=8), st.randoms(use_true_random=False))
+def test_everything_that_a_message_ever_said_is_known_whatever_the_order(some: list[Act], order: random.Random):
+    edits = [replace(act, from_me=False, participant="", text=act.text or "otra") for act in some]
+    message, said = Stands(from_me=False, participant="", text="hola"), set()
+    again = [*edits, *edits[:3]]
+    order.shuffle(again)
+    for act in again:
+        said |= {message.former(act, NOON)} - {None}
+        message = message.after(act)
+    every = {(NOON, "hola"), *((act.at, act.text) for act in edits)}
+    assert said | {(message.edited_at or NOON, message.text)} == every
+    gone = replace(message, deleted_at=NOON, text=None)
+    assert [gone.former(act, NOON) for act in edits] == [None] * len(edits)
+
+
 @given(acts)
 def test_only_its_sender_changes_a_message_or_takes_it_back(act: Act):
     message = Stands(from_me=True, participant="", text="hola")
@@ -74,6 +92,39 @@ async def test_what_is_done_to_a_message_shows_on_it_and_is_told(world, tenant, 
     deleted = (await world.told(MessageDeleted))[0].data
     assert (deleted.text, deleted.reactions, deleted.deleted_at) == (None, (), later(6))
     assert await world.rows("select text, reactions from messages") == [{"text": None, "reactions": None}]
+
+
+async def former(client, someone, message):
+    answer = await client.get(f"/api/messages/{ids.public(ids.MESSAGE, message)}/edits", headers=someone.headers)
+    return [(one["text"], datetime.fromisoformat(one["at"])) for one in answer.json()["items"]] if answer.status_code == 200 else answer
+
+
+async def test_what_a_message_said_before_is_kept_until_it_is_taken_back(client, world, tenant, device, signed_in):
+    owner = signed_in(Role.OWNER, tenant)
+    await world.handle([a_message(tenant, device, wa_id="A1")])
+    [row] = await world.rows("select id, at from messages")
+    assert await former(client, owner, row["id"]) == []
+    third, second = (about(tenant, device, "edit", text=text, at=later(n)) for n, text in ((7, "Buenas tardes"), (5, "Buenas")))
+    await world.handle([third])
+    await world.handle([second, third])
+    await world.handle([second])
+    assert await former(client, owner, row["id"]) == [("Hola", row["at"]), ("Buenas", later(5))]
+    stranger = signed_in(Role.OWNER, TENANT)
+    assert (await former(client, stranger, row["id"])).json()["code"] == "message-not-found"
+    await world.handle([about(tenant, device, "delete", at=later(9))])
+    assert await former(client, owner, row["id"]) == []
+    await world.handle([second])
+    assert await world.rows("select 1 from former_texts") == []
+
+
+async def test_what_a_message_said_before_goes_with_it(client, world, tenant, device, signed_in):
+    await world.handle([a_message(tenant, device, wa_id="A1"), about(tenant, device, "edit", text="Buenas")])
+    assert len(await world.rows("select 1 from former_texts")) == 1
+    async with world.db.transaction(tenant) as tx:
+        c = await raw(tx)
+        [row] = await c.fetch("select id from messages")
+        assert await retention.remove(c, tenant, [row["id"]]) == 1
+    assert await world.rows("select 1 from former_texts") == []
 
 
 async def test_what_comes_before_its_message_waits_for_it(world, tenant, device):

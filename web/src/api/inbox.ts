@@ -35,6 +35,7 @@ export const react = (id: string, emoji: string) =>
   data(sdk.messagesReact({ ...throwing, path: { id }, body: { emoji }, headers: once() }));
 export const edit = (id: string, text: string) =>
   data(sdk.messagesEdit({ ...throwing, path: { id }, body: { text }, headers: once() }));
+export const edits = (id: string) => data(sdk.messagesListEdits({ ...throwing, path: { id } }));
 export const takeBack = (id: string) => data(sdk.messagesDelete({ ...throwing, path: { id }, headers: once() }));
 export const resend = (id: string) =>
   data(sdk.messagesResend({ ...throwing, path: { id }, headers: once() })) as Promise<Message>;

@@ -4,6 +4,7 @@ import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import type { Message } from "@/api/types";
 import classes from "./Bubble.module.css";
+import { Edited } from "./kinds/Edited";
 import { iconOf } from "./kinds/icons";
 import { Media } from "./kinds/Media";
 import { Cards, Place, Poll } from "./kinds/Special";
@@ -77,9 +78,7 @@ export const Bubble = memo(function Bubble({ message, follows, marked, who, peop
           <Quote message={message} jump={acts.jump} />
           <Content message={message} people={people} acts={acts} />
           <span className={classes.meta}>
-            {message.edited_at && !message.deleted_at && (
-              <span title={time(message.edited_at)}>{t("message.edited")}</span>
-            )}
+            {message.edited_at && !message.deleted_at && <Edited id={message.id} at={message.edited_at} />}
             <time dateTime={message.at}>{time(message.at)}</time>
             {mine && <Ticks status={message.status} />}
           </span>

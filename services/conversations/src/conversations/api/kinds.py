@@ -16,7 +16,7 @@ from fastapi import APIRouter
 from pydantic import StringConstraints, ValidationError
 from servicekit import outbox
 from servicekit.db import Tx, raw
-from servicekit.http import Body, Caller, answer, needs, problems
+from servicekit.http import Body, Caller, Json, answer, needs, problems
 from servicekit.http.bodies import Storable
 from servicekit.idempotency import Idempotency, Idempotent, InFlight, Mismatch, fingerprint
 from servicekit.objects import ObjectsAway
@@ -201,6 +201,31 @@ async def _send(
             return await idem.finish(tx, 202, msgspec.json.encode(view(row)))
 
     return await store.persistently(once)
+
+
+class FormerText(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message said from *at* on, until it was changed."""
+
+    text: str
+    at: datetime
+
+
+class FormerTexts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message said before, the oldest first; nothing of one that was taken back."""
+
+    items: tuple[FormerText, ...]
+
+
+@router.get("/{id}/edits", responses=answer(FormerTexts) | problems(MessageMissing))
+async def list_edits(id: PublicMessageId, caller: Caller, db: Db) -> Json:
+    """List what a message said before its sender changed it."""
+    async with db.transaction(caller.tenant) as tx:
+        c = await raw(tx)
+        row = await reading.message(c, caller.tenant, id, caller)
+        if row is None:
+            raise MessageMissing
+        said = await acts.former(c, caller.tenant, row.id)
+    return Json(FormerTexts(items=tuple(FormerText(text=one.text, at=one.at) for one in said)))
 
 
 _ACCEPTED = answer(Message, status=202, description="The message as it stands; an event tells when the change has reached WhatsApp.")

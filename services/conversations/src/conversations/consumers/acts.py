@@ -12,7 +12,7 @@ from contracts.events.devices import MessageObserved
 from contracts.ids import ChatId, ContactId, TenantId
 
 from conversations.consumers.batch import Batch
-from conversations.domain.acts import Act
+from conversations.domain.acts import Act, Said
 from conversations.domain.identities import participant
 from conversations.domain.messages import clean
 from conversations.store import acts
@@ -59,9 +59,12 @@ class Acts:
             rows.setdefault((row.tenant, row.device, row.wa_id, row.chat), []).append(row)
         changed: dict[UUID, Row] = {}
         kept: list[Act] = []
+        former: list[tuple[Row, Said]] = []
         for act in sorted(every, key=lambda act: (act.at, act.id)):
             here = rows.get((act.tenant, act.device, act.wa_id, act.chat), [])
             target = next((row for row in here if acts.stands(row).may(act)), None)
+            if target is not None and (said := acts.stands(target).former(act, target.at)) is not None:
+                former.append((target, said))
             if target is None:
                 kept += [] if here else [act]
             elif acts.changed(target, acts.stands(target).after(act)):
@@ -71,6 +74,7 @@ class Acts:
             here = rows.get((act.tenant, act.device, act.wa_id, act.chat), [])
             self._told += [(row, act.kind, reason) for row in here[:1]]
         await acts.save(c, sorted(changed.values(), key=lambda row: (row.tenant, row.id)))
+        await acts.remember(c, [(row.tenant, row.id, said) for row, said in former if row.deleted_at is None])
         keeping = {act.id for act in kept}
         await acts.drop(c, [(a.tenant, a.id) for a in waited if a.id not in keeping] + sorted(self._ended()))
         await acts.keep(c, [act for act in kept if act.id in {a.id for a in self.observed}], "waiting")

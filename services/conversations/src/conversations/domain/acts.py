@@ -6,7 +6,7 @@ by WhatsApp's time counts, and a deletion beats them all.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 from uuid import UUID
 
 import msgspec
@@ -33,6 +33,13 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     emoji: str = ""
     participant: str = ""
     name: str | None = None
+
+
+class Said(NamedTuple):
+    """What a message says, and since when."""
+
+    at: datetime
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +93,15 @@ class Stands:
                 return self
             return replace(self, text=act.text, edited_at=act.at)
         return replace(self, reactions=_marked(self.reactions, act))
+
+    def former(self, act: Act, at: datetime) -> Said | None:
+        """Give what the message, which was sent *at* that time, says no more, as *act* shows; the same may be given again."""
+        if act.kind != "edit" or not act.text or self.deleted_at is not None:
+            return None
+        if self.after(act) == self:
+            told = Said(act.at, act.text)
+            return None if told == (self.edited_at, self.text) else told
+        return Said(self.edited_at or at, self.text) if self.text else None
 
 
 def _marked(marks: tuple[Mark, ...], act: Act) -> tuple[Mark, ...]:

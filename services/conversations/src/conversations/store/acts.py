@@ -7,10 +7,11 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-from contracts.ids import ChatId, TenantId
+from contracts import ids
+from contracts.ids import ChatId, MessageId, TenantId
 from servicekit.db import Tx, raw
 
-from conversations.domain.acts import Act, Mark, Stands
+from conversations.domain.acts import Act, Mark, Said, Stands
 from conversations.store import released
 from conversations.store.messages import COLUMNS, Row, WaName, row_of
 
@@ -133,6 +134,12 @@ async def save(c: asyncpg.Connection, rows: Sequence[Row]) -> None:
     )
     gone = [row for row in rows if row.deleted_at is not None]
     if gone:
+        await c.execute(
+            "delete from former_texts f using unnest($1::uuid[], $2::uuid[]) as u (tenant, id) "
+            "where f.tenant = u.tenant and f.message = u.id",
+            [r.tenant for r in gone],
+            [r.id for r in gone],
+        )
         named = await c.fetch(
             """
             select f.tenant, f.object from media f join unnest($1::uuid[], $2::uuid[]) as u (tenant, id)
@@ -153,6 +160,35 @@ async def save(c: asyncpg.Connection, rows: Sequence[Row]) -> None:
         )
         for tenant in {row[0] for row in named}:
             await released.release(c, tenant, [row[1] for row in named if row[0] == tenant])
+
+
+async def remember(c: asyncpg.Connection, some: Sequence[tuple[TenantId, MessageId, Said]]) -> None:
+    """These messages said this once; what is known already is not kept twice."""
+    if some:
+        await c.execute(
+            """
+            insert into former_texts (tenant, message, id, at, text)
+            select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[]) on conflict do nothing
+            """,
+            [one[0] for one in some],
+            [one[1] for one in some],
+            [ids.derived(one[2].at.isoformat(), one[2].text) for one in some],
+            [one[2].at for one in some],
+            [one[2].text for one in some],
+        )
+
+
+MOST_FORMER = 100
+
+
+async def former(c: asyncpg.Connection, tenant: TenantId, message: MessageId) -> list[Said]:
+    """Read what a message said before, the oldest first; of very many the newest."""
+    rows = await c.fetch(
+        f"select at, text from former_texts where tenant = $1 and message = $2 order by at desc, text limit {MOST_FORMER}",  # noqa: S608
+        tenant,
+        message,
+    )
+    return [Said(row[0], row[1]) for row in reversed(rows)]
 
 
 def changed(row: Row, after: Stands) -> bool:

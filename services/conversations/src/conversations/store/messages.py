@@ -449,6 +449,15 @@ async def replace(c: asyncpg.Connection, copies: Collection[tuple[TenantId, Mess
         return
     columns = list(zip(*copies, strict=True))
     await c.execute(
+        """
+        with moved as (
+            delete from former_texts f using unnest($1::uuid[], $2::uuid[], $3::uuid[]) as u (tenant, old, new)
+             where f.tenant = u.tenant and f.message = u.old returning f.tenant, u.new, f.id, f.at, f.text)
+        insert into former_texts (tenant, message, id, at, text) select * from moved on conflict do nothing
+        """,
+        *columns,
+    )
+    await c.execute(
         "delete from messages m using unnest($1::uuid[], $2::uuid[]) as u (tenant, id) where m.tenant = u.tenant and m.id = u.id",
         columns[0],
         columns[1],

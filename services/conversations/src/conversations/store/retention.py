@@ -115,6 +115,7 @@ async def remove(c: asyncpg.Connection, tenant: TenantId, messages: Sequence[UUI
     files = await c.fetch("delete from media where tenant = $1 and message = any($2::uuid[]) returning object", tenant, some)
     await released.release(c, tenant, [row[0] for row in files if row[0] is not None], erasure)
     await c.execute("delete from message_redirects where tenant = $1 and new = any($2::uuid[])", tenant, some)
+    await c.execute("delete from former_texts where tenant = $1 and message = any($2::uuid[])", tenant, some)
     tag = await c.execute("delete from messages where tenant = $1 and id = any($2::uuid[])", tenant, some)
     return int(tag.rpartition(" ")[2])
 

@@ -17,7 +17,11 @@ export function FilterMenu({ button, opened, close, ...filters }: Props) {
   return (
     <Popover
       opened={opened}
-      onDismiss={close}
+      // By Escape alone: a dropdown that closes itself hears no key of its own. The button has the focus once the trap has let go of it.
+      onDismiss={() => {
+        close();
+        setTimeout(() => button?.focus());
+      }}
       closeOnClickOutside={false}
       position="bottom-end"
       width={270}
@@ -27,14 +31,7 @@ export function FilterMenu({ button, opened, close, ...filters }: Props) {
       <Popover.Target>
         <span aria-hidden style={{ position: "absolute", inset: 0, pointerEvents: "none" }} />
       </Popover.Target>
-      <Popover.Dropdown
-        ref={setDropdown}
-        // Once the trap has let go of it.
-        onKeyDownCapture={(event) => event.key === "Escape" && setTimeout(() => button?.focus())}
-        p={8}
-        mah="80vh"
-        style={{ overflowY: "auto" }}
-      >
+      <Popover.Dropdown ref={setDropdown} p={8} mah="80vh" style={{ overflowY: "auto" }}>
         <FilterPane {...filters} />
       </Popover.Dropdown>
     </Popover>
