@@ -21,6 +21,7 @@ def folder(tmp_path):
     (tmp_path / "assets" / "main-Ab12Cd34.js").write_text("console.log(1);" * 200)
     (tmp_path / "assets" / "main-Ab12Cd34.js.br").write_bytes(b"brotli's own")
     (tmp_path / "favicon.svg").write_text("<svg/>")
+    (tmp_path / "sw.js").write_text("addEventListener('install', () => {})")
     secret = tmp_path.parent / "secret.txt"
     secret.write_text("secret")
     (tmp_path / "link.txt").symlink_to(secret)
@@ -54,6 +55,14 @@ async def test_only_the_pages_own_scripts_may_run(built, wire):
     assert f"script-src 'self' 'sha256-{allowed}';" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe-eval" not in policy
+
+
+async def test_the_service_worker_may_ask_this_server(built, wire):
+    client = await wire(built)
+    assert (await get(client, "/sw.js")).headers[
+        "content-security-policy"
+    ] == "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
+    assert "connect-src" not in (await get(client, "/favicon.svg")).headers["content-security-policy"]
 
 
 async def test_hashed_files_are_kept_for_ever_and_packed(built, wire):

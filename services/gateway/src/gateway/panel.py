@@ -31,6 +31,9 @@ NOT_BUILT = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Clar
 <h1>The panel is not built</h1><p>The API works: see <a href="/docs">its documentation</a>. <code>make setup</code> builds the panel,
 and <code>CLARIN_PANEL_DIR</code> names the folder that it was built into.</p></html>
 """
+#: The service worker lives under the policy of its own file: it asks this server, and nothing else.
+_WORKER = "sw.js"
+_WORKER_POLICY = b"default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
 _PLAIN_POLICY = b"default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 log = structlog.get_logger()
@@ -127,6 +130,8 @@ def _load(path: Path, name: str) -> _File:
     headers.append((b"cache-control", b"public, max-age=31536000, immutable" if lasting else b"no-cache"))
     if path.suffix == ".html":
         headers.append((b"content-security-policy", policy(body)))
+    elif name == _WORKER:
+        headers.append((b"content-security-policy", _WORKER_POLICY))
     variants = {b"": body}
     for coding, suffix in ((b"br", ".br"), (b"gzip", ".gz")):
         twin = path.with_name(path.name + suffix)
