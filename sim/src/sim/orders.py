@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from sim.directory import Address, AutoReceipts
 
 Text = Annotated[str, Meta(min_length=1, max_length=65_536)]
-Name = Annotated[str, Meta(max_length=100)]
+Name = Annotated[str, Meta(max_length=300)]
 
 
 class NewPhone(Struct, forbid_unknown_fields=True):
