@@ -11,7 +11,7 @@ from contracts import ids, subjects
 from contracts.envelope import Envelope, wrap
 from contracts.events.auth import AccountChanged
 from contracts.events.conversations import ContactErased
-from contracts.events.privacy import WebhooksErased
+from contracts.events.privacy import PipelineErased, WebhooksErased
 from servicekit import outbox
 from servicekit.bus import Bus, Consumer
 from servicekit.db import Database, raw
@@ -30,6 +30,9 @@ SKEW = timedelta(seconds=5)
 _KEEP_ALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 _BEAT_SECONDS = 5.0
 
+#: Of which nobody is called.
+_INTERNAL = (AccountChanged, PipelineErased)
+
 log = structlog.get_logger()
 
 
@@ -44,26 +47,44 @@ def consumer(db: Database) -> Consumer:
         tenants = {one.tenant for one in envelopes}
         async with db.transaction(tenants) as tx:
             c = await raw(tx)
+            await erasing.hold(c, tenants, {one.tenant for one in envelopes if isinstance(one.data, ContactErased | PipelineErased)})
+            envelopes = await _of_the_living(c, envelopes)
             await names.learn(c, envelopes)
             resumed = await accounts.learn(c, envelopes)
             listening = await endpoints.listening(c, tenants)
             new = [
                 delivery(endpoint, happened)
                 for one in envelopes
-                if one.tenant in listening and not isinstance(one.data, AccountChanged) and (happened := stream.happened(one)) is not None
+                if one.tenant in listening and not isinstance(one.data, _INTERNAL) and (happened := stream.happened(one)) is not None
                 for endpoint in listening[one.tenant]
                 if endpoint.wants(happened.type, happened.device) and happened.at > endpoint.created_at - SKEW
             ]
             await lanes.wake(c, {*await deliveries.enqueue(c, new), *resumed})
             await outbox.add(tx, *[await _erase(c, one) for one in envelopes if isinstance(one.data, ContactErased)])
+            for one in envelopes:
+                if isinstance(one.data, PipelineErased):
+                    await erasing.forget_leads(c, one.tenant, one.data.erasure, one.data.names)
 
-    return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=(*stream.BODIES, AccountChanged), handle=handle)
+    return Consumer(durable=DURABLE, stream=subjects.EVENTS, bodies=(*stream.BODIES, *_INTERNAL), handle=handle)
+
+
+async def _of_the_living(c: asyncpg.Connection, envelopes: Sequence[Envelope[Any]]) -> list[Envelope[Any]]:
+    """Leave out what comes late, or again, and is about somebody who was erased meanwhile."""
+    known = await c.fetch("select distinct tenant from erased where tenant = any($1::uuid[])", list({one.tenant for one in envelopes}))
+    left = list(envelopes)
+    for (tenant,) in known:
+        mine = [one for one in left if one.tenant == tenant and not isinstance(one.data, _INTERNAL)]
+        told = [happened for one in mine if (happened := stream.happened(one)) is not None]
+        about = await erasing.spoken_of(c, tenant, [(one.type, one.at, one.data) for one in told])
+        gone = {one.id for one, erased in zip(told, about, strict=True) if erased}
+        left = [one for one in left if one.tenant != tenant or one.id not in gone]
+    return left
 
 
 async def _erase(c: asyncpg.Connection, one: Envelope[Any]) -> Envelope[WebhooksErased]:
     fact = one.data
     contacts = [ids.parse(ids.CONTACT, id) for id in (fact.id, *fact.merged)]
-    removed = await erasing.forget(c, one.tenant, contacts, fact.chat_ids, fact.message_ids)
+    removed = await erasing.forget(c, one.tenant, contacts, fact.chat_ids, fact.message_ids, fact.erasure_id, fact.at)
     erasure = ids.parse(ids.ERASURE, fact.erasure_id)
     return wrap(one.tenant, WebhooksErased(erasure=erasure, removed=removed), id=ids.derived("erased", "webhooks", erasure))
 

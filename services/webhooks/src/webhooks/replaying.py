@@ -18,7 +18,7 @@ from servicekit.timers import first
 
 from webhooks import stream
 from webhooks.consumers import delivery
-from webhooks.store import deliveries, endpoints, lanes, replays
+from webhooks.store import deliveries, endpoints, erasing, lanes, replays
 from webhooks.store.replays import Replay
 
 LEASE = timedelta(seconds=30)
@@ -106,6 +106,7 @@ class _Work:
         while not self._stopping.is_set():
             async with self._db.transaction(replay.tenant) as tx:
                 c = await raw(tx)
+                await erasing.hold(c, [replay.tenant])
                 if await replays.open(c, replay.tenant, replay.id, lease=LEASE) is None:
                     return False
                 if await replays.waiting(c, replay.tenant, replay.endpoint) < BACKLOG:
@@ -113,10 +114,12 @@ class _Work:
                     if endpoint is None:
                         return False
                     found = [one for fact in some if (one := stream.read(fact.payload, replay.types)) is not None]
+                    # They were read before this transaction began, and who they are about may be erased since.
+                    about = await erasing.spoken_of(c, replay.tenant, [(one.type, one.at, one.data) for one in found])
                     new = [
                         delivery(endpoint, one, source="replay", origin=replay.id)
-                        for one in found
-                        if (endpoint.devices is None or one.device in endpoint.devices) and _among(replay, one.device)
+                        for one, erased in zip(found, about, strict=True)
+                        if not erased and (endpoint.devices is None or one.device in endpoint.devices) and _among(replay, one.device)
                     ]
                     keys = await deliveries.enqueue(c, new)
                     await lanes.wake(c, keys)

@@ -18,6 +18,8 @@ _RESEALED = 100
 _SEALED = (("secret", "secret"), ("previous_secret", "secret"), ("headers", "headers"))
 #: How long the sums of each hour are kept.
 STATISTICS = timedelta(days=90)
+#: Longer than the stream keeps what speaks of somebody.
+ERASED = timedelta(days=90)
 
 log = structlog.get_logger()
 
@@ -62,6 +64,7 @@ def sweep(system: Database, *, kept: timedelta) -> Callable[[asyncio.Event], Awa
             ("deliveries", "made_at", kept),
             ("events", "kept_at", kept + timedelta(days=1)),
             ("statistics", "hour", STATISTICS),
+            ("erased", "at", ERASED),
         ):
             gone[table] = 0
             while True:
