@@ -22,7 +22,7 @@ from contracts.events.devices import MediaStored
 from contracts.ids import TenantId
 from contracts.media import object_key, thumbnail_key
 from contracts.principal import Role, Scope
-from contracts.whatsapp import Media, MediaSource
+from contracts.whatsapp import Media, MediaSource, Quoted
 from conversations.consumers import erasures, figures
 from conversations.consumers import media as media_consumer
 from conversations.domain.privacy import SERVICES, Dossier, Needles, kept_from
@@ -418,6 +418,8 @@ async def test_an_export_holds_everything_of_the_contact_and_goes_again(world, c
     await a_file_comes(world, objects, tenant, device, b"\xff\xd8\xff9", push_name="Ana")
     await world.handle([a_message(tenant, device, text=f"<b>hola {n}</b>", at=later(n)) for n in range(12)])
     await world.handle([a_message(tenant, device, chat=BEA, text="de otra")])
+    one = a_message(tenant, device, wa_id="E1", text="¿hay?", at=later(20))
+    await world.handle([one, *(a_message(tenant, device, kind="edit", quoted=Quoted(wa_id="E1"), text=f"¿hay {n}?", at=later(20 + n)) for n in (1, 2))])  # fmt: skip  # noqa: E501
     public = ids.public(ids.CONTACT, await the_contact(world))
     asked = await client.post(f"/api/contacts/{public}/exports", headers=owner.headers)
     assert asked.status_code == 202
@@ -441,19 +443,21 @@ async def test_an_export_holds_everything_of_the_contact_and_goes_again(world, c
     finally:
         await subscription.close()
     shown = (await client.get(at, headers=owner.headers)).json()
-    assert (shown["state"], shown["messages"], shown["total"], shown["files"]) == ("ready", 13, 13, 1)
+    assert (shown["state"], shown["messages"], shown["total"], shown["files"]) == ("ready", 14, 14, 1)
     got = await client.get(shown["url"], headers=owner.headers)
     assert got.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(got.content)) as whole:
         assert whole.testzip() is None
         names = set(whole.namelist())
         lines = [msgspec.json.decode(line) for line in whole.read("messages.jsonl").splitlines()]
+        said = {msgspec.json.decode(line)["text"] for line in whole.read("edits.jsonl").splitlines()}
         page = whole.read("messages.html").decode()
         assert msgspec.json.decode(whole.read("contact.json"))["phone"] == ANA.value
         assert msgspec.json.decode(whole.read("leads.json"))[0]["title"] == "Lead"
         [file] = [name for name in names if name.startswith("media/")]
         assert whole.read(file) == b"\xff\xd8\xff9"
-    assert len(lines) == 13
+    assert len(lines) == 14
+    assert said == {"¿hay?", "¿hay 1?"}
     assert "&lt;b&gt;hola 3&lt;/b&gt;" in page
     assert "de otra" not in page
     assert file in page

@@ -3,6 +3,7 @@
 contact.json        who it is, its fields, tags and notes
 chats.json          its threads
 messages.jsonl      every message, a JSON object a line, as the API shows it
+edits.jsonl         what messages said before they were changed
 messages.html       the same, to be read by a person
 leads.json          its leads with their tasks and notes
 media/<id>-<name>   the files that are here

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 from contracts import ids
-from contracts.ids import ChatId, ContactId, TenantId
+from contracts.ids import ChatId, ContactId, MessageId, TenantId
 
 from conversations.store import released
 
@@ -187,6 +187,24 @@ async def chats(c: asyncpg.Connection, tenant: TenantId, contact: ContactId) -> 
         contact,
     )
     return [(row[0], row[1]) for row in rows]
+
+
+async def former_texts(
+    c: asyncpg.Connection, tenant: TenantId, chat: ChatId, *, after: tuple[MessageId, UUID] | None, limit: int
+) -> list[tuple[MessageId, UUID, datetime, str]]:
+    """Read what the messages of a chat said before, up to *limit* from behind *after*: (message, id, since, text)."""
+    rows = await c.fetch(
+        f"""
+        select f.message, f.id, f.at, f.text from messages m join former_texts f on f.tenant = m.tenant and f.message = m.id
+         where m.tenant = $1 and m.chat = $2 and m.edited_at is not null {"and (f.message, f.id) > ($4, $5)" if after else ""}
+         order by f.message, f.id limit $3
+        """,  # noqa: S608
+        tenant,
+        chat,
+        limit,
+        *(after or ()),
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 async def known(c: asyncpg.Connection, tenant: TenantId, contact: ContactId) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
@@ -127,6 +127,7 @@ async def _write(db: Database, bus: Bus, objects: Objects, one: Export, path: Pa
             return msgspec.json.encode(message) + b"\n"
 
         await out.stream("messages.jsonl", lines(row, first=True))
+        await out.stream("edits.jsonl", _former(db, tenant, [chat for chat, _ in threads]))
         places = {id: place for id, (place, _) in files.items()}
 
         async def readable() -> AsyncIterator[bytes]:
@@ -158,6 +159,19 @@ async def _messages(db: Database, tenant: TenantId, chat: ChatId) -> AsyncIterat
         if len(rows) < PAGE:
             return
         after = rows[-1].at, rows[-1].id
+
+
+async def _former(db: Database, tenant: TenantId, chats: Sequence[ChatId]) -> AsyncIterator[bytes]:
+    for chat in chats:
+        after = None
+        while True:
+            async with db.transaction(tenant) as tx:
+                rows = await exporting.former_texts(await raw(tx), tenant, chat, after=after, limit=PAGE)
+            for message, _, at, text in rows:
+                yield msgspec.json.encode({"message_id": ids.public(ids.MESSAGE, message), "text": text, "at": at}) + b"\n"
+            if len(rows) < PAGE:
+                break
+            after = rows[-1][:2]
 
 
 async def _object(db: Database, tenant: TenantId, media: UUID) -> str | None:
