@@ -204,3 +204,75 @@ async def test_nothing_that_is_written_is_lost_on_a_phone(page: Page, context: B
     await shot(page, "inbox-phone")
     await page.get_by_role("button", name="Ver contacto").click()
     await expect(page.get_by_role("dialog", name="Contacto y oportunidad")).to_contain_text("عمر")
+
+
+async def test_what_an_agent_leaves_is_where_it_was_left(page: Page, context: BrowserContext, shop: Shop):
+    eva = await shop.customer("Eva")
+    first = await shop.writes(eva, "¿Abren mañana?")
+    await sign_in(page, shop, *await colleague(shop, "Ana Ríos"))
+    row = page.get_by_role("link", name="Eva")
+    await row.click()
+    await expect(row.get_by_label("1 mensaje sin leer")).to_be_hidden()
+
+    # What happened stands between the messages, once, after the page was loaded anew too.
+    story = page.get_by_test_id("happened")
+    await key(page, "t")
+    await expect(story).to_contain_text(["Ana Ríos tomó el chat"])
+    await key(page, "e")
+    happened = ["Ana Ríos tomó el chat", "Chat cerrado (por Ana Ríos)"]
+    await expect(story).to_contain_text(happened)
+    await page.reload()
+    await expect(story).to_contain_text(happened)
+    await shop.writes(eva, "¿Siguen ahí?")
+    happened.append("Chat abierto de nuevo")
+    await expect(story).to_contain_text(happened)
+    await expect(bubble(page, "¿Siguen ahí?")).to_be_visible()
+    await expect(row.get_by_label("1 mensaje sin leer")).to_be_hidden()
+
+    # What a message said before.
+    about = {"to": shop.number, "kind": "edit", "about": first, "text": "¿Abren el lunes?"}
+    await shop.network.ask("POST", f"/phones/{eva}/kinds", about)
+    edited = bubble(page, "¿Abren el lunes?").get_by_role("button", name="editado")
+    await edited.click()
+    await expect(page.get_by_test_id("former")).to_contain_text("¿Abren mañana?")
+    await shot(page, "inbox-edited")
+    await page.keyboard.press("Escape")
+    await expect(edited).to_be_focused()
+
+    # A file for later, with words.
+    await page.get_by_test_id("files").set_input_files({"name": "menú.jpg", "mimeType": "image/jpeg", "buffer": picture()})
+    await expect(page.get_by_test_id("attached")).to_have_attribute("data-ready", "true")
+    await box(page).fill("El menú")
+    await page.get_by_role("button", name="Adjuntar").click()
+    await page.get_by_role("menuitem", name="Programar").click()
+    await page.get_by_role("dialog", name="Programar").get_by_role("button", name=re.compile("Mañana")).click()
+    await expect(page.get_by_test_id("attached")).to_be_hidden()
+    await page.get_by_role("button", name="1 mensaje programado").click()
+    await expect(page.get_by_test_id("scheduled")).to_have_text("menú.jpg · El menú")
+    await shot(page, "inbox-later")
+    await page.get_by_role("button", name="Cancelar el envío programado").click()
+    await expect(page.get_by_test_id("scheduled")).to_be_hidden()
+
+    # Marked as unread for herself: the chat is left, and her phone shows it too, until she reads it there.
+    phone = await context.new_page()
+    await phone.set_viewport_size({"width": 390, "height": 780})
+    await phone.goto(f"{shop.system.url}/inbox")
+    there = phone.get_by_role("link", name="Eva")
+    await expect(there).to_be_visible()
+    await key(page, "Shift+U")
+    await expect(page).to_have_url(re.compile(r"/inbox$"))
+    for one in (row, there):
+        await expect(one.get_by_role("img", name="Marcado como no leído")).to_be_visible()
+    await shot(page, "inbox-unread")
+    await there.click()
+    await expect(phone.get_by_test_id("happened")).to_contain_text(happened)
+    await shot(phone, "inbox-story-phone")
+    await expect(row.get_by_role("img", name="Marcado como no leído")).to_be_hidden()
+
+    # The filters give the focus back.
+    filters = page.get_by_role("button", name="Filtros")
+    await filters.click()
+    await expect(page.get_by_role("switch", name="Solo no leídos")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("switch", name="Solo no leídos")).to_be_hidden()
+    await expect(filters).to_be_focused()
