@@ -6,6 +6,7 @@ The main thread reads orders, a pool runs those that block, one thread writes to
 its own. A callback writes to the journal first and waits for nobody: the worker may be slow, stopped or dead.
 """
 
+import asyncio
 import contextlib
 import ctypes
 import gc
@@ -48,6 +49,7 @@ from device_worker.journal.files import Journal
 from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, ignored_message
 from device_worker.whatsapp.library import Client, Library
 from device_worker.whatsapp.proto import JOURNALLED, Kind, parse
+from device_worker.whatsapp.store import alone
 
 log = structlog.get_logger()
 
@@ -104,7 +106,8 @@ class Hosted:
         self._journal = Journal(Path(begin.journal), segment=begin.segment)
         self._journal.on_append = self._announce
         self._library = Library(begin.store, on_store_error=lambda: self._reports.put(StoreFailed()))
-        self._library.prepare()
+        # Two that make the tables of an empty database at once get in each other's way.
+        asyncio.run(alone(begin.store, self._library.prepare))
         threading.Thread(target=self._write, name="reports", daemon=True).start()
         self._reports.put(Ready(str(self._journal.folder)))
 

@@ -19,6 +19,9 @@ log = structlog.get_logger()
 _CONNECT_SECONDS = 3.0
 _PROBE_EVERY = 0.25
 _ASK_EVERY = 2.0
+_LOCK_SECONDS = 30
+#: The name of the advisory lock under which the library's tables are made.
+_UPGRADES = 0x776861747361
 
 
 def pooled(url: str) -> str:
@@ -28,6 +31,27 @@ def pooled(url: str) -> str:
     time-out for idle connections, which the server would be told in ``options``, is the pooler's affair.
     """
     return f"{url}{'&' if urlsplit(url).query else '?'}binary_parameters=yes"
+
+
+async def alone(url: str, work: Callable[[], None]) -> None:
+    """Do *work*, which blocks, while no other process does so on the same database.
+
+    With the database away, or another one at it for very long, *work* is done all the same: it finds out by itself.
+
+    Args:
+        url: As the library has it, also through a pooler in transaction mode: the lock is a transaction's.
+    """
+    connection: asyncpg.Connection | None = None
+    try:
+        try:
+            connection = await asyncpg.connect(urlsplit(url)._replace(query="").geturl(), timeout=_CONNECT_SECONDS, statement_cache_size=0)
+            await connection.execute(f"begin; set local lock_timeout = '{_LOCK_SECONDS}s'; select pg_advisory_xact_lock({_UPGRADES})")
+        except Errors as error:
+            log.info("whatsapp.store_not_locked", reason=type(error).__name__)
+        work()
+    finally:
+        if connection is not None:
+            connection.terminate()
 
 
 #: The library's tables that know other people, by which column, and whether it holds the address of a cipher's session.
