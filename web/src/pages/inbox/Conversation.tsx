@@ -82,12 +82,14 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
 
   // Whoever looks at the newest message has read the chat: here, in the list and on the customer's phone.
   const lastInbound = items.findLast((item) => !item.from_me)?.id;
+  // A message may stand here before it counts: whichever comes last is when it is read.
+  const counted = chat.data?.unread ?? 0;
   useEffect(() => {
     if (unread === undefined) return;
     const read = () => {
       if (document.visibilityState !== "visible") return;
       const now = knownChat(client, chatId);
-      if (now ? !now.unread && !now.marked_unread : !lastInbound) return;
+      if (!counted && (now ? !now.unread && !now.marked_unread : !lastInbound)) return;
       void api.markRead(chatId).then(
         () => {
           const then = knownChat(client, chatId);
@@ -99,7 +101,7 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
     read();
     document.addEventListener("visibilitychange", read);
     return () => document.removeEventListener("visibilitychange", read);
-  }, [lastInbound, unread, chatId, client, me]);
+  }, [lastInbound, counted, unread, chatId, client, me]);
 
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = messages;
   const jump = async (id: string) => {
