@@ -9,7 +9,7 @@ import wave
 
 import pytest
 from aiohttp import FormData
-from clarin.client import Client
+from clarin.client import Client, eventually
 from clarin.testing import Shop
 from PIL import Image
 from playwright.async_api import BrowserContext, Locator, Page, expect
@@ -90,15 +90,28 @@ async def test_a_day_of_an_agent(page: Page, shop: Shop):
     await expect(page.get_by_role("button", name="Reproducir: Nota de voz")).to_be_visible()
     await expect(row.get_by_label("3 mensajes sin leer")).to_be_hidden()
 
+    # The customer writes: the list shows it too, until he pauses.
+    async def seen() -> bool:
+        await shop.network.ask("POST", f"/phones/{luis}/typing", {"to": shop.number})
+        return await row.get_by_text("escribiendo…").is_visible()
+
+    await eventually(seen, 30, "the list does not show that the customer writes")
+    await shop.network.ask("POST", f"/phones/{luis}/typing", {"to": shop.number, "state": "paused"})
+    await expect(row.get_by_text("escribiendo…")).to_be_hidden()
+
     await page.get_by_role("button", name=re.compile("Abrir Foto")).click()
     await expect(page.get_by_role("button", name="Acercar")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("button", name="Acercar")).to_be_hidden()
 
-    # A file, with words of its own.
+    # A file, with words of its own; the line breaks on its way up.
+    await page.route("**/api/media", lambda route: route.abort("connectionreset"))
     await page.get_by_test_id("files").set_input_files(
         {"name": "precios.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4 " + b"x" * 900}
     )
+    await expect(page.get_by_test_id("attached")).to_contain_text("No hay conexión con el servidor")
+    await page.unroute("**/api/media")
+    await page.get_by_test_id("attached").get_by_role("button", name="Reintentar").click()
     await expect(page.get_by_test_id("attached")).to_have_attribute("data-ready", "true")
     await box(page).fill("Aquí los precios")
     await page.keyboard.press("Enter")
@@ -130,6 +143,16 @@ async def test_a_day_of_an_agent(page: Page, shop: Shop):
     async with Client(shop.system.url) as other:
         await other.login(*beto)
         async with other.socket() as socket:
+            # Two in one chat see each other before both answer.
+            chat = page.url.rpartition("/")[2]
+            await socket.say("presence", state="online", chats=[chat])
+            await expect(page.get_by_role("status").filter(has_text="También aquí: Beto Ruiz")).to_be_visible()
+
+            async def seen_too() -> bool:
+                await socket.say("typing", chat_id=chat)
+                return await row.get_by_text("Beto Ruiz está escribiendo…").is_visible()
+
+            await eventually(seen_too, 30, "the list does not show that a colleague writes")
             await page.get_by_role("button", name="Nota interna").click()
             note = page.get_by_role("textbox", name=re.compile("Nota interna"))
             await note.press_sequentially("@Be")
@@ -173,12 +196,25 @@ async def test_a_day_of_an_agent(page: Page, shop: Shop):
 
 async def test_nothing_that_is_written_is_lost_on_a_phone(page: Page, context: BrowserContext, shop: Shop):
     await page.set_viewport_size({"width": 320, "height": 640})
-    omar = await shop.customer("عمر " + "con un nombre larguísimo " * 3)
+    omar = await shop.customer(("عمر <b>x</b> " + "con un nombre larguísimo " * 12)[:300])
     await shop.writes(omar, "مرحبا <img src=x onerror=alert(1)>")
     await sign_in(page, shop, *await colleague(shop, "Ana"))
     await page.get_by_role("link", name="عمر").click()
     await expect(bubble(page, "<img src=x onerror=alert(1)>")).to_have_count(1)
+    said = bubble(page, "مرحبا").locator("[dir=auto]").first
+    assert await said.evaluate("(words) => getComputedStyle(words).direction") == "rtl"
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320, "the page scrolls sideways"
+
+    # What cannot be shown says so: a poll that is answered on the phone, a kind that nobody knows, a message that cannot be opened.
+    kinds = f"/phones/{omar}/kinds"
+    await shop.network.ask("POST", kinds, {"to": shop.number, "kind": "poll", "name": "¿Cuál?", "options": ["<i>Azul</i>", "Rojo"]})
+    await expect(bubble(page, "¿Cuál?")).to_contain_text("<i>Azul</i>")
+    await shop.network.ask("POST", kinds, {"to": shop.number, "kind": "unknown", "name": "algo"})
+    await expect(bubble(page, "Este tipo de mensaje aún no se muestra aquí. Míralo en el teléfono.")).to_be_visible()
+    await shop.network.ask("POST", f"/phones/{omar}/corrupt", {"count": 1000})
+    await shop.writes(omar, "rota")
+    await expect(bubble(page, "Esperando este mensaje. Puede tardar un poco.")).to_be_visible()
+    await shop.network.ask("POST", f"/phones/{omar}/corrupt", {"count": 0})
 
     # Too long for WhatsApp: it is said before anything is sent, with what can be done.
     await box(page).fill("a" * 60_001)
