@@ -145,13 +145,16 @@ async def test_a_day_of_an_agent(page: Page, shop: Shop):
         async with other.socket() as socket:
             # Two in one chat see each other before both answer.
             chat = page.url.rpartition("/")[2]
-            await socket.say("presence", state="online", chats=[chat])
-            await expect(page.get_by_role("status").filter(has_text="También aquí: Beto Ruiz")).to_be_visible()
+
+            async def is_here() -> bool:
+                await socket.say("presence", state="online", chats=[chat])
+                return await page.get_by_role("status").filter(has_text="También aquí: Beto Ruiz").is_visible()
 
             async def seen_too() -> bool:
                 await socket.say("typing", chat_id=chat)
                 return await row.get_by_text("Beto Ruiz está escribiendo…").is_visible()
 
+            await eventually(is_here, 30, "nothing says that a colleague has the chat open")
             await eventually(seen_too, 30, "the list does not show that a colleague writes")
             await page.get_by_role("button", name="Nota interna").click()
             note = page.get_by_role("textbox", name=re.compile("Nota interna"))
