@@ -54,7 +54,10 @@ export const LeadCard = memo(function LeadCard({ card, index, stage, owner, onOp
           {last && (
             <Text size="xs" c="dimmed" truncate dir="auto" mt={2}>
               {last.from_me ? `${t("inbox.you")}: ` : ""}
-              {last.text ?? (last.kind === "text" ? "" : t(`message.kind.${last.kind}` as "message.kind.image"))}
+              {last.text ??
+                (last.kind === "text"
+                  ? ""
+                  : t(`message.kind.${last.kind}`, { defaultValue: t("message.kind.unsupported") }))}
             </Text>
           )}
           <div className={classes.line} style={{ marginTop: 6 }}>

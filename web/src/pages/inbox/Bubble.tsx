@@ -141,7 +141,7 @@ function Content({ message, people, acts }: { message: Message; people: readonly
       <span className={classes.quiet}>
         <Icon size={18} stroke={1.6} aria-hidden style={{ flex: "none" }} />
         <span>
-          {t(`message.kind.${message.kind}` as "message.kind.image")}
+          {t(`message.kind.${message.kind}`, { defaultValue: t("message.kind.unsupported") })}
           {message.unsupported ? ` (${message.unsupported})` : ""}
         </span>
       </span>

@@ -7,7 +7,7 @@ export function useInOneLine() {
   return (message: Pick<Message, "kind" | "text" | "deleted_at" | "media">) => {
     if (message.deleted_at) return t("message.deleted");
     if (message.kind === "text" || message.kind === "note") return message.text ?? "";
-    const kind = t(`message.kind.${message.kind}` as "message.kind.image");
+    const kind = t(`message.kind.${message.kind}`, { defaultValue: t("message.kind.unsupported") });
     const words = message.text?.split("\n")[0] ?? (message.kind === "document" ? message.media?.file_name : undefined);
     return words ? `${kind}: ${words}` : kind;
   };
