@@ -68,6 +68,28 @@ async def test_a_message_to_somebody_new_opens_a_chat(shop: Shop):
         await shop.writes(customer, "¡Hola!")
         answer = await socket.event("new_message", text="¡Hola!")
         assert answer["chat_id"] == message["chat_id"], "the phone and the LID of one person are one chat"
+        contact = (await shop.client.get(f"/api/chats/{message['chat_id']}"))["contact"]["id"]
+
+        await shop.client.post(f"/api/contacts/{contact}/block")
+        assert await blocks(shop, contact) == [(True, "done")]
+        assert (await shop.network.get(f"/phones/{shop.number}"))["blocked"] == [customer]
+        await shop.writes(customer, "¿Me lees?")
+        await shop.client.post(f"/api/contacts/{contact}/unblock")
+        assert await blocks(shop, contact) == []
+        await shop.writes(customer, "¿Y ahora?")
+        await socket.event("new_message", text="¿Y ahora?")
+        page = await shop.client.get(f"/api/chats/{message['chat_id']}/messages")
+        assert "¿Me lees?" not in [one["text"] for one in page["items"]], "WhatsApp kept it to itself"
+
+
+async def blocks(shop: Shop, contact: str) -> list[tuple[bool, str]]:
+    """What the numbers do about a contact on WhatsApp, once none of them has still to say it."""
+
+    async def settled() -> bool:
+        return all(one["state"] != "pending" for one in (await shop.client.get(f"/api/contacts/{contact}"))["blocks"])
+
+    await eventually(settled, 60, "the number says nothing of the block")
+    return [(one["blocked"], one["state"]) for one in (await shop.client.get(f"/api/contacts/{contact}"))["blocks"]]
 
 
 async def test_a_message_typed_on_the_owners_phone_appears_as_sent_by_the_number(shop: Shop):
