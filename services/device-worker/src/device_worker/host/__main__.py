@@ -49,6 +49,7 @@ from device_worker.journal.files import Journal
 from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, ignored_message
 from device_worker.whatsapp.library import Client, Library
 from device_worker.whatsapp.proto import JOURNALLED, Kind, parse
+from device_worker.whatsapp.quiet import until_quiet
 from device_worker.whatsapp.store import alone
 
 log = structlog.get_logger()
@@ -56,9 +57,6 @@ log = structlog.get_logger()
 _PR_SET_PDEATHSIG = 1
 #: Nothing has come for so long after the sessions have hung up: nothing is on its way any more.
 _QUIET = 0.15
-#: Where a short sleep takes so much longer than it should, the machine is overloaded, and silence says nothing.
-_OVERSLEPT = 0.02
-_NAP = 0.01
 _HANG_UP_AT_ONCE = 64
 _SWITCH_SECONDS = 0.0002
 _RECENT = 100_000
@@ -217,14 +215,6 @@ class Hosted:
         except OSError:
             return  # the worker is gone, as the main thread hears too
 
-    def _until_quiet(self) -> None:
-        """Return when nothing has come for a while, in which whoever had something to bring could run."""
-        since = time.monotonic()
-        while (now := time.monotonic()) - max(since, self._last_append) < _QUIET:
-            time.sleep(_NAP)
-            if time.monotonic() - now > _NAP + _OVERSLEPT:
-                since = time.monotonic()
-
     def _worker_died(self, number: int, frame: object) -> None:
         self._end()
 
@@ -239,7 +229,7 @@ class Hosted:
             # Threads of their own: those of the pool may all wait for WhatsApp's answer to a send.
             with ThreadPoolExecutor(min(len(sessions), _HANG_UP_AT_ONCE)) as pool:
                 wait([pool.submit(client.disconnect) for client in sessions])
-            self._until_quiet()
+            until_quiet(lambda: self._last_append, _QUIET)
         self._journal.sync()
         os._exit(0)
 

@@ -11,8 +11,9 @@ LENGTH = struct.Struct(">I")
 
 #: What the kernel sends to the host when the worker dies. No terminal and no supervisor sends it by itself.
 WORKER_DIED = signal.SIGUSR1
-#: Seconds after which the host is gone then, whatever hangs. It takes a fraction of them where the machine is not overloaded.
-LAST_WORDS = 3.0
+#: Seconds after which the host is gone then, whatever hangs. It takes a fraction of them where the machine is not overloaded, and where it
+#: is they are what saves the messages that WhatsApp was told are here. Off the line from the first on, it is in nobody's way.
+LAST_WORDS = 8.0
 
 
 class _Frame(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -24,6 +24,7 @@ from neonize._binder import _CProxySettings, func_callback_bytes, func_callback_
 from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, StoreWatch, redacted
 from device_worker.whatsapp.gate import Gate
 from device_worker.whatsapp.proto import EVENTS, DeviceProps, Kind, neonize_pb2, parse
+from device_worker.whatsapp.quiet import until_quiet
 
 log = structlog.get_logger()
 
@@ -40,8 +41,8 @@ UPLOADS = {"image": 0, "video": 1, "audio": 2, "document": 3}
 
 _kept: list[Any] = []
 
-_QUIET = 0.03
-_QUIET_AT_MOST = 1.0
+_QUIET = 0.05
+_QUIET_AT_MOST = 5.0
 _THREADS = 64
 
 
@@ -165,12 +166,7 @@ class Client:
         self._cancelled = True
         if self._running:
             self.disconnect()
-            give_up = time.monotonic() + _QUIET_AT_MOST
-            while not self._ended.is_set() and time.monotonic() < give_up:
-                quiet_for = time.monotonic() - self._last_event
-                if quiet_for >= _QUIET:
-                    break
-                self._ended.wait(_QUIET - quiet_for)
+            until_quiet(lambda: self._last_event, _QUIET, within=_QUIET_AT_MOST)
         with self._library.gate.alone():
             self._running = False
             gocode.Stop(self._id)
