@@ -40,7 +40,7 @@ export function Around({ chatId }: { chatId: string }) {
     !colleague && there.length > 0 && t("around.here", { names: there.map((one) => nameOf(one.user_id)).join(", ") }),
   ].filter(Boolean);
   return (
-    <Text size="xs" c={colleague || there.length ? "orange.7" : "dimmed"} truncate role="status">
+    <Text size="xs" c={colleague || there.length ? "orange" : "dimmed"} truncate role="status">
       {words.join(" · ")}
     </Text>
   );
