@@ -22,7 +22,7 @@ async function line(...blocks: object[]) {
       </MantineProvider>
     </I18nextProvider>,
   );
-  return html.replace(/<style[^]*?<\/style>/g, "").replace(/<[^>]*>/g, "");
+  return html.replace(/<style[\s\S]*?<\/style>/g, "").replace(/<[^>]*>/g, "");
 }
 
 describe("what each number does about a blocked contact", () => {
