@@ -221,6 +221,7 @@ async def test_a_message_that_a_phone_cannot_open_is_encrypted_again(api, shop, 
     got = await api.wait_for(ana, "inbox", 30)
     assert sorted((item["id"], item["text"]) for item in got) == sorted(sent)
     assert (await api.get("/stats"))["retries_asked"] == before["retries_asked"] + 30
+    assert (await api.get(f"/phones/{ana}"))["unread"] == []
 
 
 async def test_hundreds_of_messages_in_any_order_are_all_opened_by_the_library(api, shop, ana):

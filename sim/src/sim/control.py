@@ -126,7 +126,7 @@ class Control:
         return web.Response(body=_encoder.encode(body), status=status, content_type="application/json")
 
     def describe(self, phone: Phone) -> dict[str, Any]:
-        """A phone and its sessions, as they are told."""
+        """A phone and its sessions, as they are told; *unread* are the messages that it has asked for again and not got."""
         sessions = [
             {"device": c.device, "connected": c.connection is not None, "waiting": len(c.queue), "prekeys": c.stock}
             for c in phone.companions.values()
@@ -143,6 +143,7 @@ class Control:
             "receipts": phone.seen,
             "banned": phone.banned_until > time.time(),
             "blocked": sorted(phone.blocked),
+            "unread": sorted(key.partition("/")[2] for key in phone.tries),
             "sessions": sessions,
         }
 
