@@ -16,6 +16,8 @@ from sim.testing import Api as Network
 T = TypeVar("T")
 
 _RETRIED = (429, 502, 503, 504)
+#: What was sent before under the same key is still being done.
+_IN_FLIGHT = "idempotency-in-flight"
 
 
 class Refused(Exception):
@@ -111,7 +113,7 @@ class Client:
             try:
                 return await self.ask(method, path, body, key=key, params=params)
             except Refused as refused:
-                if refused.status not in _RETRIED or time.monotonic() > deadline:
+                if (refused.status not in _RETRIED and refused.code != _IN_FLIGHT) or time.monotonic() > deadline:
                     raise
             except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError):
                 if time.monotonic() > deadline:
