@@ -31,8 +31,8 @@ _PERMISSION = re.compile(r'permissions violation for (publish|subscription) to "
 class Awaiting(Protocol):
     """Who sent something and expects an answer under *key*."""
 
-    def answered(self, key: int, message: Msg) -> None:
-        """Take the answer."""
+    def answered(self, key: int, message: Msg) -> bool:
+        """Take an answer; tell whether no more are expected under *key*."""
 
     def refused(self, key: int, subject: str) -> None:
         """Learn that the server let nothing through to *subject*."""
@@ -215,20 +215,7 @@ class Connection:
             BusAway: The server is away, nobody listens on *subject*, or no answer came within *timeout* seconds.
             BusRefused: This user may not.
         """
-        answer = _Answer()
-        reply = self.expect(answer, 0, subject)
-        try:
-            async with asyncio.timeout(timeout):
-                if not await self.send(subject, payload, reply=reply, headers=headers):
-                    raise BusAway("The bus is away.")
-                message = await answer.future
-        except TimeoutError:
-            raise BusAway(f"No answer on {subject} within {timeout:g} s.") from None
-        finally:
-            self.forget(reply)
-        if status(message) == "503":
-            raise BusAway(f"Nobody answers on {subject}.")
-        return message
+        return (await self._ask(_Answer(), subject, payload, timeout, headers))[-1]
 
     async def collect(self, subject: str, payload: bytes, *, timeout: float = 5.0) -> list[Msg]:
         """Ask and wait for many answers; the last one is the server's, with a status, and says why there are no more.
@@ -237,20 +224,24 @@ class Connection:
             BusAway: The server is away, or has not said within *timeout* seconds that this is all.
             BusRefused: This user may not.
         """
-        answers = _Answers()
-        reply = self.expect(answers, 0, subject)
+        return await self._ask(_Answer(many=True), subject, payload, timeout)
+
+    async def _ask(
+        self, answer: "_Answer", subject: str, payload: bytes, timeout: float, headers: dict[str, str] | None = None
+    ) -> list[Msg]:
+        reply = self.expect(answer, 0, subject)
         try:
             async with asyncio.timeout(timeout):
-                if not await self.send(subject, payload, reply=reply):
+                if not await self.send(subject, payload, reply=reply, headers=headers):
                     raise BusAway("The bus is away.")
-                await answers.future
+                messages = await answer.future
         except TimeoutError:
-            raise BusAway(f"No whole answer on {subject} within {timeout:g} s.") from None
+            raise BusAway(f"No answer on {subject} within {timeout:g} s.") from None
         finally:
             self.forget(reply)
-        if status(answers.messages[-1]) == "503":
+        if status(messages[-1]) == "503":
             raise BusAway(f"Nobody answers on {subject}.")
-        return answers.messages
+        return messages
 
     async def api(self, call: str, body: object = None, *, timeout: float = 5.0) -> dict[str, Any]:
         """Call JetStream's API.  Raises: BusAway; BusRefused: JetStream's error."""
@@ -290,11 +281,8 @@ class Connection:
     async def _reply(self, message: Msg) -> None:
         token = message.subject.rpartition(".")[2]
         expected = self._awaiting.get(token)
-        if expected is None:
-            return
-        if not isinstance(expected[0], _Answers) or status(message):
-            del self._awaiting[token]
-        expected[0].answered(expected[1], message)
+        if expected is not None and expected[0].answered(expected[1], message):
+            self._awaiting.pop(token, None)
 
     def _tell(self, present: bool) -> None:
         for observer in tuple(self._observers):
@@ -314,27 +302,24 @@ class Connection:
 
 
 class _Answer:
-    def __init__(self) -> None:
-        self.future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+    """One message, or with *many* all up to the server's, which has a status."""
 
-    def answered(self, key: int, message: Msg) -> None:
+    def __init__(self, *, many: bool = False) -> None:
+        self.future: asyncio.Future[list[Msg]] = asyncio.get_running_loop().create_future()
+        self._many = many
+        self._messages: list[Msg] = []
+
+    def answered(self, key: int, message: Msg) -> bool:
+        self._messages.append(message)
+        if self._many and not status(message):
+            return False
         if not self.future.done():
-            self.future.set_result(message)
+            self.future.set_result(self._messages)
+        return True
 
     def refused(self, key: int, subject: str) -> None:
         if not self.future.done():
             self.future.set_exception(BusRefused(f"No permission to publish to {subject}.", status=403))
-
-
-class _Answers(_Answer):
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[Msg] = []
-
-    def answered(self, key: int, message: Msg) -> None:
-        self.messages.append(message)
-        if status(message):
-            super().answered(key, message)
 
 
 def status(message: Msg) -> str:

@@ -108,10 +108,10 @@ class KeyValue:
     async def _last(self, key: str, timeout: float) -> tuple[Entry, bool] | None:
         subject = f"$KV.{self._bucket}.{key}"
         message = await self._connection.request(f"$JS.API.DIRECT.GET.KV_{self._bucket}.{subject}", timeout=timeout)
-        if (code := status(message)) == "404":
+        if (code := status(message)) == _NOTHING:
             return None
         if code:
-            raise BusRefused(f"{self._bucket}: {(message.headers or {}).get('Description')}", status=int(code))
+            raise _refusal(message, self._bucket)
         return _found(message, self._bucket)
 
     async def _write(self, key: str, value: bytes, headers: dict[str, str], timeout: float) -> int:
@@ -209,6 +209,10 @@ def _found(message: Msg, bucket: str) -> tuple[Entry, bool]:
     return Entry(key, message.data, int(headers["Nats-Sequence"]), time(headers["Nats-Time-Stamp"])), _OPERATION in headers
 
 
+def _refusal(message: Msg, bucket: str) -> BusRefused:
+    return BusRefused(f"{bucket}: {(message.headers or {}).get('Description')}", status=int(status(message)))
+
+
 async def _scan(connection: Connection, bucket: str, timeout: float) -> list[tuple[Entry, bool]]:
     """Read everything that stands in a bucket, in the order of writing, and what says that nothing does.
 
@@ -226,8 +230,8 @@ async def _scan(connection: Connection, bucket: str, timeout: float) -> list[tup
                 asked = msgspec.json.encode({"next_by_subj": f"$KV.{bucket}.>", "seq": after + 1, "batch": _BATCH})
                 *messages, end = await connection.collect(f"$JS.API.DIRECT.GET.KV_{bucket}", asked, timeout=timeout)
                 found += [_found(message, bucket) for message in messages]
-                if (code := status(end)) not in {_THE_END, _NOTHING}:
-                    raise BusRefused(f"{bucket}: {(end.headers or {}).get('Description')}", status=int(code))
+                if status(end) not in {_THE_END, _NOTHING}:
+                    raise _refusal(end, bucket)
                 if not messages or int((end.headers or {}).get("Nats-Num-Pending", 0)) == 0:
                     return found
                 after = found[-1][0].revision

@@ -42,15 +42,8 @@ class Fact:
     gap: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Restarted:
-    """The consumer was made anew; *pending* messages come before it has caught up."""
-
-    pending: int
-
-
 class Push:
-    """The server's consumer below `Ordered` and a bucket's watch. Yields `Restarted` at each beginning, and deliveries."""
+    """The server's consumer below `Ordered` and a bucket's watch, made by `begin` and made anew when it is lost."""
 
     def __init__(self, connection: Connection, stream: str, filters: Sequence[str], *, headers_only: bool = False) -> None:
         self._connection = connection

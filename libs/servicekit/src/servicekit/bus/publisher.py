@@ -58,14 +58,14 @@ class _Flight:
         self.broken = False
         self.changed = asyncio.Event()
 
-    def answered(self, key: int, message: Msg) -> None:
+    def answered(self, key: int, message: Msg) -> bool:
         if self.out.pop(key, None) is None:
-            return
+            return True
         self.window.release()
         self.changed.set()
         if status(message) == "503":
             self.broken = True
-            return
+            return True
         ack = _ack.decode(message.data)
         if ack.error is None:
             self.acked.add(key)
@@ -74,6 +74,7 @@ class _Flight:
         else:
             self.refusal = BusRefused(ack.error.description, status=ack.error.code, number=ack.error.err_code)
             self.broken = True
+        return True
 
     def refused(self, key: int, subject: str) -> None:
         if self.out.pop(key, None) is not None:
