@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -22,6 +22,7 @@ from sim.testing import Running, running_network
 from sim import tokens
 
 _stores = count(1)
+_customers = count(573100000000)
 PROCESS = Path(__file__).parent / "session_process.py"
 
 
@@ -183,3 +184,31 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, memory: Path, token_c
         sessions = Sessions(network, memory)
         yield Shop(number, network, sessions, await sessions.link(number))
         await sessions.end()
+
+
+@pytest.fixture
+def api(shared: Shop) -> Any:
+    """The control of the network that all tests of a module share."""
+    return shared.network.api
+
+
+@pytest.fixture
+def shop(shared: Shop) -> Session:
+    """The shop's session, which all tests of a module share."""
+    return shared.session
+
+
+@pytest.fixture
+def another(api: Any) -> Callable[[str], Awaitable[str]]:
+    """Make a phone of the test's own, and give its number."""
+
+    async def make(name: str = "") -> str:
+        return str(await api.phone(str(next(_customers)), name))
+
+    return make
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def ana(another: Callable[[str], Awaitable[str]]) -> str:
+    """A customer of the test's own."""
+    return await another("Ana")

@@ -1,30 +1,10 @@
 """Blocking over the real library: the list, what becomes of who is on it, and who hears of a change."""
 
-from itertools import count
-
 import pytest
-import pytest_asyncio
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SHOP = "573001112233"
-_customers = count(573120000000)
-
-
-@pytest.fixture
-def api(shared):
-    return shared.network.api
-
-
-@pytest.fixture
-def shop(shared):
-    return shared.session
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def ana(api):
-    """A customer of the test's own."""
-    return await api.phone(str(next(_customers)), "Ana")
 
 
 async def test_who_is_blocked_keeps_one_tick_and_is_heard_again_only_after(api, shop, ana):

@@ -3,10 +3,8 @@
 import base64
 import hashlib
 import os
-from itertools import count
 
 import pytest
-import pytest_asyncio
 from aiohttp import FormData
 from servicekit.testing import eventually
 from sim.testing import Refusal
@@ -14,29 +12,11 @@ from sim.testing import Refusal
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SHOP = "573001112233"
-_customers = count(573100000000)
-
-
-@pytest.fixture
-def api(shared):
-    return shared.network.api
-
-
-@pytest.fixture
-def shop(shared):
-    """The shop's session, which all tests here share."""
-    return shared.session
 
 
 @pytest.fixture
 def sessions(shared):
     return shared.sessions
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def ana(api):
-    """A customer of the test's own."""
-    return await api.phone(str(next(_customers)), "Ana")
 
 
 async def test_text_goes_both_ways_with_its_ticks(api, shop, ana):
@@ -125,8 +105,8 @@ async def test_files_go_both_ways_whole(api, shop, ana):
     assert "broken" not in got["media"]
 
 
-async def test_a_group_reads_what_any_of_its_phones_and_sessions_writes(api, shop, ana, sessions):
-    beto, stranger = await api.phone(str(next(_customers)), "Beto"), await api.phone(str(next(_customers)), "Nadie")
+async def test_a_group_reads_what_any_of_its_phones_and_sessions_writes(api, shop, ana, another, sessions):
+    beto, stranger = await another("Beto"), await another("Nadie")
     second = await sessions.link(beto)
     group = (await api.post("/groups", subject="Vecinos", members=[ana, beto, SHOP]))["id"]
     for text in ("hola a todos", "¿quién viene?"):  # with the key, and without
@@ -256,10 +236,10 @@ async def plenty_of_prekeys(api):
     return (await api.get(f"/phones/{SHOP}"))["sessions"][0]["prekeys"] > 10
 
 
-async def test_prekeys_are_asked_for_again_before_they_run_out(api, shop, ana):
+async def test_prekeys_are_asked_for_again_before_they_run_out(api, shop, ana, another):
     await api.post(f"/sessions/{SHOP}/prekeys", left=6)
     before = await api.get("/stats")
-    customers = [await api.phone(str(next(_customers))) for _ in range(12)]
+    customers = [await another() for _ in range(12)]
     await api.ask("POST", "/messages", {"items": [{"from": c, "to": SHOP, "text": "hola"} for c in customers]})
     for number in customers:
         await api.wait_for(number, "receipts", 1)
