@@ -129,7 +129,7 @@ class Ignored(NamedTuple):
 
 
 def ignored_message(line: str) -> Ignored | None:
-    """Read of a message that whatsmeow says it has had before; None for any other line.
+    """Read what is said of a message that whatsmeow says it has had before; None for any other line.
 
     It has decrypted it, but a process that was killed in that very moment may not have handed it on.
     """

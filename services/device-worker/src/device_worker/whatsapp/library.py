@@ -166,7 +166,8 @@ class Client:
         self._cancelled = True
         if self._running:
             self.disconnect()
-            until_quiet(lambda: self._last_event, _QUIET, within=_QUIET_AT_MOST)
+            if not self._ended.is_set():
+                until_quiet(lambda: self._last_event, _QUIET, within=_QUIET_AT_MOST)
         with self._library.gate.alone():
             self._running = False
             gocode.Stop(self._id)
