@@ -1,58 +1,33 @@
 """Objects in a folder and in a server that speaks S3: the same, seen from here."""
 
 import json
-import socket
 import subprocess
 import sysconfig
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from servicekit.embedded import is_free
+from servicekit.embedded import free_port
 from servicekit.objects import ObjectMissing, Objects, ObjectsAway
 from servicekit.testing import eventually
 
 KEY, SECRET = "clarin", "clarin-secret"
 
 
-def free_port() -> int:
-    """A port that is free together with its neighbour 10,000 above, which the server takes as well."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port < 50_000 and is_free(port + 10_000):
-            return port
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a SeaweedFS, from its wheel."""
     identity = {"name": KEY, "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin", "Read", "Write", "List"]}
-    for _ in range(5):  # somebody may take one of its eight ports before it does: it ends then, or waits for good
-        folder = tmp_path_factory.mktemp("s3")
-        config = folder / "s3.json"
-        config.write_text(json.dumps({"identities": [identity]}))
-        master, volume, filer, port = (free_port() for _ in range(4))
-        command = [f"{sysconfig.get_path('scripts')}/weed", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-        command += [f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}", "-s3", f"-s3.port={port}"]
-        command += [f"-s3.config={config}", "-volume.max=2", "-master.volumeSizeLimitMB=64"]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(command, stdout=log, stderr=log)
-        until = time.monotonic() + 20
-        while not (there := listens(port)) and server.poll() is None and time.monotonic() < until:
-            time.sleep(0.1)
-        if there:
-            break
-        server.kill()
-        server.wait(10)
-    yield f"http://127.0.0.1:{port}"
+    folder = tmp_path_factory.mktemp("s3")
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [identity]}))
+    command = [f"{sysconfig.get_path('scripts')}/weed", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
+    ports = {part: free_port() for part in ("master", "volume", "filer", "s3")}
+    command += [f"-{part}.port={port}" for part, port in ports.items()] + [f"-{part}.port.grpc={free_port()}" for part in ports]
+    command += [f"-s3.config={config}", "-volume.max=2", "-master.volumeSizeLimitMB=64"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    yield f"http://127.0.0.1:{ports['s3']}"
     server.kill()
     server.wait(10)
 

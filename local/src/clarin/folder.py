@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from servicekit.embedded import free_port, is_free
+from servicekit.embedded import claim, free_port
 
 
 class AlreadyRuns(Exception):
@@ -104,7 +104,7 @@ class Folder:
         """Give the port that *name* had before where it is still free, else any free one; it is remembered."""
         path = self.state / "ports.json"
         ports: dict[str, int] = _read(path)
-        if name not in ports or not is_free(ports[name]):
+        if name not in ports or not claim(ports[name]):
             taken = set(ports.values())
             ports[name] = next(port for port in iter(free_port, None) if port not in taken)
             write(path, json.dumps(ports, indent=2))

@@ -1,7 +1,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ import jwt
 import pytest
 from auth.settings import AuthSettings
 from servicekit.db import Database
+from servicekit.embedded import free_port
 from servicekit.testing import eventually
 from sqlalchemy import text
 
@@ -91,7 +91,7 @@ async def test_an_invitation_from_the_command_line_opens_one_account(
 
 
 async def test_the_process_starts_serves_and_ends_when_it_is_told(settings: AuthSettings, call: Caller) -> None:
-    port = _free_port()
+    port = free_port()
     async with python(env=environment(settings, CLARIN_HTTP_PORT=str(port))) as process:
         other = Caller(f"http://127.0.0.1:{port}", call.http)
 
@@ -138,13 +138,6 @@ async def test_the_wrong_encryption_key_ends_the_start(call: Caller, settings: A
     code, out, err = await ran(env=environment(settings, CLARIN_ENCRYPTION_KEY="A" * 43 + "="))
     assert code == 1
     assert "CLARIN_ENCRYPTION_KEY is not the one" in out + err
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_a_setting_shows_no_secret(settings: Any) -> None:

@@ -15,6 +15,7 @@ from contracts.principal import Role
 from conversations import timers
 from servicekit.bus import Bus
 from servicekit.db import Database
+from servicekit.embedded import free_port
 from servicekit.testing.identity import SignIn
 from servicekit.testing.waiting import eventually
 
@@ -48,11 +49,7 @@ async def process(world, guarded_nats, unused_port):
 
 @pytest.fixture
 def unused_port():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 async def test_the_process_carries_a_message_in_and_an_order_out_and_ends_when_told(

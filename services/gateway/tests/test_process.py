@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from dataclasses import dataclass
 
@@ -12,13 +11,8 @@ import aiohttp
 import pytest_asyncio
 from aiohttp import web
 from contracts import routes
+from servicekit.embedded import free_port
 from servicekit.testing import eventually
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass

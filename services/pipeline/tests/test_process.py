@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 
 import httpx
@@ -14,6 +13,7 @@ from contracts.asks import ChatsKnown, ChatsNamed
 from contracts.envelope import Audience
 from contracts.principal import Role
 from servicekit.bus import Bus
+from servicekit.embedded import free_port
 from servicekit.testing.identity import SignIn
 from servicekit.testing.waiting import eventually
 
@@ -25,9 +25,7 @@ pytestmark = pytest.mark.timeout(200)
 
 
 async def test_the_process_makes_a_lead_of_a_message_writes_an_order_and_ends_when_told(world, guarded_nats, tenant, device):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "CLARIN_DATABASE_URL": world.urls.service_url,

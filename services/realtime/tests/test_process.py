@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 
 import aiohttp
@@ -13,16 +12,11 @@ from contracts import buckets
 from contracts.ephemeral import Typing
 from contracts.principal import Role
 from servicekit.bus import Bus
+from servicekit.embedded import free_port
 from servicekit.testing import eventually
 from servicekit.testing.identity import SignIn
 
 from .conftest import a_read
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def test_the_process_serves_with_its_own_rights_and_ends_in_order(guarded_nats, redis_url):

@@ -9,7 +9,6 @@ the program.
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -136,24 +135,6 @@ class Child:
             return psutil.Process(self.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
-
-
-def free_port() -> int:
-    """Name a loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Tell whether a server could listen on *port*."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
 
 
 def _send(process: psutil.Process, number: int) -> None:

@@ -11,7 +11,8 @@ from typing import ClassVar, Self
 
 import psutil
 
-from servicekit.embedded.child import Child, free_port
+from servicekit.embedded.child import Child
+from servicekit.embedded.ports import free_port
 
 
 class StartFailed(RuntimeError):
