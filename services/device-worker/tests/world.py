@@ -61,6 +61,11 @@ class WorkerProcess:
     async def kill(self) -> None:
         await self.end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Freeze it, and not its host."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
     def children(self, module: str) -> list[psutil.Process]:
         """Its living children that run ``python -m device_worker.<module>``."""
         assert self.process is not None

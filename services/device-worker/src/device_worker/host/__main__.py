@@ -7,7 +7,6 @@ its own. A callback writes to the journal first and waits for nobody: the worker
 """
 
 import asyncio
-import contextlib
 import ctypes
 import gc
 import os
@@ -114,20 +113,28 @@ class Hosted:
         signal.signal(WORKER_DIED, self._worker_died)
         gc.collect()
         gc.freeze()
-        with contextlib.suppress(WorkerGone):
+        try:
             while True:
                 self._do(self._next())
-        self._end()
+        except WorkerGone:
+            pass
+        except Exception:
+            log.exception("host.broken")
+        finally:
+            self._end()  # whatever happened: the interpreter's own end would wait, and take no message meanwhile
 
     def _next(self) -> Any:
-        head = self._orders.read(LENGTH.size)
-        if len(head) < LENGTH.size:
+        (length,) = LENGTH.unpack(self._read(LENGTH.size))
+        return orders.decode(self._read(length))
+
+    def _read(self, size: int) -> bytes:
+        try:
+            data = self._orders.read(size)
+        except OSError as error:  # killed with our reports unread, the worker's end is reset, not closed
+            raise WorkerGone from error
+        if len(data) < size:
             raise WorkerGone
-        (length,) = LENGTH.unpack(head)
-        body = self._orders.read(length)
-        if len(body) < length:
-            raise WorkerGone
-        return orders.decode(body)
+        return data
 
     def _do(self, order: Any) -> None:
         match order:
