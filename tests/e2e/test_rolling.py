@@ -17,8 +17,7 @@ from bench.truth import tally
 from clarin.client import Client, eventually
 from clarin.folder import Folder
 from clarin.testing import System, start, stop
-
-from .collector import Collector, collecting
+from servicekit.testing.collector import Collector, collecting
 
 NUMBERS = 4
 #: One of each kind, and every replica of realtime: one of them has the socket.
@@ -103,6 +102,7 @@ async def followed(collector: Collector) -> bool:
     inward = [collector.trace(id) for id in collector.ids("realtime", "frame new_message")]
     outward = [collector.trace(id) for id in collector.ids("conversations", "POST /api/messages/send")]
     return any({"device-worker", "conversations", "realtime"} <= trace.keys() for trace in inward) and any(
-        {"conversations", "device-worker-api", "device-worker", "realtime"} <= trace.keys() and "whatsapp send" in trace["device-worker"]
+        {"gateway", "conversations", "device-worker-api", "device-worker", "realtime"} <= trace.keys()
+        and "whatsapp send" in trace["device-worker"]
         for trace in outward
     )

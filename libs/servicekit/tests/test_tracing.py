@@ -5,63 +5,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 from contracts.envelope import encode, wrap
 from contracts.examples import envelopes
 from fastapi import APIRouter
 from httpx import ASGITransport, AsyncClient
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from servicekit import logging, tracing
 from servicekit.health import Health
 from servicekit.http import create_app
-
-
-class Collector:
-    """Speaks OTLP over HTTP, and keeps what it is sent."""
-
-    def __init__(self) -> None:
-        kept: list[Span] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                request = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["content-length"])))
-                kept.extend(span for group in request.resource_spans for scope in group.scope_spans for span in scope.spans)
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *words: object) -> None:
-                return
-
-        self.spans = kept
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-    def named(self, name: str) -> Span:
-        return next(span for span in self.spans if span.name == name)
+from servicekit.testing.collector import Collector, collecting, place
 
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    collector = Collector()
-    yield collector
-    collector.close()
-
-
-def parent(trace: str) -> tuple[bytes, bytes]:
-    """The ids of a trace and of a span in it."""
-    _, whole, one, _ = trace.split("-")
-    return bytes.fromhex(whole), bytes.fromhex(one)
+    with collecting() as collector:
+        yield collector
 
 
 ENVELOPE = envelopes()[0]
@@ -88,7 +48,7 @@ def test_what_is_told_inside_a_span_stands_below_it_and_says_so_in_its_message(c
         with tracing.span("inner"):
             pass
     span = collector.named("outer")
-    assert (span.trace_id, span.parent_span_id) == parent(GIVEN)
+    assert (span.trace_id, span.parent_span_id) == place(GIVEN)
     assert (span.kind, span.attributes[0].key, span.attributes[0].value.int_value) == (Span.SPAN_KIND_SERVER, "shop.size", 3)
     assert collector.named("inner").parent_span_id == span.span_id
 
@@ -105,7 +65,7 @@ def test_each_envelope_of_a_batch_keeps_its_own_trace(collector):
             assert logging.trace() == tracing.of(traced[0])
         a.end()
         b.end()
-    assert [cause and parent(cause)[0] for cause in causes] == [collector.named("a").trace_id, collector.named("b").trace_id, None]
+    assert [cause and place(cause)[0] for cause in causes] == [collector.named("a").trace_id, collector.named("b").trace_id, None]
 
 
 def test_an_error_is_told_by_its_kind_and_never_by_its_words(collector):
@@ -143,5 +103,5 @@ async def test_a_request_goes_on_in_the_trace_that_it_came_with(collector):
             await client.get("/health/live")
     (span,) = collector.spans
     assert span.name == "GET /things/{id}"
-    assert (span.trace_id, span.parent_span_id) == parent(GIVEN)
-    assert parent(said["trace"]) == (span.trace_id, span.span_id)
+    assert (span.trace_id, span.parent_span_id) == place(GIVEN)
+    assert place(said["trace"]) == (span.trace_id, span.span_id)

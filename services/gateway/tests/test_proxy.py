@@ -6,7 +6,9 @@ import json
 
 import aiohttp
 import pytest
+from servicekit import tracing
 from servicekit.testing import eventually
+from servicekit.testing.collector import collecting, place
 
 from .conftest import request
 
@@ -73,6 +75,20 @@ async def test_a_decent_request_id_is_kept_and_another_replaced(gateway, service
     reply = await client.reply()
     assert (reply.headers["x-request-id"] == given) is kept
     assert service.seen[0].headers["x-request-id"] == reply.headers["x-request-id"]
+
+
+async def test_a_request_is_a_span_and_what_the_service_does_stands_below_it(gateway, service, wire):
+    given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    client = await wire(gateway)
+    with collecting() as collector, tracing.exporting("gateway", collector.url):
+        client.send(request("GET", "/api/chats", f"Traceparent: {given}", token=gateway.sign_in().token))
+        await client.reply()
+    (span,) = collector.spans
+    assert (span.name, (span.trace_id, span.parent_span_id)) == ("GET conversations", place(given))
+    assert place(service.seen[0].headers["traceparent"]) == (span.trace_id, span.span_id)
+    client.send(request("GET", "/api/chats", f"Traceparent: {given}", token=gateway.sign_in().token))
+    await client.reply()
+    assert service.seen[1].headers["traceparent"] == given, "with nobody collecting, what the client said is passed on"
 
 
 async def test_a_chunked_body_passes_in_both_directions(gateway, service, wire):

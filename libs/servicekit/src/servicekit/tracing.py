@@ -78,7 +78,8 @@ class Span:
             self._span.end()
 
 
-_NOTHING = Span()
+#: What is done while nobody collects traces.
+NOTHING = Span()
 
 
 class _Traced(msgspec.Struct):
@@ -127,7 +128,7 @@ def begin(name: str, *, parent: str | None = None, kind: Kind = "internal", at: 
         attributes: Two underscores stand for a dot. Nothing that people wrote, and no number of theirs.
     """
     if _tracer is None:
-        return _NOTHING
+        return NOTHING
     from opentelemetry.trace import SpanKind
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -141,7 +142,7 @@ def begin(name: str, *, parent: str | None = None, kind: Kind = "internal", at: 
 def span(name: str, *, parent: str | None = None, kind: Kind = "internal", **attributes: str | int) -> Iterator[Span]:
     """What is done inside is one span, and log lines and facts that are made inside bear its trace."""
     if _tracer is None:
-        yield _NOTHING
+        yield NOTHING
         return
     begun = begin(name, parent=parent, kind=kind, at=None, **attributes)
     try:

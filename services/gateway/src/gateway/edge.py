@@ -12,6 +12,7 @@ import structlog
 from contracts import ids
 from contracts.errors import Problem
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
+from servicekit import tracing
 
 from gateway import requests, responses
 from gateway.domain import BadRequest, HeadersTooLarge, Limits, TargetTooLong, TooManyConnections, TooSlow, VersionNotSupported
@@ -421,6 +422,9 @@ class Client(asyncio.Protocol):
             raise VersionNotSupported("Only HTTP/1.0 and HTTP/1.1 are spoken here.")
         request.see_through(self._peer, self.edge.trusted)
         request.settle()
+        if not request.upgrade:  # a socket is no request: it would be one span of hours
+            given = request.fields.get(b"traceparent", b"").decode("latin-1")
+            request.span = tracing.begin(request.method.decode("latin-1"), parent=given or None, kind="server")
         plan = self._plan(request)
         if not isinstance(plan, Forward | Later):
             request.upgrade = b""

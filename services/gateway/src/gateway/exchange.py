@@ -365,4 +365,7 @@ class Exchange:
                 connection.abort()
 
     def _record(self) -> None:
+        span = self.request.span
+        span.tell(f"{self.request.method.decode('latin-1')} {self._service}", http__response__status_code=self.status)
+        span.end()
         self.client.edge.record(self, self._service)

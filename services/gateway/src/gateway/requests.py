@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from contracts import ids
 from contracts.principal import Principal
+from servicekit import tracing
 
 from gateway.domain import MAX_HEADERS, BadRequest, ExpectationFailed, HeadersTooLarge
 
@@ -63,11 +64,12 @@ class Request:
         address, scheme, host: Who asks and what was asked for, seen through trusted proxies.
         principal: Who the token says it is; None on an anonymous path.
         rate: The header lines that tell the client how much it may ask for.
+        span: What the service's own part of the request's trace is found below.
     """
 
     __slots__ = (
         "address", "chunked", "fields", "headers", "host", "id", "keep_alive", "length", "method", "path", "principal",
-        "query", "rate", "scheme", "size", "target", "upgrade", "version",
+        "query", "rate", "scheme", "size", "span", "target", "upgrade", "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -89,6 +91,7 @@ class Request:
         self.host = ""
         self.principal: Principal | None = None
         self.rate = b""
+        self.span = tracing.NOTHING
 
     def add(self, name: bytes, value: bytes) -> None:
         """Take one header.  Raises: BadRequest: a second one where one is allowed; HeadersTooLarge."""
@@ -166,6 +169,8 @@ class Request:
         connection = self.fields.get(b"connection")
         if connection is not None:
             dropped = dropped | tokens(connection)
+        if self.span.trace is not None:
+            dropped = dropped | {b"traceparent"}
         path = self.path.encode("ascii")
         parts = [self.method, b" ", path, b"?" + self.query if self.query else b"", b" HTTP/1.1\r\nhost: ", authority, b"\r\n"]
         for name, value in self.headers:
@@ -177,6 +182,8 @@ class Request:
             parts.append(b"transfer-encoding: chunked\r\n")
         elif self.length or b"content-length" in self.fields:
             parts.append(b"content-length: %d\r\n" % (self.length or 0))
+        if self.span.trace is not None:
+            parts.append(f"traceparent: {self.span.trace}\r\n".encode("ascii"))
         if authorization is not None:
             parts.append(b"authorization: " + authorization + b"\r\n")
         if cookie is not None:

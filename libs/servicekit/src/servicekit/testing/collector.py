@@ -16,6 +16,15 @@ class Collector:
         self.url = url
         self._kept = kept
 
+    @property
+    def spans(self) -> list[Span]:
+        """All of them, as they came."""
+        return [span for _, span in list(self._kept)]
+
+    def named(self, name: str) -> Span:
+        """The first of that name.  Raises: StopIteration: there is none."""
+        return next(span for span in self.spans if span.name == name)
+
     def trace(self, id: bytes) -> dict[str, set[str]]:
         """The names of one trace's spans, by process."""
         found: dict[str, set[str]] = {}
@@ -31,6 +40,7 @@ class Collector:
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
+    """A collector listens on loopback meanwhile."""
     kept: list[tuple[str, Span]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -54,3 +64,9 @@ def collecting() -> Iterator[Collector]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def place(traceparent: str) -> tuple[bytes, bytes]:
+    """The ids of a trace and of a span in it."""
+    _, whole, one, _ = traceparent.split("-")
+    return bytes.fromhex(whole), bytes.fromhex(one)
