@@ -7,7 +7,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { onSignedOut } from "./api/http";
-import { asProblem } from "./api/problem";
+import { asProblem, away } from "./api/problem";
 import i18n, { spoken } from "./i18n";
 import { createAppRouter } from "./router";
 import { ask } from "./session/again";
@@ -20,7 +20,7 @@ const client = new QueryClient({
     queries: {
       staleTime: 30_000,
       refetchOnWindowFocus: false,
-      retry: (count, error) => count < 3 && [0, 502, 503, 504].includes(asProblem(error).status),
+      retry: (count, error) => count < 3 && away(asProblem(error).status),
     },
   },
 });

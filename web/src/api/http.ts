@@ -53,7 +53,7 @@ async function send(request: Request): Promise<Response> {
 }
 
 client.setConfig({
-  baseUrl: window.location.origin,
+  baseUrl: globalThis.location?.origin,
   throwOnError: true,
   credentials: "same-origin",
   fetch: (input, init) => send(input instanceof Request ? input : new Request(input, init)),

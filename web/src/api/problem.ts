@@ -11,18 +11,21 @@ export class Problem extends Error {
     super(detail || code);
   }
 
+  /** Reads what came instead of an answer; what stands before the server may answer with a page, or with nothing. */
   static async of(response: Response): Promise<Problem> {
-    const body = await response.json().catch(() => ({}));
+    const told = await response.json().catch(() => undefined);
+    const body = told && typeof told === "object" ? told : {};
     const requestId = body.request_id ?? response.headers.get("x-request-id") ?? undefined;
-    return new Problem(
-      response.status,
-      body.code ?? (response.status >= 502 ? "unavailable" : "unknown"),
-      body.detail ?? "",
-      requestId,
-      body,
-    );
+    return new Problem(response.status, body.code ?? codeOf(response.status), body.detail ?? "", requestId, body);
   }
 }
+
+/** Nobody answers, or only what stands before the server does: it ends by itself. */
+export const away = (status: number) => status === 0 || status >= 502;
+
+/** What a status alone says. */
+const codeOf = (status: number) =>
+  away(status) ? "unavailable" : ({ 403: "forbidden", 413: "too-large", 429: "rate-limited" }[status] ?? "unknown");
 
 export const asProblem = (error: unknown): Problem =>
   error instanceof Problem ? error : new Problem(0, "network", String(error), undefined);

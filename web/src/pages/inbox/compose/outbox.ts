@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from "react";
-import { asProblem, type Problem } from "@/api/problem";
+import { asProblem, away, type Problem } from "@/api/problem";
 import type { Message } from "@/api/types";
 
 /** A message that the server has not taken yet. Its key goes with every try, so that it is never sent twice. */
@@ -30,7 +30,9 @@ type Options = {
 
 /** The problems that end by themselves: nobody answers, too busy, or the same try is still under way. */
 const passes = (problem: Problem) =>
-  [0, 429, 500, 502, 503, 504].includes(problem.status) || (problem.status === 409 && problem.code.includes("flight"));
+  away(problem.status) ||
+  [429, 500].includes(problem.status) ||
+  (problem.status === 409 && problem.code.includes("flight"));
 
 const backoff = (attempt: number) => Math.min(15_000, 700 * 2 ** attempt) * (0.5 + Math.random() / 2);
 

@@ -13,18 +13,20 @@ import {
   IconVideo,
 } from "@tabler/icons-react";
 
-const ICONS: Record<string, typeof IconPhoto> = {
-  image: IconPhoto,
-  video: IconVideo,
-  audio: IconMusic,
-  voice: IconMicrophone,
-  document: IconFile,
-  sticker: IconSticker,
-  location: IconMapPin,
-  contact: IconUser,
-  poll: IconChartBar,
-  undecryptable: IconLock,
-  note: IconNote,
-};
+const ICONS = new Map<string, typeof IconPhoto>(
+  Object.entries({
+    image: IconPhoto,
+    video: IconVideo,
+    audio: IconMusic,
+    voice: IconMicrophone,
+    document: IconFile,
+    sticker: IconSticker,
+    location: IconMapPin,
+    contact: IconUser,
+    poll: IconChartBar,
+    undecryptable: IconLock,
+    note: IconNote,
+  }),
+);
 
-export const iconOf = (kind: string) => ICONS[kind] ?? IconQuestionMark;
+export const iconOf = (kind: string) => ICONS.get(kind) ?? IconQuestionMark;
