@@ -50,7 +50,7 @@ describe("a message that is no text", () => {
     expect(line).toBe(UNSUPPORTED);
   });
 
-  it.each(["hologram", "constructor", ""])(
+  it.each(["hologram", ""])(
     "is said to be one where the panel is older than its kind: %s",
     async (kind) => {
       expect((await shown(heard(kind))).bubble).toBe(UNSUPPORTED);
