@@ -7,7 +7,7 @@ import pytest
 from contracts import envelope, ids
 from contracts.commands import SendMessage
 from contracts.ephemeral import TypingObserved
-from contracts.events.devices import MessageObserved, ReceiptObserved
+from contracts.events.devices import MessageObserved, MessageUnreadable, ReceiptObserved
 from contracts.ids import DeviceId, MessageId, TenantId
 from contracts.whatsapp import Address, ContactCard, Location, Media, MediaSource, Quoted, Raw
 from device_worker import convert
@@ -207,6 +207,28 @@ def test_a_message_of_which_only_the_id_is_left_is_a_placeholder_too():
     [body] = facts(Kind.UNDECRYPTABLE, parse(Kind.UNDECRYPTABLE, raw))
     assert (body.kind, body.wa_id, body.chat, body.at) == ("undecryptable", "3A5E", Address("pn", "5215"), SEEN)
     assert convert.placeholder("3A5E", "1203@g.us") is None
+
+
+@pytest.mark.parametrize(
+    ("chat", "sender", "about"),
+    [
+        ("5215@s.whatsapp.net", "5215@s.whatsapp.net", Address("pn", "5215")),
+        ("77@lid", "77.1:12@lid", Address("lid", "77")),
+        ("5215:3@s.whatsapp.net", "5215:3@s.whatsapp.net", Address("pn", "5215")),
+        ("5215@s.whatsapp.net", "5299:2@s.whatsapp.net", None),
+        ("5299@s.whatsapp.net", "5299:2@s.whatsapp.net", None),
+        ("1203@g.us", "77:3@lid", None),
+        ("status@broadcast", "77@lid", None),
+        ("5215@s.whatsapp.net", "", None),
+    ],
+)
+def test_a_message_that_a_device_of_the_customers_could_not_read_is_told_and_one_of_our_own_or_of_a_member_is_not(chat, sender, about):
+    raw = convert.unreadable("3EB0A1", chat, sender, {"5299", "88"})
+    assert (raw is None) is (about is None)
+    if raw is not None:
+        [told] = convert.observe(Kind.UNREADABLE, parse(Kind.UNREADABLE, raw), tenant=TENANT, device=DEVICE, seen_at=SEEN)
+        assert told.data == MessageUnreadable(device=DEVICE, chat=about, wa_id="3EB0A1", at=SEEN)
+        assert (told.id, told.audience.device) == (told.data.identity(), DEVICE)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from device_worker.journal import Journal
 from device_worker.whatsapp.proto import Kind, e2e, neonize_pb2
 from servicekit.testing import eventually
 
+from .world import inner
+
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -133,6 +135,36 @@ async def test_a_message_whose_answer_nobody_heard_is_unknown_and_never_sent_aga
     await world.some("devices.message.sent", 2)
     arrived = (await world.phones.get(f"/phones/{world.ana}/inbox?after=0"))["items"]
     assert [item["text"] for item in arrived] in (["first", "third"], ["first", "second", "third"])
+
+
+async def test_a_message_that_the_phone_asks_for_when_the_worker_that_sent_it_is_dead_is_told_as_unreadable(world):
+    worker = await world.worker()
+    device = await world.linked()
+    await world.phones.post(f"/phones/{world.ana}/hold")
+    await world.order(device, world.ana, "lost")
+    [sent] = await world.some("devices.message.sent")
+    before = (await world.show(device))["revision"]
+    await worker.kill()
+    await worker.start()
+
+    async def again() -> None:
+        shown = await world.show(device)
+        assert shown["state"] == "connected"
+        assert shown["revision"] > before
+
+    await eventually(again, timeout=60)
+    await world.phones.post(f"/phones/{world.ana}/corrupt", count=1, direction="received")
+    await world.phones.post(f"/phones/{world.ana}/release")
+    [told] = await world.some("devices.message.unreadable")
+    assert (told.device, told.wa_id) == (inner(device), sent.wa_id)
+    assert told.chat.value == (await world.phones.get(f"/phones/{world.ana}"))["lid"]
+    # What the process that lives has sent it remembers: the phone gets that one, and nobody is told.
+    await world.phones.post(f"/phones/{world.ana}/corrupt", count=1, direction="received")
+    await world.order(device, world.ana, "kept")
+    arrived = await world.phones.wait_for(world.ana, "inbox", 1)
+    assert [item["text"] for item in arrived] == ["kept"]
+    assert (await world.phones.get(f"/phones/{world.ana}"))["unread"] == [sent.wa_id]
+    assert len(await world.events("devices.message.unreadable")) == 1
 
 
 async def test_a_restart_of_the_database_takes_the_sessions_off_the_line_and_no_message_is_lost(world, postgres):

@@ -8,6 +8,8 @@ from device_worker.whatsapp.errors import ignored_message, meaning, redacted
 from device_worker.whatsapp.gate import ALONE_SECONDS, SHARED_SECONDS, Gate
 from device_worker.whatsapp.library import store_url
 from device_worker.whatsapp.store import pooled
+from hypothesis import given
+from hypothesis import strategies as st
 from servicekit.testing import eventually
 
 
@@ -140,6 +142,43 @@ def test_a_message_that_could_not_be_read_without_the_database_is_known_by_its_l
 )
 def test_a_message_that_was_decrypted_before_is_known_by_its_line(line, expected):
     assert ignored_message(line) == expected
+
+
+_ASKED = "Failed to handle retry receipt for 5215@s.whatsapp.net/3EB0A1 from 5215:4@s.whatsapp.net: "
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (_ASKED + "couldn't find message 3EB0A1", ("3EB0A1", "5215@s.whatsapp.net", "5215:4@s.whatsapp.net")),
+        (_ASKED + "failed to send retry message: websocket not connected", ("3EB0A1", "5215@s.whatsapp.net", "5215:4@s.whatsapp.net")),
+        ("Failed to handle retry receipt for 77@lid/3EB0A1 from 77@lid: couldn't find message 3EB0A1", ("3EB0A1", "77@lid", "77@lid")),
+        (
+            "Failed to handle retry receipt for 1-2@g.us/3EB0A1 from 77:3@lid: couldn't find message 3EB0A1",
+            ("3EB0A1", "1-2@g.us", "77:3@lid"),
+        ),
+        ("Dropping retry request from 3EB0A1 for 77:3@lid: internal retry counter is 10", ("3EB0A1", "77:3@lid", "77:3@lid")),
+        ("Dropping retry request from 77:3@lid for 3EB0A1: internal retry counter is 10", ("3EB0A1", "77:3@lid", "77:3@lid")),
+        (_ASKED + "failed to encrypt message for retry: pq: the database system is starting up", None),
+        (_ASKED + "failed to encrypt message for retry: read tcp [::1]:41:5433: connection reset by peer", None),
+        ("Failed to send retry receipt for 3EB0A1: websocket not connected", None),
+        ("Not sending any more retry receipts for 3EB0A1", None),
+        ("Ignoring message 3A5E from 77@lid: received message with old counter: 3", None),
+    ],
+)
+def test_a_phone_that_asked_for_a_message_in_vain_is_known_by_the_line(line, expected):
+    assert StoreWatch(5433).unanswered(line) == expected
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_any_line_says_that_a_phone_asked_in_vain_or_nothing(begins, ends):
+    for line in (
+        begins + ends,
+        f"Failed to handle retry receipt for {begins}/{ends} from {ends}: ",
+        f"Dropping retry request from {begins} for {ends}: internal retry counter is 10",
+    ):
+        found = StoreWatch(5433).unanswered(line)
+        assert found is None or all("@" in part for part in found[1:])
 
 
 def test_a_logged_line_names_no_number():

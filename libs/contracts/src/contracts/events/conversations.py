@@ -48,7 +48,8 @@ class MessageAdvanced(Body, frozen=True, kw_only=True):
     """A message's status moved: delivered, read, played, failed, unknown.
 
     Attributes:
-        reason: With ``failed`` and ``unknown``: a stable code.
+        reason: With ``failed`` and ``unknown``: a stable code. ``not-readable`` is the one that comes after ``sent``: the customer's phone
+            has the message and could not read it; a later tick settles it, and it may be sent again.
     """
 
     id: str

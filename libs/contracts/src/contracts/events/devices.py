@@ -222,6 +222,26 @@ class MessageUnsent(Body, frozen=True, kw_only=True):
         return ids.derived("unsent", self.message, self.outcome, self.attempt)
 
 
+@event("devices.message.unreadable", 1)
+class MessageUnreadable(Body, frozen=True, kw_only=True):
+    """A customer's phone, or another device of theirs, asked for a message of ours again, and nobody could answer: it stays unread there.
+
+    Of people's chats alone: in a group one member who cannot read says nothing about the others, and none of it is told.
+
+    Attributes:
+        at: When it was asked for, UTC; another device that asks later tells the same fact.
+    """
+
+    device: DeviceId
+    chat: Address
+    wa_id: str
+    at: datetime
+
+    def identity(self) -> UUID:
+        """Derive the id: that a message cannot be read is one fact, however often and from how many devices it is asked for."""
+        return ids.derived("unreadable", self.device, self.wa_id)
+
+
 @event("devices.block.settled", 1)
 class BlockSettled(Body, frozen=True, kw_only=True):
     """A person is blocked on WhatsApp, or no more, as it was ordered; or it was given up.

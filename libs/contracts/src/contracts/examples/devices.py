@@ -40,6 +40,7 @@ BODIES: tuple[Body, ...] = (
     devices.ReceiptObserved(device=DEVICE, chat=CUSTOMER, chat_alt=LID, wa_ids=["3EB0B1"], status="read", at=AT),
     devices.MessageSent(message=MESSAGE, device=DEVICE, chat=CUSTOMER, chat_alt=LID, wa_id="3EB0B1", at=AT),
     devices.MessageUnsent(message=MESSAGE, device=DEVICE, outcome="failed", reason="not-on-whatsapp", at=AT),
+    devices.MessageUnreadable(device=DEVICE, chat=CUSTOMER, wa_id="3EB0B1", at=AT),
     devices.SendingPaused(id=DEVICE_ID, reason="sent-to-too-many-people", until=datetime(2026, 11, 22, 18, tzinfo=UTC), at=AT),
     devices.SendingResumed(id=DEVICE_ID, at=AT),
     SendMessage(

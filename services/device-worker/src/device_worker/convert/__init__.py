@@ -6,7 +6,7 @@ sees that there is something, or is no message at all (a key distribution, a pol
 
 from device_worker.convert.composing import Uploaded, compose
 from device_worker.convert.contents import Content, content
-from device_worker.convert.observations import PEOPLE, observe, placeholder, typing
+from device_worker.convert.observations import PEOPLE, observe, placeholder, typing, unreadable
 from device_worker.convert.parts import LONGEST_TEXT, address, jid_parts, parse_address
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "parse_address",
     "placeholder",
     "typing",
+    "unreadable",
 ]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from contracts import ids
 from contracts.envelope import Audience, Envelope, wrap
 from contracts.ephemeral import TypingObserved
-from contracts.events.devices import BlockObserved, HistoryAdvanced, MessageObserved, ReceiptObserved
+from contracts.events.devices import BlockObserved, HistoryAdvanced, MessageObserved, MessageUnreadable, ReceiptObserved
 from contracts.ids import DeviceId, TenantId
 from contracts.whatsapp import AddressKind, ReceiptStatus
 
@@ -34,21 +34,40 @@ _HISTORY_TYPES = frozenset({0, 2, 3, 6})  # initial bootstrap, full, recent, on 
 
 def placeholder(wa_id: str, chat: str) -> bytes | None:
     """Write the raw event of a message of which only its id and chat are known; None for no customer's chat."""
-    where = parse_address(chat)
-    if where is None or where.kind not in ("pn", "lid"):
+    source = _source(chat)
+    if source is None:
         return None
-    user, server = jid_parts(where)
-    empty = neonize_pb2.JID(User="", RawAgent=0, Device=0, Integrator=0, Server="", IsEmpty=True)
-    jid = neonize_pb2.JID(User=user, RawAgent=0, Device=0, Integrator=0, Server=server, IsEmpty=False)
     event = neonize_pb2.UndecryptableMessage(IsUnavailable=False, DecryptFailMode=neonize_pb2.UndecryptableMessage.DECRYPT_FAIL_SHOW)
     event.Info.ID = wa_id
-    source = event.Info.MessageSource
-    source.Chat.CopyFrom(jid)
-    source.Sender.CopyFrom(jid)
-    for other in (source.SenderAlt, source.RecipientAlt, source.BroadcastListOwner):
-        other.CopyFrom(empty)
-    source.IsFromMe = source.IsGroup = False
+    event.Info.MessageSource.CopyFrom(source)
     return bytes(event.SerializePartialToString())
+
+
+def unreadable(wa_id: str, chat: str, sender: str, own: Collection[str]) -> bytes | None:
+    """Write the raw event of a message of ours that *sender*, a customer's device, could not read; None for no customer's chat.
+
+    Args:
+        own: The users that are the number itself: what another of its own devices cannot read says nothing about the customer.
+    """
+    source, who = _source(chat), parse_address(sender)
+    if source is None or who is None or who.value in own:
+        return None
+    event = neonize_pb2.Receipt(MessageIDs=[wa_id], Type=neonize_pb2.Receipt.RETRY)
+    event.MessageSource.CopyFrom(source)
+    return bytes(event.SerializePartialToString())
+
+
+def _source(chat: str) -> Any:
+    """Write whose thread it is, as the library does for what came from a person; None for no person's."""
+    where = parse_address(chat)
+    if where is None or where.kind not in PEOPLE:
+        return None
+    user, server = jid_parts(where)
+    jid = neonize_pb2.JID(User=user, RawAgent=0, Device=0, Integrator=0, Server=server, IsEmpty=False)
+    empty = neonize_pb2.JID(User="", RawAgent=0, Device=0, Integrator=0, Server="", IsEmpty=True)
+    return neonize_pb2.MessageSource(
+        Chat=jid, Sender=jid, IsFromMe=False, IsGroup=False, SenderAlt=empty, RecipientAlt=empty, BroadcastListOwner=empty
+    )
 
 
 def observe(
@@ -69,13 +88,15 @@ def observe(
         receive: The kinds of chat of which is told; of the others nothing is.
         history: How many messages a chat, the latest, are taken from a history sync.
     """
-    bodies: Iterable[MessageObserved | ReceiptObserved]
+    bodies: Iterable[MessageObserved | ReceiptObserved | MessageUnreadable]
     if kind == Kind.MESSAGE:
         bodies = _message(event, device, seen_at)
     elif kind == Kind.UNDECRYPTABLE:
         bodies = _undecryptable(event, device, seen_at)
     elif kind == Kind.RECEIPT:
         bodies = _receipt(event, device, seen_at)
+    elif kind == Kind.UNREADABLE:
+        bodies = _unreadable(event, device, seen_at)
     elif kind == Kind.HISTORY_SYNC:
         bodies = _history(event.Data, device, seen_at, history)
     else:
@@ -180,6 +201,14 @@ def _receipt(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[Receip
         at=seconds(event.Timestamp, seen_at),
         own=own,
     )
+
+
+def _unreadable(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[MessageUnreadable]:
+    where = _thread(event.MessageSource)
+    if where is None or where["from_me"] or where["chat"].kind not in PEOPLE:
+        return
+    for id in filter(None, map(id_of, event.MessageIDs)):
+        yield MessageUnreadable(device=device, chat=where["chat"], wa_id=id, at=seconds(event.Timestamp, seen_at))
 
 
 def _blocks(event: Any, device: DeviceId, seen_at: datetime) -> Iterator[BlockObserved]:

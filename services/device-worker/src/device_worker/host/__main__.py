@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 import structlog
 from servicekit import logging
 
-from device_worker.convert import placeholder
+from device_worker.convert import placeholder, unreadable
 from device_worker.host.frames import (
     LAST_WORDS,
     LENGTH,
@@ -160,6 +160,7 @@ class Hosted:
 
         def on_log(line: str) -> None:
             self._save_ignored(line, order, own)
+            self._save_unreadable(line, order, own)
 
         def on_end(error: str) -> None:
             reports.put(Ended(session, error))
@@ -186,6 +187,16 @@ class Hosted:
             self._reports.put(UsedUp(order.session, ignored.chat, ignored.sender))
         elif (raw := placeholder(ignored.id, ignored.chat)) is not None:
             self._journal.append(Kind.UNDECRYPTABLE, order.tenant, order.device, raw)
+
+    def _save_unreadable(self, line: str, order: Start, own: frozenset[str]) -> None:
+        """Keep that a customer's device could not read a message of ours, and asked in vain: only the log says so."""
+        unanswered = self._library.watch.unanswered(line)
+        if unanswered is None:
+            return
+        raw = unreadable(unanswered.id, unanswered.chat, unanswered.sender, own)
+        if raw is not None:
+            self._journal.append(Kind.UNREADABLE, order.tenant, order.device, raw)
+            self._last_append = time.monotonic()
 
     def _call(self, call: Call, client: Client) -> None:
         method: Callable[..., Any] = getattr(client, call.what)

@@ -109,9 +109,18 @@ class StoreWatch:
     def unread(self, line: str) -> str | None:
         """Give the id of a message that could not be read because the database was away; None for any other line."""
         found = _UNREAD.match(line)
-        if found is None or not (self.is_store_error(line) or self._broken.search(line)):
-            return None
-        return found["id"]
+        return found["id"] if found is not None and self._failed(line) else None
+
+    def unanswered(self, line: str) -> "Unanswered | None":
+        """Read for which message of ours a phone asked again without an answer.
+
+        None for any other line, and where the database was away: that passes.
+        """
+        found = unanswered_phone(line)
+        return None if found is None or self._failed(line) else found
+
+    def _failed(self, line: str) -> bool:
+        return self.is_store_error(line) or self._broken.search(line) is not None
 
 
 _UNREAD = re.compile(r"^Error decrypting message (?P<id>\S+) from ")
@@ -135,6 +144,33 @@ def ignored_message(line: str) -> Ignored | None:
     """
     found = _IGNORED.match(line)
     return Ignored(found["id"], found["chat"], found["sender"] or found["chat"]) if found else None
+
+
+_UNANSWERED = re.compile(r"^Failed to handle retry receipt for (?P<chat>\S+?@[a-z.]+)/(?P<id>\S+) from (?P<sender>\S+@[a-z.]+): ")
+#: The library writes these two the wrong way round; should it ever mend that, the one with an @ is the address.
+_TOO_OFTEN = re.compile(r"^Dropping retry request from (?P<one>\S+) for (?P<other>\S+): internal retry counter is ")
+
+
+class Unanswered(NamedTuple):
+    """A message of ours which a device could not read and asked for again, in vain; the addresses as whatsmeow writes them."""
+
+    id: str
+    chat: str
+    sender: str
+
+
+def unanswered_phone(line: str) -> Unanswered | None:
+    """Read that somebody's device asked for a message of ours and got no answer; None for any other line.
+
+    whatsmeow answers from the memory of the process that has sent the message. It is not there when that process was killed; and who
+    asks for one message too often is not heard any more. Then the chat is not named: it is the sender's, as a group's is never told.
+    """
+    if (found := _UNANSWERED.match(line)) is not None:
+        return Unanswered(found["id"], found["chat"], found["sender"])
+    if (found := _TOO_OFTEN.match(line)) is not None:
+        sender, id = sorted((found["one"], found["other"]), key=lambda part: "@" not in part)
+        return Unanswered(id, sender, sender) if "@" in sender else None
+    return None
 
 
 _DIGITS = re.compile(r"\d{5,}")

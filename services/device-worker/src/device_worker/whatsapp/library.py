@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 #: How the linked device is called in the phone's list.
 OS_NAME = "Clarin"
-_ASKED_FOR = bytes(sorted(kind for kind in EVENTS if kind != Kind.DEVICE))
+_ASKED_FOR = bytes(sorted(kind for kind in EVENTS if kind not in (Kind.DEVICE, Kind.UNREADABLE)))
 
 #: The library's numbers for what one does in a chat, and for how.
 _WRITES = {"composing": 0, "paused": 1}

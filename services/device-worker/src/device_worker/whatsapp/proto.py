@@ -16,7 +16,7 @@ __all__ = ["EVENTS", "JOURNALLED", "DeviceProps", "Kind", "common", "e2e", "hist
 
 
 class Kind:
-    """The library's numbers for the events that are asked for here."""
+    """The library's numbers for the events that are asked for here, and what is kept beside them."""
 
     DEVICE = 0
     PAIR_STATUS = 2
@@ -35,6 +35,8 @@ class Kind:
     GROUP_INFO = 22
     BLOCKLIST = 30
     UNDECRYPTABLE = 44
+    #: Not the library's: somebody's device asked for messages of ours again, and got no answer.
+    UNREADABLE = 200
 
 
 EVENTS: dict[int, Any] = {
@@ -55,10 +57,11 @@ EVENTS: dict[int, Any] = {
     Kind.GROUP_INFO: neonize_pb2.GroupInfoEvent,
     Kind.BLOCKLIST: neonize_pb2.BlocklistEvent,
     Kind.UNDECRYPTABLE: neonize_pb2.UndecryptableMessage,
+    Kind.UNREADABLE: neonize_pb2.Receipt,
 }
 
 #: Facts that must not be lost; everything else tells how the session stands.
-JOURNALLED = frozenset({Kind.HISTORY_SYNC, Kind.MESSAGE, Kind.RECEIPT, Kind.BLOCKLIST, Kind.UNDECRYPTABLE})
+JOURNALLED = frozenset({Kind.HISTORY_SYNC, Kind.MESSAGE, Kind.RECEIPT, Kind.BLOCKLIST, Kind.UNDECRYPTABLE, Kind.UNREADABLE})
 
 
 def parse(kind: int, raw: bytes) -> Any:
