@@ -1,7 +1,9 @@
 """A whole auth service on real servers, in the test's own loop, and a caller for it."""
 
+import asyncio
 import base64
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from auth.main import start
+from auth.main import main, start
 from auth.settings import AuthSettings
 from contracts import envelope
 from contracts.envelope import Envelope
@@ -89,6 +91,43 @@ async def an_owner(call: Caller, email: str = "ana@example.com") -> Caller:
     answer = await call.register(email)
     assert answer.status == 201, answer
     return call.bearing(answer.body["access_token"])
+
+
+def environment(settings: AuthSettings, **changes: str) -> dict[str, str]:
+    names = ("database_url", "system_database_url", "nats_url", "redis_url", "cursor_secret", "encryption_key", "bcrypt_cost")
+    values = {f"CLARIN_{name.upper()}": str(getattr(settings, name)) for name in names}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLARIN_")}
+    return {name: value for name, value in {**kept, **values, **changes}.items() if value}
+
+
+def surround(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
+    """This process has the variables of *environment*, and of ours no others."""
+    for name in [name for name in os.environ if name.startswith("CLARIN_") and name not in environment]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+#: Gives the exit code and what was written, as a process would.
+Order = Callable[..., Awaitable[tuple[Any, str, str]]]
+
+
+@pytest.fixture
+def order(settings: AuthSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Order:
+    """Do what the operator orders, with some variables changed, in this process: starting one is most of what an order takes."""
+
+    async def give(*arguments: str, **changes: str) -> tuple[Any, str, str]:
+        surround(monkeypatch, environment(settings, **changes))
+        capsys.readouterr()
+        code: Any
+        try:
+            code = await asyncio.to_thread(main, arguments)
+        except SystemExit as ended:
+            code = ended.code
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return give
 
 
 @pytest.fixture

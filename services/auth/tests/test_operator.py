@@ -1,5 +1,7 @@
 import asyncio
+import base64
 import os
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,19 +13,22 @@ import pytest
 from auth.settings import AuthSettings
 from servicekit.db import Database
 from servicekit.embedded import free_port
+from servicekit.settings import load
 from servicekit.testing import eventually
 from sqlalchemy import text
 
-from .conftest import PASSWORD, Caller
+from .conftest import PASSWORD, Caller, Order, environment, surround
 
 EMAIL = "root@example.com"
-
-
-def environment(settings: AuthSettings, **changes: str) -> dict[str, str]:
-    names = ("database_url", "system_database_url", "nats_url", "redis_url", "cursor_secret", "encryption_key", "bcrypt_cost")
-    values = {f"CLARIN_{name.upper()}": str(getattr(settings, name)) for name in names}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLARIN_")}
-    return {name: value for name, value in {**kept, **values, **changes}.items() if value}
+#: Nothing answers there: for what is refused before anything is opened.
+SOMEWHERE = AuthSettings(
+    database_url="postgresql://auth:x@127.0.0.1:1/clarin",
+    system_database_url="postgresql://auth_system:x@127.0.0.1:1/clarin",
+    nats_url="nats://127.0.0.1:1",
+    redis_url="redis://127.0.0.1:1",
+    cursor_secret="c" * 32,
+    encryption_key=base64.b64encode(bytes(range(32))).decode(),
+)
 
 
 @asynccontextmanager
@@ -44,47 +49,51 @@ async def ran(*arguments: str, env: dict[str, str], typed: str = "") -> tuple[in
         return process.returncode, out.decode(), err.decode()
 
 
-@pytest.mark.parametrize("way", ["variable", "pipe"])
 async def test_the_installations_owner_is_made_once_and_stands_above_the_tenants(
-    call: Caller, settings: AuthSettings, system: Database, way: str
+    call: Caller, settings: AuthSettings, system: Database, order: Order
 ) -> None:
-    env = environment(settings, CLARIN_ADMIN_PASSWORD=PASSWORD if way == "variable" else "")
-    typed = "" if way == "variable" else PASSWORD + "\n"
-    code, out, err = await ran("admin", "create", "--email", "Root@example.com", "--account", "Clarin", env=env, typed=typed)
+    code, out, err = await ran(
+        "admin", "create", "--email", "Root@example.com", "--account", "Clarin", env=environment(settings), typed=PASSWORD + "\n"
+    )
     assert (code, err) == (0, "")
     assert "usr_" in out
     assert PASSWORD not in out
     signed = await call.login(EMAIL)
     assert jwt.decode(signed.body["access_token"], options={"verify_signature": False})["ins"] is True
     assert (await call.bearing(signed.body["access_token"])("GET", "/api/auth/me")).body["installation"] is True
-    code, out, err = await ran("admin", "create", "--email", EMAIL, env=env, typed=typed)
+    code, out, err = await order("admin", "create", "--email", EMAIL, CLARIN_ADMIN_PASSWORD=PASSWORD)
     assert (code, err) == (0, "")
     assert "nothing was changed" in out
     async with system.system() as tx:
         assert (await tx.execute(text("select count(*) from users where installation"))).scalar_one() == 1
 
 
-async def test_an_owner_of_the_installation_that_cannot_be_made_is_refused_in_one_line(call: Caller, settings: AuthSettings) -> None:
+async def test_the_password_of_the_installations_owner_may_stand_in_a_variable(call: Caller, order: Order) -> None:
+    code, out, err = await order("admin", "create", "--email", EMAIL, CLARIN_ADMIN_PASSWORD=PASSWORD)
+    assert (code, err) == (0, "")
+    assert PASSWORD not in out
+    assert (await call.login(EMAIL)).status == 200
+
+
+async def test_an_owner_of_the_installation_that_cannot_be_made_is_refused_in_one_line(
+    call: Caller, settings: AuthSettings, order: Order
+) -> None:
     await call.register()
-    for email, password, said in (
-        ("ana@example.com", PASSWORD, "already"),
-        (EMAIL, "password", "too easy"),
-        (EMAIL, "", "too easy"),
-        (EMAIL, "x" * 73, "72 bytes"),
-    ):
-        code, out, err = await ran("admin", "create", "--email", email, env=environment(settings), typed=password + "\n")
+    words = ("admin", "create", "--email")
+    for email, password, said in (("ana@example.com", PASSWORD, "already"), (EMAIL, "password", "too easy"), (EMAIL, "x" * 73, "72 bytes")):
+        code, out, err = await order(*words, email, CLARIN_ADMIN_PASSWORD=password)
         assert (code, out, err.count("\n")) == (1, "", 1), err
         assert said in err
-    code, _, err = await ran("admin", "create", "--email", "nonsense", env=environment(settings))
+    code, out, err = await ran(*words, EMAIL, env=environment(settings), typed="\n")
+    assert (code, out, err.count("\n"), "too easy" in err) == (1, "", 1, True), err
+    code, _, err = await order(*words, "nonsense")
     assert code == 2
     assert "--email" in err
 
 
-async def test_an_invitation_from_the_command_line_opens_one_account(
-    started: Callable[..., Awaitable[Caller]], settings: AuthSettings
-) -> None:
+async def test_an_invitation_from_the_command_line_opens_one_account(started: Callable[..., Awaitable[Caller]], order: Order) -> None:
     call = await started(registration="invite")
-    code, out, err = await ran("invite", "--days", "1", env=environment(settings))
+    code, out, err = await order("invite", "--days", "1")
     assert (code, err) == (0, "")
     assert (await call.register(invitation=out.strip())).status == 201
     assert (await call.register("beto@example.com", invitation=out.strip())).code == "invitation-invalid"
@@ -121,16 +130,23 @@ async def test_the_process_starts_serves_and_ends_when_it_is_told(settings: Auth
         ("CLARIN_REDIS_URL", ""),
     ],
 )
-async def test_a_setting_that_is_missing_or_wrong_is_named_in_one_line(settings: AuthSettings, variable: str, value: str) -> None:
-    code, _, err = await ran(env=environment(settings, **{variable: value}))
-    assert (code, err.count("\n")) == (78, 1), err
+def test_a_setting_that_is_missing_or_wrong_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    surround(monkeypatch, environment(SOMEWHERE, **{variable: value}))
+    with pytest.raises(SystemExit) as ended:
+        load(AuthSettings, "auth")
+    err = capsys.readouterr().err
+    assert (ended.value.code, err.count("\n")) == (78, 1), err
     assert variable in err
     assert value == "" or value not in err
 
 
-async def test_production_refuses_cheap_hashes(settings: AuthSettings) -> None:
-    code, _, err = await ran(env=environment(settings, CLARIN_ENV="production", CLARIN_BCRYPT_COST="4"))
-    assert code == 78
+async def test_production_refuses_cheap_hashes() -> None:
+    changes = {"CLARIN_ENV": "production", "CLARIN_BCRYPT_COST": "4"}
+    random = {"CLARIN_CURSOR_SECRET": secrets.token_urlsafe(32), "CLARIN_ENCRYPTION_KEY": base64.b64encode(os.urandom(32)).decode()}
+    code, _, err = await ran(env=environment(SOMEWHERE, **changes, **random))
+    assert (code, err.count("\n")) == (78, 1), err
     assert "CLARIN_BCRYPT_COST" in err
 
 

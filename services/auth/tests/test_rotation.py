@@ -13,15 +13,14 @@ from servicekit.bus import Bus
 from servicekit.db import Database
 from sqlalchemy import text
 
-from .conftest import Caller
-from .test_operator import environment, ran
+from .conftest import Caller, Order
 
 
 async def test_signing_keys_are_rotated_without_a_token_dying_and_the_old_one_ends(
-    call: Caller, settings: Any, system: Database, bus: Bus
+    call: Caller, settings: Any, system: Database, bus: Bus, order: Order
 ) -> None:
     token = (await call.register()).body["access_token"]
-    code, out, err = await ran("keys", "rotate", env=environment(settings))
+    code, out, err = await order("keys", "rotate")
     assert (code, err) == (0, "")
     bucket = await bus.bucket(buckets.KEYS)
     (old,) = await bucket.keys()
@@ -37,13 +36,15 @@ async def test_signing_keys_are_rotated_without_a_token_dying_and_the_old_one_en
     assert await bucket.keys() == [keyring.current[1]]
 
 
-async def test_the_encryption_key_is_changed_with_the_one_before_at_hand(call: Caller, settings: Any, system: Database) -> None:
+async def test_the_encryption_key_is_changed_with_the_one_before_at_hand(
+    call: Caller, settings: Any, system: Database, order: Order
+) -> None:
     fresh = base64.b64encode(os.urandom(32)).decode()
     with pytest.raises(WrongEncryptionKey):
         async with system.system() as tx:
             await store.installation.reseal(tx, Vault(base64.b64decode(fresh)))
-    env = environment(settings, CLARIN_ENCRYPTION_KEY=fresh, CLARIN_ENCRYPTION_KEY_PREVIOUS=settings.encryption_key)
-    code, out, err = await ran("encryption", "rotate", env=env)
+    keys = {"CLARIN_ENCRYPTION_KEY": fresh, "CLARIN_ENCRYPTION_KEY_PREVIOUS": settings.encryption_key}
+    code, out, err = await order("encryption", "rotate", **keys)
     assert (code, err, "1 signing key" in out) == (0, "", True)
     async with system.system() as tx:
         row = (await tx.execute(text("select kid, private from signing_keys"))).one()
