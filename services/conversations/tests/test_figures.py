@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -59,7 +59,7 @@ async def story(world, client, tenant, device, ann):
     return other
 
 
-async def recounted(world: Any) -> tuple[Counter[Any], Counter[Any], list[Any]]:
+async def recounted(world: Any, zone: tzinfo = ZONE) -> tuple[Counter[Any], Counter[Any], list[Any]]:
     """What the messages say, message by message."""
     rows = await world.rows("select * from messages where not history order by at, id")
     rows = [row for row in rows if row["kind"] not in NOTES]
@@ -67,7 +67,7 @@ async def recounted(world: Any) -> tuple[Counter[Any], Counter[Any], list[Any]]:
     chats: Counter[Any] = Counter()
     waits, waiting = [], {}
     for row in rows:
-        local = row["at"].astimezone(ZONE)
+        local = row["at"].astimezone(zone)
         sent = row["status"] in ("sent", "delivered", "read", "played")
         way = "sent" if row["from_me"] else "received"
         if sent or not row["from_me"]:
@@ -75,7 +75,7 @@ async def recounted(world: Any) -> tuple[Counter[Any], Counter[Any], list[Any]]:
             chats[local.date(), row["chat"], (row["author"] if row["from_me"] else None), way] += 1
         if not row["from_me"]:
             waiting.setdefault(row["chat"], row["at"])
-        elif row["chat"] in waiting:
+        elif row["chat"] in waiting and row["status"] != "failed":
             waits.append((row["chat"], waiting.pop(row["chat"]), row["at"], row["author"]))
     return hours, chats, sorted(waits)
 

@@ -24,7 +24,7 @@ from conversations.store import figures
 
 router = APIRouter(prefix="/api/dashboard", tags=["dashboard"])
 
-DAYS_MAX = 400
+DAYS_MAX = figures.PERIOD_DAYS_MAX
 
 
 class PeriodInvalid(Invalid):
