@@ -57,7 +57,7 @@ dev-backend: $(STAMP) ## Run everything but the panel.
 dev-frontend: web/node_modules/.package-lock.json ## Run the panel from its sources, against `make dev-backend`.
 	@$(NPM) run dev
 
-test: setup ## Pass every test, suite by suite; what is skipped fails, but for Docker where there is none.
+test: setup ## Pass every test; what is skipped fails, but for Docker where there is none.
 	@$(BIN)/python -m clarin.suites
 
 check: setup ## Format, lint, types, imports, generated files, stray hosts and paths, the panel's own checks.

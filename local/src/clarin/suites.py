@@ -1,4 +1,4 @@
-"""`make test`: every suite, one after another, with its time; then one line as pytest would close with."""
+"""`make test`: every suite, with its time; then one line as pytest would close with."""
 
 import argparse
 import os
@@ -7,25 +7,26 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-#: Suites that compute, or have so little to do that a second process would not pay: their files run one after another.
-ALONE = frozenset({"libs/contracts", "bench"})
-#: Files at a time, where it is not three: most wait for servers and time-outs more than they compute. A whole system computes.
-AT_ONCE = {"local": 2, "sim": 2, "services/realtime": 2, "tests": 2}
+#: Suites that run by themselves, two files at a time: whole systems and the network on loopback compute, and what realtime shows is when.
+APART = ("services/realtime", "sim", "local", "tests")
+#: All others are one session of pytest, three files at a time: they mostly wait, and what they import and start is paid for once.
+_FEW, _MANY = 2, 3
 NO_TESTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one suite gave."""
+    """What one suite gave; *seconds* its tests took, which may have run side by side."""
 
     name: str
     seconds: float
-    code: int
     passed: int = 0
     failed: int = 0
     errors: int = 0
@@ -34,7 +35,7 @@ class Result:
     @property
     def well(self) -> bool:
         """Whether nothing failed; a folder without tests is well."""
-        return self.code in {0, NO_TESTS}
+        return not self.failed and not self.errors
 
     def line(self) -> str:
         """Give it as a line of the closing table."""
@@ -46,7 +47,7 @@ class Result:
 
 
 def suites(root: Path) -> list[str]:
-    """Name every folder of tests, the quick ones first."""
+    """Name every folder of tests."""
     members = [
         path.parent
         for pattern in ("libs/*/tests", "services/*/tests", "sim/tests", "local/tests", "bench/tests")
@@ -55,13 +56,32 @@ def suites(root: Path) -> list[str]:
     return [str(member.relative_to(root)) for member in members] + (["tests"] if (root / "tests").is_dir() else [])
 
 
-def run(root: Path, name: str, more: list[str]) -> Result:
-    """Run one suite, its output on this terminal."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        where = name if name == "tests" else f"{name}/tests"
-        spread = ["-p", "no:xdist"] if name in ALONE else ["-n", str(AT_ONCE.get(name, 3)), "--dist", "loadfile", "--no-loadscope-reorder"]
+def sessions(root: Path, names: Sequence[str]) -> list[list[str]]:
+    """Say which suites run together, in their order: what has most tests begins, so that a session does not end with one long file."""
+
+    def size(name: str) -> int:
+        return sum(file.stat().st_size for file in files(root, name))
+
+    together = sorted((name for name in names if name not in APART), key=size, reverse=True)
+    return [some for some in (together, *([name] for name in APART if name in names)) if some]
+
+
+def folder(root: Path, name: str) -> Path:
+    """Give the folder of a suite's tests."""
+    return root / name if name == "tests" else root / name / "tests"
+
+
+def files(root: Path, name: str) -> list[Path]:
+    """List the files of a suite's tests."""
+    return list(folder(root, name).rglob("test_*.py"))
+
+
+def run(root: Path, names: Sequence[str], more: Sequence[str]) -> tuple[list[Result], bool]:
+    """Run these suites, their output on this terminal; tell what each gave, and whether the whole is well."""
+    at_once = min(_FEW if names[0] in APART else _MANY, sum(len(files(root, name)) for name in names))
+    spread = ["-p", "no:xdist"] if at_once < 2 else ["-n", str(at_once), "--dist", "loadfile", "--no-loadscope-reorder"]
+    with tempfile.TemporaryDirectory() as place:
+        report = Path(place) / "report.xml"
         words = [
             sys.executable,
             "-m",
@@ -73,17 +93,28 @@ def run(root: Path, name: str, more: list[str]) -> Result:
             *spread,
             "--junitxml",
             str(report),
-            "--durations=3",
-            where,
+            "--durations=10",
+            *(str(folder(root, name).relative_to(root)) for name in names),
             *more,
         ]
         code = subprocess.run(words, cwd=root, check=False).returncode
-        seconds = time.monotonic() - began
-        if not report.exists():
-            return Result(name, seconds, code or 1)
-        suite = next(iter(ElementTree.parse(report).iter("testsuite")))  # noqa: S314
-    tests, failed, errors, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped"))
-    return Result(name, seconds, code, tests - failed - errors - skipped, failed, errors, skipped)
+        cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []  # noqa: S314
+    results = [_result(root, name, cases) for name in names]
+    return results, code in {0, NO_TESTS} and all(result.well for result in results)
+
+
+def _result(root: Path, name: str, cases: Sequence[ElementTree.Element]) -> Result:
+    # A file that cannot be read is a case without a class, called as its module is.
+    prefix = ".".join(folder(root, name).relative_to(root).parts) + "."
+    mine = [case for case in cases if (case.get("classname") or case.get("name") or "").startswith(prefix)]
+    counts = Counter(
+        next(
+            (what for what, tag in (("errors", "error"), ("failed", "failure"), ("skipped", "skipped")) if case.find(tag) is not None),
+            "passed",
+        )
+        for case in mine
+    )
+    return Result(name, sum(float(case.get("time", 0)) for case in mine), **counts)
 
 
 def panel(root: Path) -> Result | None:
@@ -93,7 +124,7 @@ def panel(root: Path) -> Result | None:
         return None
     began = time.monotonic()
     code = subprocess.run(["npm", "test", "--silent"], cwd=root / "web", check=False, env=os.environ | {"CI": "1"}).returncode
-    return Result("web", time.monotonic() - began, code, passed=0 if code else 1, failed=1 if code else 0)
+    return Result("web", time.monotonic() - began, passed=0 if code else 1, failed=1 if code else 0)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,12 +135,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pytest", action="append", default=[], help="one more word for pytest")
     chosen = parser.parse_args(arguments)
     console = Console(highlight=False)
-    results = []
-    for name in chosen.names or suites(chosen.root):
-        console.rule(name)
-        results.append(run(chosen.root, name, chosen.pytest))
+    began, results, well = time.monotonic(), list[Result](), True
+    for names in sessions(chosen.root, chosen.names or suites(chosen.root)):
+        console.rule(", ".join(names))
+        some, as_it_should = run(chosen.root, names, chosen.pytest)
+        results += some
+        well = well and as_it_should
     if not chosen.names and (result := panel(chosen.root)):
         results.append(result)
+        well = well and result.well
     print()
     for result in results:
         print(result.line())
@@ -119,9 +153,8 @@ def main(arguments: list[str] | None = None) -> int:
         "skipped": sum(result.skipped for result in results),
         "errors": sum(result.errors for result in results),
     }
-    well = all(result.well for result in results)
     text = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "no tests ran"
-    print(f"{'=' * 20} {text} in {sum(result.seconds for result in results):.2f}s {'=' * 20}")
+    print(f"{'=' * 20} {text} in {time.monotonic() - began:.2f}s {'=' * 20}")
     return 0 if well else 1
 
 
