@@ -5,7 +5,16 @@ from typing import Any
 
 from contracts import ids
 from contracts.envelope import Envelope, wrap
-from contracts.events.devices import DeviceChanged, DeviceDeleted, DeviceState, MessageObserved, MessageSent, MessageUnsent, ReceiptObserved
+from contracts.events.devices import (
+    DeviceChanged,
+    DeviceDeleted,
+    DeviceState,
+    MessageObserved,
+    MessageSent,
+    MessageUnreadable,
+    MessageUnsent,
+    ReceiptObserved,
+)
 from contracts.ids import DeviceId, MessageId, TenantId
 from contracts.whatsapp import Address
 
@@ -41,6 +50,11 @@ def a_sent(tenant: TenantId, device: DeviceId, message: MessageId, wa_id: str, *
 def an_unsent(tenant: TenantId, device: DeviceId, message: MessageId, outcome: str, **changes: Any) -> Envelope[Any]:
     fields: dict[str, Any] = {"reason": "worker-lost", "at": later(60)} | changes
     return wrap(tenant, MessageUnsent(message=message, device=device, outcome=outcome, **fields))
+
+
+def an_unreadable(tenant: TenantId, device: DeviceId, wa_id: str, **changes: Any) -> Envelope[Any]:
+    fields: dict[str, Any] = {"chat": ANA, "at": later(120)} | changes
+    return wrap(tenant, MessageUnreadable(device=device, wa_id=wa_id, **fields))
 
 
 def a_device(tenant: TenantId, device: DeviceId, **changes: Any) -> Envelope[Any]:

@@ -12,7 +12,7 @@ from contracts.views import MessageStatus
 from conversations.domain import phones
 from conversations.domain.errors import PhoneInvalid
 from conversations.domain.identities import Alias, address_of, participant, plan
-from conversations.domain.messages import Ours, Tick, claim, clean, lone_unknown
+from conversations.domain.messages import NOT_READABLE, Ours, Tick, claim, clean, lone_unknown
 from conversations.domain.statuses import RANK, advance
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +70,31 @@ def test_what_whatsapp_has_was_sent_whatever_else_was_said(order):
             case outcome:
                 message = message.unsent(outcome, "worker-lost")
     assert (message.status, message.wa_id, message.reason, message.at) == (MessageStatus.DELIVERED, "W1", None, later(1))
+
+
+@given(st.permutations(["sent", "sent", "failed", "unknown", "waiting", "unreadable", "unreadable"]))
+def test_what_the_phone_could_not_read_is_unknown_whatever_else_was_said_until_somebody_has_it(order):
+    message, early = ours(), False
+    for fact in order:
+        match fact:
+            case "sent":
+                message = message.sent("W1", later(1))
+                message = message.unreadable() if early else message
+            case "unreadable":
+                early = early or message.wa_id is None
+                message = message.unreadable()
+            case outcome:
+                message = message.unsent(outcome, "worker-lost")
+    assert (message.status, message.wa_id, message.reason, message.at) == (MessageStatus.UNKNOWN, "W1", NOT_READABLE, later(1))
+    assert message.is_unreadable
+    had = message.received(MessageStatus.DELIVERED).unreadable()
+    assert (had.status, had.reason) == (MessageStatus.DELIVERED, None)
+
+
+@given(MOVING)
+def test_only_of_what_is_sent_and_no_more_it_matters_that_one_phone_could_not_read_it(status):
+    message = ours(status=status, wa_id="W1")
+    assert (message.unreadable() == message) is (status is not MessageStatus.SENT)
 
 
 def test_only_a_lone_unknown_can_be_meant():

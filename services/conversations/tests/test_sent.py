@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 from contracts import ids
 from contracts.events.conversations import MessageAdvanced, MessageConfirmed, MessageReceived
-from contracts.ids import MessageId, TenantId, UserId
+from contracts.ids import DeviceId, MessageId, TenantId, UserId
 from contracts.views import MessageStatus
 from contracts.whatsapp import Address, Quoted
 from conversations.store import chats, writing
 from servicekit import outbox
 from servicekit.db import raw
 
-from .facts import ANA, ANA_LID, NOON, a_message, a_receipt, a_sent, an_unsent, later
+from .facts import ANA, ANA_LID, NOON, a_message, a_receipt, a_sent, an_unreadable, an_unsent, later
 
 
 @pytest.fixture
@@ -208,3 +208,83 @@ async def test_another_tenants_message_is_out_of_reach(world, tenant, device, qu
     stranger = TenantId(ids.new())
     await world.handle([a_sent(stranger, device, id, "W1"), a_receipt(tenant, device, "other")])
     assert (await message(world, id))["status"] == "queued"
+
+
+# --- what the phone could not read ---------------------------------------------------------------------------------------
+
+
+async def test_a_message_that_the_phone_could_not_read_is_unknown_and_it_is_told_once(world, tenant, device, queued):
+    id = await queued()
+    await world.handle([a_sent(tenant, device, id, "W1")])
+    await world.forget_told()
+    await world.handle([an_unreadable(tenant, device, "W1", chat=ANA_LID)])
+    await world.handle([an_unreadable(tenant, device, "W1"), a_sent(tenant, device, id, "W1")])
+    assert await message(world, id) == {"status": "unknown", "wa_id": "W1", "at": later(60), "reason": "not-readable"}
+    [advanced] = await world.told()
+    assert (advanced.data.status, advanced.data.reason, advanced.data.at) == ("unknown", "not-readable", later(120))
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_that_the_phone_could_not_read_it_waits_for_the_message(world, tenant, device, queued, together):
+    id = await queued()
+    facts = [an_unreadable(tenant, device, "W1"), a_sent(tenant, device, id, "W1")]
+    for batch in [facts] if together else [[fact] for fact in facts]:
+        await world.handle(batch)
+    assert await message(world, id) == {"status": "unknown", "wa_id": "W1", "at": later(60), "reason": "not-readable"}
+    assert [(type(e.data), e.data.status, e.data.reason) for e in await world.told()] == [
+        (MessageConfirmed, "sent", None),
+        (MessageAdvanced, "unknown", "not-readable"),
+    ]
+    assert await world.rows("select 1 from pending_receipts") == []
+
+
+async def test_an_echo_that_the_phone_could_not_read_is_the_same_message_once_it_is_confirmed(world, tenant, device, queued):
+    id = await queued()
+    await world.handle([a_message(tenant, device, wa_id="W1", from_me=True, text="Buenas", at=later(5))])
+    await world.handle([an_unreadable(tenant, device, "W1")])
+    await world.handle([a_sent(tenant, device, id, "W1", at=later(5))])
+    assert await world.rows("select id, status, reason from messages where wa_id = 'W1'") == [
+        {"id": id, "status": "unknown", "reason": "not-readable"}
+    ]
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_what_another_device_of_the_customer_has_stays_delivered(world, tenant, device, queued, first):
+    id = await queued()
+    await world.handle([a_sent(tenant, device, id, "W1")])
+    facts = [a_receipt(tenant, device, "W1", status="delivered"), an_unreadable(tenant, device, "W1")]
+    for fact in facts if first else reversed(facts):
+        await world.handle([fact])
+    assert ((await message(world, id))["status"], (await message(world, id))["reason"]) == ("delivered", None)
+    told = [(e.data.status, e.data.reason) for e in await world.told(MessageAdvanced)]
+    assert told == ([] if first else [("unknown", "not-readable")]) + [("delivered", None)]
+
+
+async def test_a_receipt_and_its_contrary_may_both_come_before_the_message(world, tenant, device, queued):
+    id = await queued()
+    await world.handle([a_receipt(tenant, device, "W1", status="read"), an_unreadable(tenant, device, "W1")])
+    await world.handle([an_unreadable(tenant, device, "W1")])
+    await world.handle([a_sent(tenant, device, id, "W1")])
+    assert (await message(world, id))["status"] == "read"
+
+
+async def test_a_message_whose_end_nobody_knows_is_not_taken_for_the_one_that_a_phone_could_not_read(world, tenant, device, queued):
+    id = await queued()
+    await world.handle([an_unsent(tenant, device, id, "unknown")])
+    await world.handle([an_unreadable(tenant, device, "W9")])
+    assert await message(world, id) == {"status": "unknown", "wa_id": None, "at": NOON, "reason": "worker-lost"}
+
+
+async def test_a_member_of_a_group_who_cannot_read_puts_no_message_in_doubt(world, tenant, device, queued):
+    group = Address("group", "120363000000000001")
+    id = await queued(to=group)
+    await world.handle([a_sent(tenant, device, id, "W1", chat=group)])
+    await world.handle([an_unreadable(tenant, device, "W1"), an_unreadable(tenant, device, "W1", chat=group)])
+    assert (await message(world, id))["status"] == "sent"
+
+
+async def test_what_a_phone_of_another_tenant_could_not_read_changes_nothing_here(world, tenant, device, queued):
+    id = await queued()
+    await world.handle([a_sent(tenant, device, id, "W1")])
+    await world.handle([an_unreadable(TenantId(ids.new()), device, "W1"), an_unreadable(tenant, DeviceId(ids.new()), "W1")])
+    assert (await message(world, id))["status"] == "sent"

@@ -15,7 +15,7 @@ from servicekit.db import Database
 from servicekit.testing import eventually
 
 from .conftest import running
-from .facts import BEA, a_deletion, a_device, a_message, a_sent, an_unsent, later
+from .facts import BEA, a_deletion, a_device, a_message, a_sent, an_unreadable, an_unsent, later
 
 
 @pytest.fixture
@@ -246,6 +246,26 @@ async def test_what_nobody_knows_an_agent_settles(client, world, tenant, device,
     theirs = f"messages/{chat['last_message']['id']}"
     for what, body in (("settle", {"outcome": "sent"}), ("resend", {})):
         assert (await post(client, ann, f"{theirs}/{what}", **body)).json()["code"] == "message-not-found"
+
+
+async def test_what_the_phone_could_not_read_an_agent_sends_again_or_settles(client, world, tenant, device, ann, chat):
+    async def unreadable(wa_id):
+        made = (await post(client, ann, "messages/send", chat_id=chat["id"], text="Sí, hay")).json()
+        facts = [a_sent(tenant, device, ids.parse(ids.MESSAGE, made["id"]), wa_id), an_unreadable(tenant, device, wa_id)]
+        await world.handle(facts)
+        return made["id"], facts
+
+    first, _ = await unreadable("W1")
+    shown = (await client.get(f"/api/messages/{first}", headers=ann.headers)).json()
+    assert (shown["status"], shown["reason"]) == ("unknown", "not-readable")
+    again = await post(client, ann, f"messages/{first}/resend")
+    assert (again.status_code, again.json()["resend_of"]) == (202, first)
+    assert (await post(client, ann, f"messages/{first}/resend")).json()["code"] == "not-failed"
+    for wa_id, outcome, status in (("W2", "not_sent", "failed"), ("W3", "sent", "sent")):
+        id, [taken, _] = await unreadable(wa_id)
+        assert (await post(client, ann, f"messages/{id}/settle", outcome=outcome)).json()["status"] == status
+        await world.handle([taken])
+        assert (await client.get(f"/api/messages/{id}", headers=ann.headers)).json()["status"] == status
 
 
 async def test_an_answer_to_a_message_quotes_it(client, world, tenant, device, ann, chat):

@@ -2707,7 +2707,7 @@ export const messagesReact = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Resend
  *
- * Send a message again that failed. The one that failed stays as it is, and the new one names it.
+ * Send a message again that failed, or that the customer's phone could not read. It stays as it is, and the new one names it.
  */
 export const messagesResend = <ThrowOnError extends boolean = false>(options: Options<MessagesResendData, ThrowOnError>) => (options.client ?? client).post<MessagesResendResponses, MessagesResendErrors, ThrowOnError>({
     security: [

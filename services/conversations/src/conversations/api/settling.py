@@ -43,7 +43,7 @@ class Settled(Body):
 )
 @needs(Scope.SEND)
 async def resend(id: PublicMessageId, caller: Caller, idem: Idempotent, db: Db, settings: Settings) -> Response:
-    """Send a message again that failed. The one that failed stays as it is, and the new one names it."""
+    """Send a message again that failed, or that the customer's phone could not read. It stays as it is, and the new one names it."""
 
     async def once() -> Response:
         async with db.transaction(caller.tenant) as tx:
@@ -51,7 +51,7 @@ async def resend(id: PublicMessageId, caller: Caller, idem: Idempotent, db: Db, 
                 return stored.response()
             c = await raw(tx)
             failed, held = await _hold(c, caller, id)
-            if failed.status is not MessageStatus.FAILED or await messages.is_resent(c, failed):
+            if not (failed.status is MessageStatus.FAILED or failed.ours().is_unreadable) or await messages.is_resent(c, failed):
                 raise NotFailed("It has not failed, or has been sent again already.")
             if await devices.standing(c, caller.tenant, held.device) is False:
                 raise DeviceMissing("This number has been removed from the account.")
@@ -89,7 +89,7 @@ async def settle(id: PublicMessageId, body: Settled, caller: Caller, db: Db) -> 
             if row.status is not MessageStatus.UNKNOWN:
                 raise NotUnknown
             ours = row.ours()
-            after = ours.received(MessageStatus.SENT) if body.outcome == "sent" else ours.unsent(MessageStatus.FAILED, "not-sent")
+            after = ours.received(MessageStatus.SENT) if body.outcome == "sent" else ours.denied()
             await messages.save(c, [after])
             settled = replace(row, status=after.status, reason=after.reason)
             await outbox.add(tx, writing.advanced(settled, datetime.now(UTC), held.audience))

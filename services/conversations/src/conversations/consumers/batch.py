@@ -15,6 +15,7 @@ from contracts.events.devices import (
     GroupObserved,
     MessageObserved,
     MessageSent,
+    MessageUnreadable,
     MessageUnsent,
     ReceiptObserved,
 )
@@ -42,6 +43,7 @@ class Batch:
     observed: list[Envelope[MessageObserved]] = field(default_factory=list)
     groups: list[Envelope[GroupObserved]] = field(default_factory=list)
     receipts: list[Envelope[ReceiptObserved]] = field(default_factory=list)
+    unreadable: list[Envelope[MessageUnreadable]] = field(default_factory=list)
     sent: list[Envelope[MessageSent]] = field(default_factory=list)
     unsent: list[Envelope[MessageUnsent]] = field(default_factory=list)
     changed: list[Envelope[DeviceChanged]] = field(default_factory=list)
@@ -72,6 +74,7 @@ class Batch:
             return
         self.observed = [one for one in self.observed if not _is_erased(erased, one.data.at, _persons(one))]
         self.receipts = [one for one in self.receipts if not _is_erased(erased, one.data.at, _persons(one))]
+        self.unreadable = [one for one in self.unreadable if not _is_erased(erased, one.data.at, _persons(one))]
         self.people = {}
         for one in self.observed:
             fact = one.data
@@ -105,6 +108,13 @@ class Batch:
                 self.receipts.append(envelope)
                 if fact.chat.kind in PERSONAL:
                     self.hints[_group(envelope.tenant, fact.chat, fact.chat_alt)] = None
+            case MessageUnreadable() as fact:
+                _check(fact.at, fact.wa_id, fact.chat)
+                if fact.chat.kind not in PERSONAL:
+                    metrics.IGNORED.labels("group").inc()
+                    return
+                self.unreadable.append(envelope)
+                self.hints[_group(envelope.tenant, fact.chat, None)] = None
             case MessageSent() as fact:
                 _check(fact.at, fact.wa_id, fact.chat, fact.chat_alt)
                 self.sent.append(envelope)
@@ -137,7 +147,7 @@ def _group(tenant: TenantId, address: Address, other: Address | None) -> tuple[A
 
 def _persons(envelope: Envelope[Any]) -> list[Alias]:
     fact = envelope.data
-    some = (fact.chat, fact.chat_alt, fact.sender, getattr(fact, "sender_alt", None))
+    some = (fact.chat, *(getattr(fact, name, None) for name in ("chat_alt", "sender", "sender_alt")))
     return [alias(envelope.tenant, one) for one in some if one is not None and one.kind in PERSONAL]
 
 

@@ -1,4 +1,4 @@
-"""The part of a batch that is about messages of ours: taken by WhatsApp, not sent, ticked; and read marks of our own phone."""
+"""The part of a batch that is about messages of ours: taken by WhatsApp, not sent, ticked, not readable; and what our own phone read."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -64,6 +64,7 @@ class Outbound:
         self.ids = {(e.tenant, e.data.message) for e in batch.sent} | {(e.tenant, e.data.message) for e in batch.unsent}
         self.names = {(e.tenant, e.data.device, e.data.wa_id) for e in batch.sent}
         self.names |= {(e.tenant, e.data.device, wa_id) for e in batch.receipts if not e.data.own for wa_id in e.data.wa_ids}
+        self.names |= {(e.tenant, e.data.device, e.data.wa_id) for e in batch.unreadable}
         self._ticked = {(e.tenant, e.data.device, wa_id): tracing.of(e) for e in batch.receipts for wa_id in e.data.wa_ids}
         self.names |= {(e.tenant, e.data.device, e.data.quoted.wa_id) for e in batch.observed if e.data.quoted and _of_ours(e.data)}
         self.own_names = {(e.tenant, e.data.device, wa_id) for e in batch.receipts if e.data.own for wa_id in e.data.wa_ids}
@@ -75,7 +76,9 @@ class Outbound:
 
     def threads(self, contacts: Mapping[Alias, ContactId]) -> list[Thread]:
         """Name the threads that receipts are from, as far as anybody knows the address."""
-        some = (thread_of(e.tenant, e.data.device, e.data.chat, contacts) for e in self.batch.receipts)
+        named = [(e.tenant, e.data.device, e.data.chat) for e in self.batch.receipts]
+        named += [(e.tenant, e.data.device, e.data.chat) for e in self.batch.unreadable]
+        some = (thread_of(*one, contacts) for one in named)
         return list(dict.fromkeys(thread for thread in some if thread is not None))
 
     async def store(
@@ -103,34 +106,22 @@ class Outbound:
     async def _ticks(
         self, c: asyncpg.Connection, contacts: Mapping[Alias, ContactId], threads: Mapping[Thread, ChatId], inbound: Inbound
     ) -> tuple[list[Pending], list[Pending]]:
-        """Give the ticks that came now, and those that were waiting for what came now."""
+        """Give the ticks that came now, and those that were waiting for what came now. ``unknown``: a phone could not read it."""
+
+        def pending(e: Envelope[Any], wa_id: str, status: MessageStatus) -> Pending:
+            chat = self._chat(e, contacts, threads)
+            return Pending(tenant=e.tenant, device=e.data.device, wa_id=wa_id, own=False, status=status, at=e.data.at, chat=chat)
+
         came = [
-            Pending(
-                tenant=e.tenant,
-                device=e.data.device,
-                wa_id=wa_id,
-                own=False,
-                status=MessageStatus(e.data.status),
-                at=e.data.at,
-                chat=self._chat(e, contacts, threads),
-            )
+            pending(e, wa_id, MessageStatus(e.data.status))
             for e in self.batch.receipts
             if not e.data.own
             for wa_id in dict.fromkeys(e.data.wa_ids)
         ]
         came += [
-            Pending(
-                tenant=e.tenant,
-                device=e.data.device,
-                wa_id=e.data.quoted.wa_id,
-                own=False,
-                status=MessageStatus.DELIVERED,
-                at=e.data.at,
-                chat=self._chat(e, contacts, threads),
-            )
-            for e in self.batch.observed
-            if e.data.quoted and _of_ours(e.data)
+            pending(e, e.data.quoted.wa_id, MessageStatus.DELIVERED) for e in self.batch.observed if e.data.quoted and _of_ours(e.data)
         ]
+        came += [pending(e, e.data.wa_id, MessageStatus.UNKNOWN) for e in self.batch.unreadable]
         waiting = await receipts.waiting(c, {(e.tenant, e.data.device, e.data.wa_id) for e in self.batch.sent})
         return came, [tick for tick in (*waiting, *inbound.pending) if not tick.own]
 
@@ -156,6 +147,7 @@ class Outbound:
                 continue
             name = e.tenant, message.device, e.data.wa_id
             holders = self._by_name.setdefault(name, set())
+            unreadable = any(self._state[id].is_unreadable for id in holders)
             for holder in [self._state[id] for id in holders if id != message.id]:
                 if holder.ordered:
                     self._state[holder.id] = holder.unsettled()
@@ -167,6 +159,7 @@ class Outbound:
             holders.clear()
             holders.add(message.id)
             after = message.sent(e.data.wa_id, e.data.at)
+            after = after.unreadable() if unreadable else after
             if after != self._state[message.id]:
                 self._confirmed[message.id] = None
                 self._state[message.id] = after
@@ -183,12 +176,17 @@ class Outbound:
             self._moved(message.id, e.data.at)
 
     def _apply(self, tick: Pending) -> bool:
-        """The messages that *tick* names have come this far; False when it names none."""
+        """The messages that *tick* names have come this far, or could not be read; False when it names none."""
         named = [id for id in self._by_name.get(tick.name, ()) if id in self._state]
         for id in named:
             self._traces[id] = self._ticked.get(tick.name) or self._traces.get(id)
-            self._state[id] = self._state[id].received(tick.status)
-            self._moved(id, tick.at)
+            before = self._state[id]
+            if tick.status is not MessageStatus.UNKNOWN:
+                self._state[id] = before.received(tick.status)
+            elif self._rows[id].contact is not None:  # of a group, one member says nothing
+                self._state[id] = before.unreadable()
+            if self._state[id] != before:
+                self._moved(id, tick.at)
         return bool(named)
 
     def _moved(self, id: MessageId, at: datetime) -> None:
@@ -211,7 +209,11 @@ class Outbound:
         stored = await receipts.waiting_in(c, sorted(lone))
         settled: list[Pending] = []
         for key, unknown in lone.items():
-            unclaimed = [t for t in (*ticks, *stored) if (t.tenant, t.chat) == key and not self._by_name.get(t.name)]
+            unclaimed = [
+                t
+                for t in (*ticks, *stored)
+                if (t.tenant, t.chat) == key and t.status is not MessageStatus.UNKNOWN and not self._by_name.get(t.name)
+            ]
             found = claim(unknown, [Tick(wa_id=t.wa_id, status=t.status, at=t.at) for t in unclaimed])
             if found is None:
                 continue
@@ -280,6 +282,8 @@ class Outbound:
             if message.id in self._confirmed:
                 # Each tick is told by itself, also where one batch brought several: whoever waits for the first one gets it.
                 row.status = min(message.status, MessageStatus.SENT, key=RANK.__getitem__)
+                if message.is_unreadable:
+                    row.status, row.reason = MessageStatus.SENT, None
                 copy = replaces.get(message.id)
                 told.append(
                     wrap(
@@ -289,7 +293,7 @@ class Outbound:
                         trace=self._traces.get(message.id),
                     )
                 )
-                if RANK[message.status] <= RANK[MessageStatus.SENT]:
+                if RANK[message.status] <= RANK[MessageStatus.SENT] and not message.is_unreadable:
                     continue
             if message.status != before.status or message.reason != before.reason:
                 told.append(

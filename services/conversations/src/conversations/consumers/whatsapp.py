@@ -19,6 +19,7 @@ from contracts.events.devices import (
     GroupObserved,
     MessageObserved,
     MessageSent,
+    MessageUnreadable,
     MessageUnsent,
     ReceiptObserved,
 )
@@ -41,6 +42,7 @@ BODIES = (
     MessageObserved,
     GroupObserved,
     ReceiptObserved,
+    MessageUnreadable,
     MessageSent,
     MessageUnsent,
     DeviceChanged,

@@ -166,7 +166,7 @@ class ScheduleInvalid(Invalid):
 
 
 class NotFailed(Conflict):
-    """Only a message that failed can be sent again."""
+    """Only a message that failed, or that the phone could not read, can be sent again."""
 
     code = "not-failed"
 

@@ -19,6 +19,9 @@ NOTES: frozenset[MessageKind] = frozenset({"reaction", "edit", "delete", "note"}
 #: Files that have words beside them.
 CAPTIONED: frozenset[MessageKind] = frozenset({"image", "video", "document"})
 
+NOT_READABLE = "not-readable"
+"""Why a message that WhatsApp has taken is ``unknown`` all the same: the phone that it is for could not read it, and asked in vain."""
+
 LONGEST_TEXT = 60_000
 """Characters that may be sent; WhatsApp refuses from 65,536 on."""
 
@@ -50,8 +53,15 @@ class Ours:
     guessed: bool = False
     ordered: bool = True
 
+    @property
+    def is_unreadable(self) -> bool:
+        """Tell whether the phone that it is for has it and could not read it."""
+        return self.status is MessageStatus.UNKNOWN and self.reason == NOT_READABLE
+
     def sent(self, wa_id: str, at: datetime) -> Self:
-        """WhatsApp took it under this id at this time."""
+        """WhatsApp took it under this id at this time; that it is said again is no news."""
+        if wa_id == self.wa_id and not self.guessed:
+            return self
         status = advance(self.status, MessageStatus.SENT)
         return replace(self, wa_id=wa_id, at=at, status=status, reason=None, guessed=False)
 
@@ -60,8 +70,18 @@ class Ours:
         further = advance(self.status, status)
         return self if further is self.status else replace(self, status=further, reason=None)
 
+    def unreadable(self) -> Self:
+        """The phone that it is for could not read it; no news where somebody has it, as another device of the customer's may."""
+        return replace(self, status=MessageStatus.UNKNOWN, reason=NOT_READABLE) if self.status is MessageStatus.SENT else self
+
+    def denied(self) -> Self:
+        """A person says of what nobody knows the end of that it did not arrive."""
+        return replace(self, status=MessageStatus.FAILED, reason="not-sent")
+
     def unsent(self, outcome: str, reason: str) -> Self:
         """It failed, or nobody knows, or it still waits; none of these takes anything back."""
+        if self.is_unreadable:
+            return self
         if outcome == "waiting":
             return replace(self, reason=reason) if self.status in WAITING else self
         further = advance(self.status, MessageStatus(outcome))

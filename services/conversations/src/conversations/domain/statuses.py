@@ -2,7 +2,8 @@
 
 `RANK` is a total order and `advance` is its maximum, so the outcome of any set of facts does not depend on the order in
 which they arrive, nor on how often one arrives. Evidence that WhatsApp has the message (``sent`` and above) beats
-``failed``, and ``failed``, which is final, beats ``unknown``.
+``failed``, and ``failed``, which is final, beats ``unknown``. One thing is beside this order: a message that was ``sent`` and that
+the phone could not read is ``unknown`` again (`Ours.unreadable`), until somebody has it or says what became of it.
 """
 
 from contracts.views import MessageStatus

@@ -17,7 +17,12 @@ _RANKED = sorted(RANK, key=RANK.__getitem__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """One tick that waits; *own*: our own phone has read this message of a customer."""
+    """One tick that waits.
+
+    Attributes:
+        own: Our own phone has read this message of a customer.
+        status: ``unknown``, which every tick is further than: the phone could not read it.
+    """
 
     tenant: TenantId
     device: DeviceId
