@@ -74,11 +74,20 @@ async def test_what_is_filled_in_is_counted_searched_and_left_alone(admin):
             or not exists (select from messages m where m.chat = h.id and m.id = h.last_message_id and m.at = h.last_message_at)
     """
     assert await admin.fetchval(wrong) == 0
-    counted = await rows(admin, "figure_hours"), await rows(admin, "figure_chats")
+    counted = [await rows(admin, table) for table in ("figure_hours", "figure_chats")]
     assert sum(row[3] + row[4] for row in counted[0]) > 700
     said = await admin.fetch("select chat, at, from_me, kind, origin from messages order by at, id")
     await figures.recount(admin, [(tenant, row["chat"], row["at"]) for row in said])
-    assert (await rows(admin, "figure_hours"), await rows(admin, "figure_chats")) == counted
+    assert [await rows(admin, table) for table in ("figure_hours", "figure_chats")] == counted
+    # As it would have been settled had they come one by one.
+    periods = [await rows(admin, f"{table} where chats <> 0") for table in ("figure_actives", "figure_handled")]
+    await admin.execute("create temporary table gone as select * from figure_chats where md5(chat::text || day) > '7'")
+    await admin.execute("delete from figure_chats f using gone g where (f.day, f.chat, f.author) = (g.day, g.chat, g.author)")
+    await figures.settle(admin, [tenant])
+    assert [await rows(admin, f"{table} where chats <> 0") for table in ("figure_actives", "figure_handled")] != periods
+    await admin.execute("insert into figure_chats select * from gone")
+    await figures.settle(admin, [tenant])
+    assert [await rows(admin, f"{table} where chats <> 0") for table in ("figure_actives", "figure_handled")] == periods
 
     await fill(admin, tenant, chats=5, messages=50, seed=5, until=UNTIL, add=True)
     assert await admin.fetchval("select count(*) from messages") == 950

@@ -52,7 +52,7 @@ begin
             union all
             select device, lag(day) over (partition by device, chat order by day), day, -1 from days
         )
-        select one, since, day, device, sum(chats) from counted where day - since < 400 group by 2, 3, 4;
+        select one, since, day, device, sum(chats) from counted where day - since < 400 group by 2, 3, 4 order by 2, 3;
         delete from figure_handled where tenant = one;
         insert into figure_handled (tenant, part, since, day, author, chats, sent)
         with days as (
@@ -64,7 +64,7 @@ begin
         )
         select one, p.part, since, day, author, sum(chats), sum(sent)
           from counted cross join lateral (values ('{ALL}'::uuid), (device)) as p (part)
-         where day - since < 400 group by 2, 3, 4, 5;
+         where day - since < 400 group by 2, 3, 4, 5 order by 2, 3, 4;
         delete from figure_waits where tenant = one;
         insert into figure_waits (tenant, part, day, whose, counts)
         select one, p.part, r.day, w.whose, sum(('1e' || 8 * wait_bucket(r.answered_at - r.asked_at))::numeric)

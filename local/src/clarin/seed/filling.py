@@ -10,7 +10,7 @@ from contracts import ids
 from contracts.ids import TenantId
 from conversations.domain.messages import NOTES
 from conversations.domain.profiles import usual
-from conversations.store.figures import AUTOMATIC, NOBODY, PATIENCE_DAYS, SENT
+from conversations.store.figures import ALL, AUTOMATIC, NOBODY, PATIENCE_DAYS, PERIOD_DAYS_MAX, SENT
 
 from clarin.seed.story import Message, Story, Thread
 
@@ -20,7 +20,8 @@ TAGS = ("Mayoreo", "Urgente", "Reclamo", "VIP", "Factura", "Seguimiento")
 _AT_ONCE = 20_000
 _FILLED = (
     *("contacts", "contact_aliases", "chats", "chat_tags", "contact_tags", "profiles", "messages", "message_words", "searched_names"),
-    *("figure_hours", "figure_chats", "figure_responses"),
+    *("figure_hours", "figure_chats", "figure_responses", "figure_actives", "figure_handled", "figure_waits"),
+    *("figure_changes", "figure_standing"),
 )
 
 Progress = Callable[[int, int], None]
@@ -164,6 +165,11 @@ async def _figures(c: asyncpg.Connection, tenant: TenantId) -> None:
     # Of an account that is new the planner expects no rows, and would look through all words for each.
     await c.execute("set local enable_nestloop = off")
     await c.execute(_RESPONSES, tenant, zone, [*NOTES], [*AUTOMATIC], timedelta(days=PATIENCE_DAYS))
+    # What the triggers noted is settled all at once.
+    for table in ("figure_changes", "figure_actives", "figure_handled"):
+        await c.execute(f"delete from {table} where tenant = $1", tenant)  # noqa: S608
+    await c.execute(_ACTIVES, tenant, PERIOD_DAYS_MAX)
+    await c.execute(_HANDLED, tenant, PERIOD_DAYS_MAX)
 
 
 _HOURS = """
@@ -197,3 +203,28 @@ _RESPONSES = """
       from asked q join words a on a.chat = q.chat and a.from_me and a.answers = q.answers + 1
      where a.at - q.at < $5 order by q.chat, q.at, a.at
 """
+#: A chat counts 1 on each day, and -1 for each two days that follow each other.
+_ACTIVES = """
+    insert into figure_actives (tenant, since, day, device, chats)
+    with days as (
+        select distinct device, chat, day from figure_chats where tenant = $1
+    ), counted as (
+        select device, day as since, day, 1 as chats from days
+        union all
+        select device, lag(day) over (partition by device, chat order by day), day, -1 from days
+    )
+    select $1, since, day, device, sum(chats) from counted where day - since < $2 group by 2, 3, 4 order by 2, 3
+"""
+_HANDLED = f"""
+    insert into figure_handled (tenant, part, since, day, author, chats, sent)
+    with days as (
+        select device, chat, author, day, sent from figure_chats where tenant = $1 and author <> '{NOBODY}'
+    ), counted as (
+        select device, author, day as since, day, 1 as chats, sent from days
+        union all
+        select device, author, lag(day) over (partition by device, chat, author order by day), day, -1, 0 from days
+    )
+    select $1, p.part, since, day, author, sum(chats), sum(sent)
+      from counted cross join lateral (values ('{ALL}'::uuid), (device)) as p (part)
+     where day - since < $2 group by 2, 3, 4, 5 order by 2, 3, 4
+"""  # noqa: S608 - nothing of a request

@@ -1,6 +1,6 @@
 """The day's figures, and those of any period beside the one before it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -34,7 +34,10 @@ class PeriodInvalid(Invalid):
 
 
 class Waited(msgspec.Struct, frozen=True, kw_only=True):
-    """How long customers waited for a person's first word, in seconds; null where nobody got one."""
+    """How long customers waited for a person's first word, in seconds; null where nobody got one.
+
+    Exact for up to 1,000 first answers in the period; for more, the median and p90 are at most 2 % off (within the first second, 1 s).
+    """
 
     count: int
     median_seconds: float | None
@@ -173,14 +176,16 @@ async def _dashboard(caller: Principal, db: Db, first: date | None, last: date |
         people, numbers = await figures.names(c, caller.tenant)
         opened, waiting = await figures.standing(c, caller.tenant, devices)
         work = await figures.work(c, caller.tenant, first, last, devices)
-        now = await _figures(c, caller, first, last, devices)
-        earlier = await _figures(c, caller, first - timedelta(days=length), first - timedelta(days=1), devices)
+        said = await figures.said(c, caller.tenant, first, last, devices)
+        active = await figures.active(c, caller.tenant, first, last, devices)
+        waits = await figures.waits(c, caller.tenant, first, last, devices)
+        before = await _before(c, caller, first - timedelta(days=length), first - timedelta(days=1), devices)
         everybody = caller.may(Role.ADMIN)
         idle = [figures.Work(author=id, handled=0, sent=0) for id in opened if id is not None and id not in {one.author for one in work}]
         return Dashboard(
             time_zone=zone,
-            period=now.period,
-            previous=earlier.period,
+            period=_period(first, last, said.all, active, waits),
+            previous=before,
             open_now=sum(opened.values()),
             waiting_now=waiting,
             unassigned_now=opened.get(None, 0),
@@ -191,7 +196,7 @@ async def _dashboard(caller: Principal, db: Db, first: date | None, last: date |
                     handled=one.handled,
                     sent=one.sent,
                     open_now=opened.get(one.author, 0),
-                    first_response=_waited(now.waits.get(one.author)),
+                    first_response=_waited(waits.get(one.author)),
                 )
                 for one in (*work, *idle)
                 if one.author in people and (everybody or one.author == caller.id)
@@ -202,20 +207,20 @@ async def _dashboard(caller: Principal, db: Db, first: date | None, last: date |
                     name=numbers.get(device),
                     received=count.received,
                     sent=count.sent,
-                    active=active,
+                    active=chats,
                 )
-                for device, active in now.active.items()
-                for count in (now.said.numbers.get(device, _NOTHING),)
+                for device, chats in active.items()
+                for count in (said.numbers.get(device, _NOTHING),)
             ),
             days=tuple(
                 Day(day=day, received=count.received, sent=count.sent)
                 for day in (first + timedelta(days=number) for number in range(length))
-                for count in (now.said.days.get(day, _NOTHING),)
+                for count in (said.days.get(day, _NOTHING),)
             ),
             hours=tuple(
                 Hour(hour=hour, received=count.received, sent=count.sent)
                 for hour in range(24)
-                for count in (now.said.hours.get(hour, _NOTHING),)
+                for count in (said.hours.get(hour, _NOTHING),)
             ),
         )
 
@@ -223,22 +228,18 @@ async def _dashboard(caller: Principal, db: Db, first: date | None, last: date |
 _NOTHING = figures.Count(received=0, sent=0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Figures:
-    """What is counted of a period, and what is shown of it."""
-
-    said: figures.Said
-    active: dict[DeviceId, int]
-    waits: dict[UserId | None, figures.Waits]
-    period: Period
-
-
-async def _figures(c: asyncpg.Connection, caller: Principal, first: date, last: date, devices: figures.Devices) -> _Figures:
-    said = await figures.said(c, caller.tenant, first, last, devices)
+async def _before(c: asyncpg.Connection, caller: Principal, first: date, last: date, devices: figures.Devices) -> Period:
+    """Count what the period before is compared by."""
+    count = await figures.total(c, caller.tenant, first, last, devices)
     active = await figures.active(c, caller.tenant, first, last, devices)
-    waits = await figures.waits(c, caller.tenant, first, last, devices)
-    count = said.all
-    period = Period(
+    waits = await figures.waits(c, caller.tenant, first, last, devices, each=False)
+    return _period(first, last, count, active, waits)
+
+
+def _period(
+    first: date, last: date, count: figures.Count, active: Mapping[DeviceId, int], waits: Mapping[UserId | None, figures.Waits]
+) -> Period:
+    return Period(
         first=first,
         last=last,
         received=count.received,
@@ -246,7 +247,6 @@ async def _figures(c: asyncpg.Connection, caller: Principal, first: date, last: 
         active=sum(active.values()),
         first_response=_waited(waits.get(None)),
     )
-    return _Figures(said, active, waits, period)
 
 
 def _waited(waits: figures.Waits | None) -> Waited:

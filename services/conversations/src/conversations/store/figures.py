@@ -238,7 +238,7 @@ with noted as (
         select count(*) as are from figure_chats f where f.tenant = n.tenant and f.chat = n.chat and f.day = n.day and f.device = n.device
     ) rows
     where (rows.are > 0) <> (rows.are > n.came)
-), spans as (
+), spans as materialized (
     select t.*, coalesce(before.day, t.lo) as first, coalesce(after.day, t.hi) as last
     from (select tenant, chat, device, author, min(day) as lo, max(day) as hi from turned group by 1, 2, 3, 4) t
     left join lateral (
@@ -273,11 +273,12 @@ with noted as (
     select tenant, p.part, since, day, author, sum(chats), sum(sent)
     from counted cross join lateral (values ('{ALL}'::uuid), (device)) as p (part)
     where day - since < $2 and author <> '{NOBODY}' group by 1, 2, 3, 4, 5 having sum(chats) <> 0 or sum(sent) <> 0
+    order by 3, 4
     on conflict (tenant, part, since, day, author) do update set chats = f.chats + excluded.chats, sent = f.sent + excluded.sent
 )
 insert into figure_actives as f (tenant, since, day, device, chats)
 select tenant, since, day, device, sum(chats) from counted
-where day - since < $2 and author = '{NOBODY}' group by 1, 2, 3, 4 having sum(chats) <> 0
+where day - since < $2 and author = '{NOBODY}' group by 1, 2, 3, 4 having sum(chats) <> 0 order by 2, 3
 on conflict (tenant, since, day, device) do update set chats = f.chats + excluded.chats
 """  # noqa: S608
 
@@ -316,6 +317,22 @@ async def said(c: asyncpg.Connection, tenant: TenantId, first: date, last: date,
         hours={row["of_day"]: count for row, count in counts if row["of_day"] is not None},
         numbers={DeviceId(row["device"]): count for row, count in counts if row["device"] is not None},
     )
+
+
+async def total(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> Count:
+    """Count the messages of a period."""
+    row = await c.fetchrow(
+        """
+        select coalesce(sum(received), 0) as received, coalesce(sum(sent), 0) as sent from figure_hours
+        where tenant = $1 and hour >= $2::date::timestamp and hour < ($3::date + 1)::timestamp
+            and ($4::uuid[] is null or device = any($4::uuid[]))
+        """,
+        tenant,
+        first,
+        last,
+        _list(devices),
+    )
+    return Count(received=row["received"], sent=row["sent"])
 
 
 async def active(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> dict[DeviceId, int]:
