@@ -24,6 +24,8 @@ export const theme = createTheme({
   respectReducedMotion: true,
   // Said without the components themselves: a first visit shows none of them.
   components: {
+    // Words are written as words.
+    Badge: { defaultProps: { tt: "none" } },
     Modal: { styles: { title: { fontWeight: 650 } } },
     // Initials stand beside the name that they are of.
     Avatar: { defaultProps: { "aria-hidden": true } },

@@ -61,7 +61,7 @@ export function LeadDrawer({ id, pipeline, people, onClose }: Props) {
           <History lead={lead.data} people={people} pipeline={pipeline} />
         </Stack>
       ) : (
-        <Skeleton h={300} aria-label={t("common.loading")} />
+        <Skeleton h={300} role="status" aria-busy aria-label={t("common.loading")} />
       )}
     </Drawer>
   );

@@ -50,15 +50,12 @@ describe("a message that is no text", () => {
     expect(line).toBe(UNSUPPORTED);
   });
 
-  it.each(["hologram", ""])(
-    "is said to be one where the panel is older than its kind: %s",
-    async (kind) => {
-      expect((await shown(heard(kind))).bubble).toBe(UNSUPPORTED);
-      const worded = await shown(heard(kind, { text: "Hola <b>tú</b>" }));
-      expect(worded.bubble).toBe(`${UNSUPPORTED} Hola &lt;b&gt;tú&lt;/b&gt;`);
-      expect(worded.line).not.toContain("message.kind");
-    },
-  );
+  it.each(["hologram", ""])("is said to be one where the panel is older than its kind: %s", async (kind) => {
+    expect((await shown(heard(kind))).bubble).toBe(UNSUPPORTED);
+    const worded = await shown(heard(kind, { text: "Hola <b>tú</b>" }));
+    expect(worded.bubble).toBe(`${UNSUPPORTED} Hola &lt;b&gt;tú&lt;/b&gt;`);
+    expect(worded.line).not.toContain("message.kind");
+  });
 
   it("is waited for where it cannot be opened yet", async () => {
     expect((await shown(heard("undecryptable"))).bubble).toBe(es.message.kind.undecryptable);

@@ -3,6 +3,7 @@ import { IconBan, IconLock, IconRobot } from "@tabler/icons-react";
 import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import type { Message } from "@/api/types";
+import { unreadable } from "@/realtime/apply";
 import classes from "./Bubble.module.css";
 import { Edited } from "./kinds/Edited";
 import { iconOf } from "./kinds/icons";
@@ -212,6 +213,7 @@ function Trouble({ message, pending, acts }: { message: Message; pending: boolea
   const { t, i18n } = useTranslation();
   const failed = message.status === "failed";
   const unknown = message.status === "unknown";
+  const unread = unreadable(message);
   const held = message.status === "queued" && !!message.reason;
   if (!message.from_me || !(failed || unknown || held)) return null;
   const code = message.reason ?? "";
@@ -224,10 +226,9 @@ function Trouble({ message, pending, acts }: { message: Message; pending: boolea
   return (
     <div className={classes.problem} role="status">
       <Text size="xs" c={held ? "dimmed" : failed ? "light-dark(#a61e1e, #ff8787)" : "light-dark(#8a4b00, #ffcf8a)"}>
-        {t(`message.status.${message.status}`)}
-        {reason ? `: ${reason}` : ""}
+        {unread ? reason : t(`message.status.${message.status}`) + (reason ? `: ${reason}` : "")}
       </Text>
-      {failed && !pending && (
+      {(failed || unread) && !pending && (
         <Button size="compact-xs" variant="light" onClick={() => acts.resend(message)}>
           {t("inbox.resend")}
         </Button>
@@ -244,12 +245,18 @@ function Trouble({ message, pending, acts }: { message: Message; pending: boolea
       )}
       {unknown && (
         <>
-          <Button size="compact-xs" variant="light" onClick={() => acts.settle(message, "sent")}>
-            {t("inbox.wasSent")}
+          <Button
+            size="compact-xs"
+            variant={unread ? "subtle" : "light"}
+            onClick={() => acts.settle(message, "sent")}
+          >
+            {t(unread ? "inbox.wasRead" : "inbox.wasSent")}
           </Button>
-          <Button size="compact-xs" variant="subtle" onClick={() => acts.settle(message, "not_sent")}>
-            {t("inbox.wasNotSent")}
-          </Button>
+          {!unread && (
+            <Button size="compact-xs" variant="subtle" onClick={() => acts.settle(message, "not_sent")}>
+              {t("inbox.wasNotSent")}
+            </Button>
+          )}
         </>
       )}
     </div>

@@ -33,6 +33,7 @@ import { here } from "@/realtime/presence";
 import { useShowProblem } from "@/shell/problems";
 import classes from "./Composer.module.css";
 import type { Company } from "./company";
+import { Blocked, useBlocked } from "./compose/Blocked";
 import { EmojiBoard } from "./compose/EmojiBoard";
 import { Held } from "./compose/Held";
 import { outbox } from "./compose/outbox";
@@ -193,7 +194,8 @@ export function Composer({ chat, device, company, me, items, handle }: Props) {
   const tooLong = text.length > longest;
   const broken = tray.some((one) => one.problem);
   const uploading = tray.some((one) => !one.media && !one.problem);
-  const may = !tooLong && !broken && (text.trim() !== "" || (tray.length > 0 && !note && !editing));
+  const blocked = useBlocked(chat) && !note;
+  const may = !blocked && !tooLong && !broken && (text.trim() !== "" || (tray.length > 0 && !note && !editing));
 
   const quoted = answered && {
     id: answered.id,
@@ -361,6 +363,7 @@ export function Composer({ chat, device, company, me, items, handle }: Props) {
       )}
       <ScheduledHere chat={chatId} />
       <Held chat={chat} device={device} company={company} me={me} note={note} />
+      {blocked && <Blocked contact={chat.contact?.id ?? ""} />}
       {(answered || editing) && (
         <div className={classes.about}>
           <div style={{ flex: 1, minWidth: 0 }}>
@@ -499,6 +502,7 @@ export function Composer({ chat, device, company, me, items, handle }: Props) {
               radius="xl"
               variant="light"
               aria-label={t("compose.record")}
+              disabled={blocked}
               onClick={() => setRecording(true)}
             >
               <IconMicrophone size={20} />

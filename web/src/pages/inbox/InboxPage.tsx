@@ -80,7 +80,7 @@ export function InboxPage() {
       {chatId ? (
         <Suspense
           fallback={
-            <Stack p="md">
+            <Stack p="md" role="status" aria-busy aria-label={t("common.loading")}>
               <Skeleton h={44} />
             </Stack>
           }
@@ -109,7 +109,7 @@ export function InboxPage() {
       )}
       {chatId && roomy && beside && (
         <aside className={classes.details} aria-label={t("inbox.details")}>
-          <Suspense fallback={null}>
+          <Suspense fallback={<Stack aria-busy />}>
             <Details key={chatId} chatId={chatId} company={company} />
           </Suspense>
         </aside>

@@ -208,7 +208,11 @@ export function MessageList({ chat, messages, happened, unread, older, company, 
                     <span>{t("inbox.newMessages")}</span>
                   </div>
                 ) : line.kind === "happened" ? (
-                  <Happened happened={line.happened} company={company} />
+                  <Happened
+                    happened={line.happened}
+                    company={company}
+                    first={lines[row.index - 1]?.kind !== "happened"}
+                  />
                 ) : (
                   <Bubble
                     message={line.message}
@@ -248,7 +252,7 @@ export function MessageList({ chat, messages, happened, unread, older, company, 
 }
 
 /** What happened to the chat, said between its messages. */
-function Happened({ happened, company }: { happened: Happening; company: Company }) {
+function Happened({ happened, company, first }: { happened: Happening; company: Company; first: boolean }) {
   const { t, i18n } = useTranslation();
   const time = useTime();
   const { kind, actor_id: actor, way } = happened;
@@ -266,7 +270,7 @@ function Happened({ happened, company }: { happened: Happening; company: Company
   const name = actor?.startsWith("key_") ? t("inbox.program") : nameOf(actor);
   const by = way && way !== "manual" ? t(`happened.by.${way}`) : actor && !taken && t("happened.by.somebody", { name });
   return (
-    <div className={classes.day} data-testid="happened">
+    <div className={classes.happened} data-first={first || undefined} data-testid="happened">
       <span>
         {words}
         {by ? ` (${by})` : ""} · {time(happened.at)}

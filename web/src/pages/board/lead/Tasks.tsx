@@ -1,5 +1,5 @@
 import { ActionIcon, Checkbox, Group, Stack, TextInput } from "@mantine/core";
-import { IconSend } from "@tabler/icons-react";
+import { IconPlus } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -8,6 +8,9 @@ import * as api from "@/api/board";
 import { useMoment } from "@/pages/settings/parts";
 import { useShowProblem } from "@/shell/problems";
 import { BOARD, LEAD } from "../useBoard";
+
+const late = ({ due_at, done_at }: { due_at?: string | null; done_at?: string | null }) =>
+  !done_at && !!due_at && Date.parse(due_at) < Date.now();
 
 /** What is to be done about a lead, and by when. */
 export function Tasks({ lead }: { lead: Card }) {
@@ -46,6 +49,7 @@ export function Tasks({ lead }: { lead: Card }) {
           onChange={(event) => finish.mutate({ id: task.id, done: event.currentTarget.checked })}
           label={task.title}
           description={task.due_at ? moment(task.due_at) : undefined}
+          styles={late(task) ? { description: { color: "var(--mantine-color-error)", fontWeight: 600 } } : undefined}
         />
       ))}
       <form
@@ -78,7 +82,7 @@ export function Tasks({ lead }: { lead: Card }) {
             loading={make.isPending}
             disabled={!title.trim()}
           >
-            <IconSend size={16} />
+            <IconPlus size={16} />
           </ActionIcon>
         </Group>
       </form>

@@ -25,7 +25,8 @@ export function DetailsDrawer({
       position="right"
       size={phone ? "100%" : 360}
       title={t("inbox.details")}
-      padding="sm"
+      padding="md"
+      styles={{ body: { padding: 0 }, title: { fontWeight: 650 } }}
       closeButtonProps={{ "aria-label": t("common.close") }}
     >
       <Details chatId={chatId} company={company} />

@@ -5,6 +5,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import type { Message } from "@/api/types";
+import { phoneText } from "@/shell/phone";
 import { useShowProblem } from "@/shell/problems";
 import classes from "./Media.module.css";
 
@@ -60,7 +61,9 @@ export function Cards({ message, write }: { message: Message; write: (phone: str
                   {card.name}
                 </Text>
                 <Text size="xs" c="dimmed" truncate>
-                  {(card.phones ?? []).join(" · ")}
+                  {(card.phones ?? [])
+                    .map((one) => (/^\+?\d+$/.test(one) ? phoneText(one.replace("+", "")) : one))
+                    .join(" · ")}
                 </Text>
               </div>
             </div>

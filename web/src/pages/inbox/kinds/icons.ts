@@ -3,11 +3,11 @@ import {
   IconFile,
   IconLock,
   IconMapPin,
+  IconMessageQuestion,
   IconMicrophone,
   IconMusic,
   IconNote,
   IconPhoto,
-  IconQuestionMark,
   IconSticker,
   IconUser,
   IconVideo,
@@ -29,4 +29,4 @@ const ICONS = new Map<string, typeof IconPhoto>(
   }),
 );
 
-export const iconOf = (kind: string) => ICONS.get(kind) ?? IconQuestionMark;
+export const iconOf = (kind: string) => ICONS.get(kind) ?? IconMessageQuestion;
