@@ -58,23 +58,26 @@ LEADS = (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Every picture is in the folder that was named; what was there of other pages is not any more."""
+    """Every picture is in the folder that was named; what was there of other pages is not any more, unless some were asked for."""
     parser = argparse.ArgumentParser(prog="make screenshots")
     parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args(arguments).folder
+    parser.add_argument("--only", nargs="+", metavar="PATH", help="Pages whose path begins so; the pictures of others stay.")
+    asked = parser.parse_args(arguments)
+    folder: Path = asked.folder
+    only = tuple(asked.only or [""])
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.webp"):
+    for old in [] if asked.only else folder.glob("*.webp"):
         old.unlink()
     with tempfile.TemporaryDirectory(prefix="clarin-screenshots-", ignore_cleanup_errors=True) as place:
         system = start(Path(place), "--workers", "1", "--demo")
         try:
-            asyncio.run(take(system, folder, find()))
+            asyncio.run(take(system, folder, find(), only))
         finally:
             stop(system)
 
 
-async def take(system: System, folder: Path, chromium: Chromium) -> None:
-    """The demo is furnished, and every page has its pictures."""
+async def take(system: System, folder: Path, chromium: Chromium, only: tuple[str, ...] = ("",)) -> None:
+    """The demo is furnished, and every page whose path begins with one of *only* has its pictures."""
     people = Credentials.of(Folder(system.folder / "data")).people
     owner = people[0]
     async with Client(system.url) as client:
@@ -88,6 +91,7 @@ async def take(system: System, folder: Path, chromium: Chromium) -> None:
         browser = await driver.chromium.launch(executable_path=chromium.path, args=list(FLAGS), env={**os.environ, **chromium.environment})
         for size, (width, height) in SIZES.items():
             people_of = dict.fromkeys(routes(), (owner.email, owner.password)) | dict.fromkeys(OPERATOR_PAGES, (OPERATOR, password))
+            people_of = {route: who for route, who in people_of.items() if route.startswith(only)}
             await _pages(browser, system, folder, known, people_of, size, width, height)
         await browser.close()
 
@@ -143,7 +147,7 @@ async def _pages(
     )
     page = await context.new_page()
     entered = None
-    for route in [*DOORS, *(route for route in routes() if route not in DOORS)]:
+    for route in sorted(people, key=lambda route: route not in DOORS):
         if route not in DOORS and entered != people[route]:
             entered = people[route]
             email, password = entered
