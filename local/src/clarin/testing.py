@@ -20,7 +20,7 @@ from sim.testing import Api as Network
 from clarin.client import Client
 
 READY_SECONDS = 120.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = 120.0
 _WARNINGS = {"warning", "error", "critical"}
 _LINE = 400
 

@@ -16,7 +16,7 @@ import aiohttp
 from sim.launcher import Info, environment, read_info
 
 _READY_SECONDS = 20.0
-_STOP_SECONDS = 5.0
+_STOP_SECONDS = 30.0
 
 
 class Refusal(Exception):
@@ -114,7 +114,7 @@ class Running:
         await self.api.__aenter__()
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
-        """The process has ended; its exit code.  It is killed when it takes longer than 5 s."""
+        """The process has ended; its exit code.  It is killed when it takes longer than 30 s."""
         process, self._process = self._process, None
         if process is None:
             return 0
