@@ -45,7 +45,7 @@ export function BoardColumn({ column, owners, onOpen, onMore }: Props) {
               {column.kind === "open" && (
                 <span title={t("board.weighted", { percent: column.probability })}>
                   {" "}
-                  · {money(total.weighted, total.currency)}
+                  · {column.probability} %: {money(total.weighted, total.currency)}
                 </span>
               )}
             </Text>

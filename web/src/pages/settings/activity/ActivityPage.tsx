@@ -1,4 +1,17 @@
-import { Avatar, Badge, Button, Card, Group, Select, SimpleGrid, Stack, Text, TextInput, Title } from "@mantine/core";
+import {
+  Anchor,
+  Avatar,
+  Badge,
+  Button,
+  Card,
+  Group,
+  Select,
+  SimpleGrid,
+  Stack,
+  Text,
+  TextInput,
+  Title,
+} from "@mantine/core";
 import {
   IconBuilding,
   IconDeviceMobile,
@@ -11,6 +24,7 @@ import {
   IconUsers,
 } from "@tabler/icons-react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { DeedOut } from "@/api/generated";
@@ -153,6 +167,8 @@ function Line({ line, people }: { line: DeedOut; people: Map<string, string> }) 
   const [about = ""] = line.kind.split(".");
   const Icon = line.actor && !["user", "key"].includes(line.actor.kind) ? IconRobot : (ICON[about] ?? IconUser);
   const key = `activity.kind.${line.kind.replaceAll(".", "_")}`;
+  const deed = i18n.exists(key) ? t(key as "activity.kind.user_created") : line.kind;
+  const place = line.kind.endsWith("deleted") ? undefined : placeOf(line.target);
   const who = line.actor ? (line.actor.name ?? t(`activity.actor.${line.actor.kind}`)) : t("activity.nobody");
   const target = line.target && line.target !== line.actor?.id ? people.get(line.target) : undefined;
   return (
@@ -163,7 +179,14 @@ function Line({ line, people }: { line: DeedOut; people: Map<string, string> }) 
         </Avatar>
         <div style={{ minWidth: 0, flex: 1 }}>
           <Text size="sm">
-            <b>{who}</b> · {i18n.exists(key) ? t(key as "activity.kind.user_created") : line.kind}
+            <b>{who}</b> ·{" "}
+            {place ? (
+              <Anchor component={Link} to={place}>
+                {deed}
+              </Anchor>
+            ) : (
+              deed
+            )}
             {target && ` · ${target}`}
           </Text>
           <Text size="xs" c="dimmed">
@@ -178,6 +201,13 @@ function Line({ line, people }: { line: DeedOut; people: Map<string, string> }) 
       </Group>
     </Card>
   );
+}
+
+/** The page of what it was done to, if it has one. */
+function placeOf(target: string | null | undefined): string | undefined {
+  if (target?.startsWith("cht_")) return `/inbox/${target}`;
+  if (target?.startsWith("whk_")) return `/settings/webhooks/${target}`;
+  return undefined;
 }
 
 /** Gives the beginning of a day of the calendar here, or of one some days later. */
