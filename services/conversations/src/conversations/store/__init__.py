@@ -40,8 +40,9 @@ async def by_values(c: asyncpg.Connection) -> None:
     """Until the transaction ends, every statement is planned for the values that it has.
 
     How a name begins says whether three chats fit or half of them: a plan that was made for any of it once walked all chats for three.
+    No page is worth starting other processes for.
     """
-    await c.execute("set local plan_cache_mode = force_custom_plan")
+    await c.execute("set local plan_cache_mode = force_custom_plan; set local max_parallel_workers_per_gather = 0")
 
 
 async def persistently(work: Callable[[], Awaitable[T]]) -> T:

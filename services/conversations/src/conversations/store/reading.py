@@ -148,11 +148,24 @@ def _met(seer: Principal, values: Values) -> str:
     return f"exists (select from chats h where h.tenant = k.tenant and h.contact = k.id and {' and '.join(conditions)})"
 
 
-def _newest(values: Values, wanted: Wanted, seer: Principal | None, limit: int, after: tuple[datetime, UUID] | None = None) -> str | None:
+def _newest(
+    values: Values,
+    wanted: Wanted,
+    seer: Principal | None,
+    limit: int,
+    after: tuple[datetime, UUID] | None = None,
+    *,
+    columns: str = "h.*",
+    many: Collection[str] = (),
+) -> str | None:
     """Write the query of the newest chats that are asked for and *seer* reads, the tenant being $1; None where there can be none.
 
     Where one of several values is asked for (numbers, teams, statuses) the newest of each are taken from the index that has them in
     order, and then the newest of these: among all chats they may be far between.
+
+    Args:
+        many: What of ``tag`` and ``query`` more than `FEW` have: the newest chats are looked at one by one until enough have it. What only
+            few have is taken as a whole.
     """
     common = ["h.tenant = $1"]
     several: dict[str, tuple[str, str]] = {}
@@ -161,13 +174,19 @@ def _newest(values: Values, wanted: Wanted, seer: Principal | None, limit: int, 
     if wanted.unread is False:
         common += ["h.unread = 0", f"not {_MARKED}"]
     if wanted.tag is not None:
-        common.append(f"h.id in (select g.chat from chat_tags g where g.tenant = $1 and g.tag = {values.place(wanted.tag)})")  # noqa: S608
+        tagged = _tagged(values.place(wanted.tag))
+        common.append(_one_by_one(tagged, "g.chat = h.id") if "tag" in many else f"h.id in ({tagged} offset 0)")
     if wanted.pinned:
         common.append("h.id in (select r.chat from chat_marks r where r.tenant = $1 and r.agent = $2 and r.pinned_at is not null)")
     if wanted.contact is not None:
         common.append(f"h.contact = {values.place(wanted.contact)}")
     if wanted.query:
-        common.append(_called(wanted.query, values))
+        called = _called(wanted.query, values)
+        common.append(
+            "(" + " or ".join(_one_by_one(one, "k.id = h.contact") for one in called) + ")"
+            if "query" in many
+            else f"h.contact in ({' union all '.join(called)} offset 0)"
+        )
 
     devices = None if seer is None else seer.access.devices
     if wanted.device is not None:
@@ -196,8 +215,8 @@ def _newest(values: Values, wanted: Wanted, seer: Principal | None, limit: int, 
         several["status"] = values.place(list(STATUSES)), "text"
     if wanted.unread:  # each of the two ways to be unread has an index of its own
         branches = [([*conditions, way], more) for conditions, more in branches for way in ("h.unread > 0", _MARKED)]
-    parts = [_branch(common + conditions, several | more, limit) for conditions, more in branches]
-    return parts[0] if len(parts) == 1 else f"(select h.* from ({' union '.join(parts)}) h {_ORDER} limit {int(limit)})"  # noqa: S608
+    parts = [_branch(columns, common + conditions, several | more, limit) for conditions, more in branches]
+    return parts[0] if len(parts) == 1 else f"(select {columns} from ({' union '.join(parts)}) h {_ORDER} limit {int(limit)})"  # noqa: S608
 
 
 def _branches(values: Values, wanted: Wanted, seer: Principal | None) -> list[tuple[list[str], dict[str, tuple[str, str]]]]:
@@ -212,24 +231,50 @@ def _branches(values: Values, wanted: Wanted, seer: Principal | None) -> list[tu
     return branches
 
 
-def _branch(conditions: list[str], several: Mapping[str, tuple[str, str]], limit: int) -> str:
+def _branch(columns: str, conditions: list[str], several: Mapping[str, tuple[str, str]], limit: int) -> str:
     newest = f"{' and '.join(conditions)} {_ORDER} limit {int(limit)}"
     if not several:
-        return f"(select h.* from chats h where {newest})"  # noqa: S608
+        return f"(select {columns} from chats h where {newest})"  # noqa: S608
     each = " cross join ".join(f"unnest({place}::{kind}[]) as of_{name} ({name})" for name, (place, kind) in several.items())
     same = " and ".join(f"h.{name} = of_{name}.{name}" for name in several)
-    inner = f"select h.* from {each} cross join lateral (select * from chats h where {same} and {newest}) h"  # noqa: S608
+    inner = f"select {columns} from {each} cross join lateral (select {columns} from chats h where {same} and {newest}) h"  # noqa: S608
     return f"({inner} {_ORDER} limit {int(limit)})"
 
 
-def _called(query: str, values: Values) -> str:
+def _tagged(tag: str) -> str:
+    return f"select g.chat from chat_tags g where g.tenant = $1 and g.tag = {tag}"  # noqa: S608
+
+
+def _called(query: str, values: Values) -> list[str]:
+    """Write the queries of the contacts whose name begins so, and whose phone does."""
     begin = query.lower()
-    named = f"select id from contacts where tenant = $1 and sought >= {values.place(begin)} and sought < {values.place(begin + _END)}"  # noqa: S608
-    digits = digits_of(query)
-    if not digits:
-        return f"h.contact in ({named})"
-    phoned = f"select id from contacts where tenant = $1 and phone >= {values.place(digits)} and phone < {values.place(digits + _END)}"  # noqa: S608
-    return f"h.contact in ({named} union all {phoned})"
+    said = [("sought", begin)] + ([("phone", digits)] if (digits := digits_of(query)) else [])
+    contacts = "select k.id from contacts k where k.tenant = $1"
+    return [f"{contacts} and k.{column} >= {values.place(text)} and k.{column} < {values.place(text + _END)}" for column, text in said]
+
+
+def _one_by_one(query: str, same: str) -> str:
+    """Write a condition that is looked up for each chat: an offset is a fence, behind which the planner makes no join of it."""
+    return f"exists ({query} and {same} offset 0)"
+
+
+FEW = 2000
+"""So many chats or contacts are cheaper taken as a whole and sorted than met by walking down the newest."""
+
+
+async def _many(c: asyncpg.Connection, tenant: TenantId, wanted: Wanted, few: int) -> set[str]:
+    """Tell which of ``tag`` and ``query`` more than *few* have."""
+    values = Values([tenant])
+    queries = {
+        "tag": [_tagged(values.place(wanted.tag))] if wanted.tag else [],
+        "query": _called(wanted.query, values) if wanted.query else [],
+    }
+    asked = {name: " union all ".join(some) for name, some in queries.items() if some}
+    if not asked:
+        return set()
+    counts = ", ".join(f"(select count(*) from ({some} limit {int(few) + 1}) u)" for some in asked.values())  # noqa: S608
+    row = await c.fetchrow(f"select {counts} where $1::uuid is not null", *values)
+    return {name for name, count in zip(asked, row, strict=True) if count > few}
 
 
 async def list_chats(
@@ -240,14 +285,18 @@ async def list_chats(
     limit: int,
     after: tuple[datetime, UUID] | None = None,
     seer: Principal | None = None,
+    few: int = FEW,
 ) -> list[ChatRow]:
     """Read up to *limit* chats of *tenant* that *seer* reads (None: all), by their newest message, from behind *after*."""
     values = Values([tenant, seer and seer.id])
-    newest = _newest(values, wanted or Wanted(), seer, limit, after)
+    wanted = wanted or Wanted()
+    many: set[str] = set()
+    if wanted.query or wanted.tag:
+        await by_values(c)
+        many = await _many(c, tenant, wanted, few)
+    newest = _newest(values, wanted, seer, limit, after, many=many)
     if newest is None:
         return []
-    if wanted is not None and (wanted.query or wanted.tag):
-        await by_values(c)
     rows = await c.fetch(f"{_SHOWN} {newest} {_BESIDE} {_ORDER}", *values)
     return [_chat(row) for row in rows]
 
@@ -261,7 +310,7 @@ async def count_chats(c: asyncpg.Connection, tenant: TenantId, views: Mapping[st
     values = Values([tenant, seer.id])
     counts: list[str] = []
     for wanted in views.values():
-        newest = _newest(values, wanted, seer, COUNTED)
+        newest = _newest(values, wanted, seer, COUNTED, columns="h.id, h.last_message_at")
         counts.append("0" if newest is None else f"(select count(*) from {newest} h)")  # noqa: S608
     # each view is a statement's part of its own, so that $2 has a type where none of them asks for pinned ones
     row = await c.fetchrow(f"select {', '.join(counts)} where $1::uuid is not null and $2::uuid is not null", *values)
