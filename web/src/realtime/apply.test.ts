@@ -57,6 +57,17 @@ describe("a status", () => {
     const read = withStatus(pages(aMessage({ status: "read" })), { id: "msg_1", status: "delivered" });
     expect(read?.pages[0]?.items[0]?.status).toBe("read");
   });
+  it("is in doubt again where the phone could not read it, until somebody has it or says what became of it", () => {
+    const doubt = { status: "unknown", reason: "not-readable" } as const;
+    const merged = (old: Partial<Message>, next: Partial<Message> & { status: Message["status"] }) =>
+      merge(aMessage(old), next).status;
+    expect(merge(aMessage({ status: "sent" }), doubt)).toMatchObject(doubt);
+    expect(merged({ status: "delivered" }, doubt)).toBe("delivered");
+    for (const status of ["delivered", "sent", "failed"] as const) expect(merged(doubt, { status })).toBe(status);
+    for (const status of ["queued", "sending"] as const) expect(merged(doubt, { status })).toBe("unknown");
+    expect(merged({ status: "sent" }, { status: "unknown", reason: "worker-lost" })).toBe("sent");
+  });
+
   it("settles what nobody knew", () => {
     expect(merge(aMessage({ status: "unknown" }), { status: "delivered" }).status).toBe("delivered");
   });

@@ -29,9 +29,16 @@ const RANK: Record<MessageStatus, number> = {
   played: 7,
 };
 
-/** Newer beats older; a status never goes back. */
+type Progress = { status: MessageStatus; reason?: string | null };
+
+/** Tells whether the customer's phone has it and could not read it: the one way back from `sent`. */
+export const unreadable = (message: Progress) => message.status === "unknown" && message.reason === "not-readable";
+
+const rank = (message: Progress) => (unreadable(message) ? RANK.sent : RANK[message.status]);
+
+/** Newer beats older; a status never goes back. Of what could not be read, somebody says what became of it. */
 export const merge = (old: Message, next: Partial<Message> & { status: MessageStatus }): Message =>
-  RANK[next.status] < RANK[old.status]
+  rank(next) < (unreadable(old) ? RANK.failed : rank(old))
     ? { ...old, ...next, status: old.status, reason: old.reason }
     : { ...old, ...next };
 

@@ -245,11 +245,7 @@ function Trouble({ message, pending, acts }: { message: Message; pending: boolea
       )}
       {unknown && (
         <>
-          <Button
-            size="compact-xs"
-            variant={unread ? "subtle" : "light"}
-            onClick={() => acts.settle(message, "sent")}
-          >
+          <Button size="compact-xs" variant={unread ? "subtle" : "light"} onClick={() => acts.settle(message, "sent")}>
             {t(unread ? "inbox.wasRead" : "inbox.wasSent")}
           </Button>
           {!unread && (

@@ -26,11 +26,8 @@ async function below(change: Partial<Message>) {
       </MantineProvider>
     </I18nextProvider>,
   );
-  const trouble = new DOMParser().parseFromString(html, "text/html").querySelector('[role="status"]');
-  return {
-    why: trouble?.querySelector("p")?.textContent,
-    can: [...(trouble?.querySelectorAll("button") ?? [])].map((button) => button.textContent),
-  };
+  const said = html.slice(html.indexOf('role="status"')).match(/<p[^>]*>([^<]*)<\/p>/);
+  return { why: said?.[1], can: [...html.matchAll(/Button-label[^>]*>([^<]*)</g)].map((label) => label[1]) };
 }
 
 const { reason, status } = es.message;
