@@ -9,7 +9,8 @@ TESTS = {
 
 @pytest.fixture
 def root(tmp_path):
-    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider -p no:schemathesis\nmarkers = docker\n")
+    options = "--import-mode=importlib -p no:cacheprovider -p no:schemathesis"
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\naddopts = {options}\nmarkers = docker\n")
 
     def write(**more):
         for member, text in {**TESTS, **more}.items():

@@ -5,7 +5,6 @@ folder with a fleet in it is used again, and only what is missing is linked.
 """
 
 import asyncio
-import contextlib
 import json
 import secrets
 import time
@@ -14,9 +13,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import aiohttp
 import asyncpg
-from clarin.client import Client, Refused, eventually
+from clarin.client import Client, eventually
 from clarin.folder import write
 from clarin.testing import System
 from contracts import ids
@@ -26,7 +24,6 @@ ACCOUNTS = 5
 #: More at once are no faster: it is the processor that they wait for, and each of them the longer.
 LINKED_AT_ONCE = 6
 _CONNECTED_WITHIN = 120.0
-_SIGN_IN_EVERY = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +74,6 @@ async def fleet(system: System, network: Network, count: int, *, accounts: int =
                 await client.register(login.email, login.password)
         linked = max(0, count - len(numbers))
         await _sign_in(clients, logins)
-        signing_in = asyncio.create_task(_keep_signed_in(clients, logins))
-        stack.callback(signing_in.cancel)
         began = time.monotonic()
         gate = asyncio.Semaphore(LINKED_AT_ONCE)
 
@@ -107,12 +102,7 @@ async def link(client: Client, network: Network, phone: str, name: str) -> str:
     """A new device whose QR that phone has scanned; it connects by itself. Gives its id."""
     device = str((await client.add_device(name))["id"])
     await client.insist("POST", f"/api/devices/{device}/connect")
-
-    async def shown() -> str | None:
-        status, _, payload = await client.raw("GET", f"/api/devices/{device}/qr", headers={"accept": "text/plain"})
-        return payload.decode() if status == 200 else None
-
-    qr = await eventually(shown, 90, f"no QR for {device}", every=0.25)
+    qr = await eventually(lambda: client.qr(device), 90, f"no QR for {device}", every=0.25)
     await network.ask("POST", f"/phones/{phone}/scan", {"qr": qr})
     return device
 
@@ -140,14 +130,6 @@ async def held_by(database: asyncpg.Connection, fleet: Fleet, worker: str) -> li
 async def _sign_in(clients: list[Client], logins: list[Login]) -> None:
     for client, login in zip(clients, logins, strict=True):
         await client.login(login.email, login.password)
-
-
-async def _keep_signed_in(clients: list[Client], logins: list[Login]) -> None:
-    """Every client has a fresh token, again and again: one lasts ten minutes."""
-    while True:
-        await asyncio.sleep(_SIGN_IN_EVERY)
-        with contextlib.suppress(Refused, aiohttp.ClientError, TimeoutError):
-            await _sign_in(clients, logins)
 
 
 def _read(path: Path) -> tuple[list[Login], list[Number]]:

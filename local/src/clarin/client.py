@@ -72,15 +72,20 @@ class Client:
     ) -> Any:
         """Send a request; its answer's JSON, None where there is none. A token that has run out is renewed.  Raises: Refused."""
         headers = {"idempotency-key": key} if key else {}
+        status, payload = await self._sent(method, path, json=body, headers=headers, params=params)
+        answer = json.loads(payload) if payload else None
+        if status < 400:
+            return answer
+        raise Refused(status, answer if isinstance(answer, dict) else {})
+
+    async def _sent(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
+        """Send one request, and again with another token where its own has run out: status and body."""
         while True:
             token = self.token
-            status, _, payload = await self.raw(method, path, json=body, headers=headers, params=params)
-            answer = json.loads(payload) if payload else None
-            if status < 400:
-                return answer
-            refused = Refused(status, answer if isinstance(answer, dict) else {})
-            if refused.code != "token-expired" or not await self._renewed(token):
-                raise refused
+            status, _, payload = await self.raw(method, path, **options)
+            if status != 401 or b'"token-expired"' not in payload or not await self._renewed(token):
+                return status, payload
+            self.answers["401"] -= 1  # nothing that anybody would call a failure
 
     async def _renewed(self, expired: str | None) -> bool:
         """Have another token than the *expired* one, together with whoever asks at the same moment; False where there can be none."""
@@ -93,7 +98,6 @@ class Client:
                     return False
                 answer = json.loads(payload)
                 self.token, self.refresh_token = answer["access_token"], answer["refresh_token"]
-            self.answers["401"] -= 1  # nothing that anybody would call a failure
             return True
 
     async def insist(
@@ -162,13 +166,14 @@ class Client:
         """The virtual phone *number* has scanned the device's QR, and the device is connected."""
         await self.insist("POST", f"/api/devices/{device}/connect")
 
-        async def shown() -> str | None:
-            status, _, payload = await self.raw("GET", f"/api/devices/{device}/qr", headers={"accept": "text/plain"})
-            return payload.decode() if status == 200 else None
-
-        qr = await eventually(shown, within, f"no QR for {device}")
+        qr = await eventually(lambda: self.qr(device), within, f"no QR for {device}")
         await network.ask("POST", f"/phones/{number}/scan", {"qr": qr})
         await self.connected(device, within=within)
+
+    async def qr(self, device: str) -> str | None:
+        """The text of the QR that the device shows, if it shows one."""
+        status, payload = await self._sent("GET", f"/api/devices/{device}/qr", headers={"accept": "text/plain"})
+        return payload.decode() if status == 200 else None
 
     async def unpaced(self, device: str) -> None:
         """The device sends as fast as it goes: for load that no real number should see."""
@@ -184,14 +189,24 @@ class Client:
 
     @asynccontextmanager
     async def socket(self, *, since: tuple[str, int] | None = None) -> AsyncIterator["Socket"]:
-        """A socket with its hello received."""
-        if self._http is None:
-            raise RuntimeError("Use the client inside its `async with`.")
-        params = {"token": self.token or ""} | ({"epoch": since[0], "since": str(since[1])} if since else {})
-        async with self._http.ws_connect(f"{self.url}/ws", params=params, max_msg_size=1 << 22) as wire:
+        """A socket with its hello received. A token that has run out is renewed."""
+        place = {"epoch": since[0], "since": str(since[1])} if since else {}
+        token = self.token
+        try:
+            wire = await self._connected(place)
+        except aiohttp.WSServerHandshakeError as refused:
+            if refused.status != 401 or not await self._renewed(token):
+                raise
+            wire = await self._connected(place)
+        async with wire:
             socket = Socket(wire)
             await socket.hello()
             yield socket
+
+    async def _connected(self, place: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
+        if self._http is None:
+            raise RuntimeError("Use the client inside its `async with`.")
+        return await self._http.ws_connect(f"{self.url}/ws", params={"token": self.token or "", **place}, max_msg_size=1 << 22)
 
 
 class Socket:
