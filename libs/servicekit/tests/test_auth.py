@@ -168,8 +168,9 @@ def test_a_key_that_replaced_another_under_its_name_does_not_vouch_for_it(tokens
     assert tokens.verify(a_token(key=STRANGER))
 
 
-def test_the_cache_stays_within_its_bound(tokens, monkeypatch):
-    monkeypatch.setattr(auth, "CACHE_MAX", 3)
+def test_the_cache_stays_within_its_bound(clock):
+    tokens = Tokens(clock, kept=3)
+    tokens.learn("k1", KEY.public_key())
     made = [a_token() for _ in range(5)]
     for token in made:
         tokens.verify(token)

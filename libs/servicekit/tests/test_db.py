@@ -7,8 +7,7 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 from contracts import ids
-from servicekit import db as databases
-from servicekit.db import Database, DatabaseAway, DatabaseBusy, TransactionFailed, is_away, is_busy, raw
+from servicekit.db import Database, DatabaseAway, DatabaseBusy, Patience, TransactionFailed, is_away, is_busy, raw
 from servicekit.testing import eventually
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
@@ -305,9 +304,8 @@ async def test_a_deadlock_is_busy(urls, db):
     assert sorted(type(result).__name__ for result in results) == ["DatabaseBusy", "NoneType"]
 
 
-async def test_a_pool_that_is_empty_for_long_is_away(urls, monkeypatch):
-    monkeypatch.setattr(databases, "CHECKOUT_SECONDS", 0.05)
-    async with Database.open(urls.service_url, application="shop", pool=1) as db, db.system():
+async def test_a_pool_that_is_empty_for_long_is_away(urls):
+    async with Database.open(urls.service_url, application="shop", pool=1, patience=Patience(checkout=0.05)) as db, db.system():
         with pytest.raises(DatabaseAway):
             await db.ping()
 
@@ -364,13 +362,11 @@ async def test_while_the_server_is_away_every_error_says_so_and_then_it_goes_on(
     assert await seen(db, tenant) == 0
 
 
-async def test_a_server_that_hangs_is_away_within_the_limits(urls, postgres, monkeypatch):
+async def test_a_server_that_hangs_is_away_within_the_limits(urls, postgres):
     if not hasattr(postgres, "pause"):
         return
-    monkeypatch.setattr(databases, "COMMAND_SECONDS", 0.3)
-    monkeypatch.setattr(databases, "CONNECT_SECONDS", 0.3)
     tenant = ids.new()
-    async with Database.open(urls.service_url, application="shop", pool=2) as db:
+    async with Database.open(urls.service_url, application="shop", pool=2, patience=Patience(command=0.3, connect=0.3)) as db:
 
         async def use():
             async with db.transaction(tenant) as tx:
@@ -440,10 +436,9 @@ async def test_a_database_that_comes_up_late_is_waited_for(urls, postgres):
     assert await asyncio.wait_for(task, 20) == 0
 
 
-async def test_a_database_that_never_comes_is_away_after_the_limit(monkeypatch):
-    monkeypatch.setattr(databases, "START_SECONDS", 0.2)
+async def test_a_database_that_never_comes_is_away_after_the_limit():
     with pytest.raises(DatabaseAway):
-        async with Database.open("postgresql://shop:x@127.0.0.1:1/clarin", application="shop"):
+        async with Database.open("postgresql://shop:x@127.0.0.1:1/clarin", application="shop", patience=Patience(start=0.2)):
             pass
 
 

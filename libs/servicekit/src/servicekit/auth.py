@@ -178,8 +178,9 @@ class Tokens:
         on_access: Called with whose limits have changed, after the change.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.time, *, kept: int = CACHE_MAX) -> None:
+        """Know no key; at most *kept* tokens are remembered with what was read in them."""
+        self._clock, self._kept = clock, kept
         self._limits: dict[UserId, Access] = {}
         self._change = 0
         self.on_access: list[Callable[[UserId], None]] = []
@@ -236,7 +237,7 @@ class Tokens:
         if known is None:
             known = self._read(token)
             self._cache[token] = known
-            if len(self._cache) > CACHE_MAX:
+            if len(self._cache) > self._kept:
                 self._cache.popitem(last=False)
         else:
             self._cache.move_to_end(token)

@@ -12,6 +12,7 @@ BEGIN, which changes nothing, is tried again on a fresh one.
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
@@ -30,13 +31,29 @@ Tx = AsyncConnection
 STATEMENT_SECONDS = 15
 LOCK_SECONDS = 5
 IDLE_SECONDS = 15
-CHECKOUT_SECONDS = 5.0
-CONNECT_SECONDS = 5.0
-COMMAND_SECONDS = 20.0  # longer than the server's own limit: when this one is reached nobody is at the other end
 ROLLBACK_SECONDS = 1.0
-START_SECONDS = 30.0
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How many seconds a process waits for its database.
+
+    Attributes:
+        start: For a server that is not there yet.
+        checkout: For a connection, while all are in use.
+        connect: For a new connection.
+        command: For an answer; longer than the server's own limit, so that when it is reached nobody is at the other end.
+    """
+
+    start: float = 30.0
+    checkout: float = 5.0
+    connect: float = 5.0
+    command: float = 20.0
+
+
+PATIENCE = Patience()
 
 
 class DatabaseAway(Unavailable):
@@ -71,8 +88,8 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, application: str, pool: int = 10) -> AsyncIterator[Self]:
-        """Connect; wait up to 30 s for a server that is not there yet.
+    async def open(cls, url: str, *, application: str, pool: int = 10, patience: Patience = PATIENCE) -> AsyncIterator[Self]:
+        """Connect, waiting for a server that is not there yet.
 
         Args:
             url: A plain ``postgresql://user:password@host:port/database``.
@@ -88,14 +105,14 @@ class Database:
             isolation_level="AUTOCOMMIT",
             pool_size=pool,
             max_overflow=0,
-            pool_timeout=CHECKOUT_SECONDS,
+            pool_timeout=patience.checkout,
             pool_use_lifo=True,
             pool_reset_on_return=None,
             skip_autocommit_rollback=True,
             hide_parameters=True,
             connect_args={
-                "timeout": CONNECT_SECONDS,
-                "command_timeout": COMMAND_SECONDS,
+                "timeout": patience.connect,
+                "command_timeout": patience.command,
                 "server_settings": {
                     "application_name": application,
                     "jit": "off",
@@ -108,7 +125,7 @@ class Database:
         event.listen(engine.sync_engine, "checkout", _refuse_the_dead)
         database = cls(engine, pool)
         try:
-            await database._wait()
+            await database._wait(patience.start)
             yield database
         finally:
             await engine.dispose()
@@ -173,8 +190,8 @@ class Database:
                 return tx
         raise AssertionError("unreachable")
 
-    async def _wait(self) -> None:
-        deadline = asyncio.get_running_loop().time() + START_SECONDS
+    async def _wait(self, seconds: float) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
         pause = 0.05
         while True:
             try:

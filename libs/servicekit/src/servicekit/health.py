@@ -19,8 +19,10 @@ log = structlog.get_logger()
 class Health:
     """The probes of one process. It is live while its loop answers, ready while every probe passes and nobody stops it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, limit: float = LIMIT_SECONDS, kept: float = CACHE_SECONDS) -> None:
+        """Check nothing yet; a probe has *limit* seconds, and its answer holds for *kept* seconds."""
         self.stopping = False
+        self._limit, self._kept = limit, kept
         self._probes: dict[str, Probe] = {}
         self._known: dict[str, tuple[float, str]] = {}
         self._running: dict[str, asyncio.Task[str]] = {}
@@ -30,7 +32,7 @@ class Health:
         self._probes[name] = probe
 
     async def ready(self) -> dict[str, str]:
-        """Say ``ok`` or the kind of the error for each probe; each has two seconds, and its answer holds for one."""
+        """Say ``ok`` or the kind of the error for each probe."""
         names = list(self._probes)
         answers = await asyncio.gather(*(self._ask(name) for name in names))
         states = dict(zip(names, answers, strict=True))
@@ -40,7 +42,7 @@ class Health:
 
     async def _ask(self, name: str) -> str:
         at, answer = self._known.get(name, (float("-inf"), ""))
-        if time.monotonic() - at < CACHE_SECONDS:
+        if time.monotonic() - at < self._kept:
             return answer
         task = self._running.get(name)
         if task is None:  # callers that come while it runs share the one that is running
@@ -50,11 +52,11 @@ class Health:
 
     async def _probe(self, name: str) -> str:
         try:
-            async with asyncio.timeout(LIMIT_SECONDS):
+            async with asyncio.timeout(self._limit):
                 await self._probes[name]()
             answer = OK
         except TimeoutError:
-            answer = "no answer within 2 s"
+            answer = f"no answer within {self._limit:g} s"
         except Exception as error:
             answer = type(error).__name__
             log.info("probe failed", probe=name, reason=describe(error))

@@ -34,7 +34,7 @@ from servicekit import logging, tracing
 from servicekit.bus.errors import WrongPassword
 from servicekit.health import Health
 from servicekit.settings import Settings, WithHttp, load
-from servicekit.wire import Manners, Wire
+from servicekit.wire import HEAD_SECONDS, Manners, Wire
 
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T")
@@ -88,8 +88,12 @@ class Service:
             self._ahead[task] = ahead
         task.add_done_callback(self._ended)
 
-    def serve(self, app: Any, host: str, port: int) -> int:
-        """Answer HTTP with *app*; give the port, which the system chose if *port* is 0.  Raises: OSError: it is taken."""
+    def serve(self, app: Any, host: str, port: int, *, head_seconds: float = HEAD_SECONDS) -> int:
+        """Answer HTTP with *app*; give the port, which the system chose if *port* is 0.  Raises: OSError: it is taken.
+
+        Args:
+            head_seconds: How long the head of a request may take to come.
+        """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -102,6 +106,7 @@ class Service:
         server = _Server(
             Manners(
                 app,
+                head_seconds=head_seconds,
                 http=Wire,
                 ws="none",
                 loop="none",

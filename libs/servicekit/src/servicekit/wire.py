@@ -5,6 +5,7 @@ It ends idle connections without a word, too, and what a client has just sent ov
 """
 
 import asyncio
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,10 +20,15 @@ class Manners(uvicorn.Config):
     """What the connections of one server share.
 
     Attributes:
+        head_seconds: How long a head may take.
         leaving: The server will soon be gone: each answer ends its connection, and says so.
     """
 
     leaving = False
+
+    def __init__(self, app: Any, *, head_seconds: float = HEAD_SECONDS, **more: Any) -> None:
+        self.head_seconds = head_seconds
+        super().__init__(app, **more)
 
 
 class Wire(HttpToolsProtocol):
@@ -68,7 +74,7 @@ class Wire(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _expect(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._refuse, _TOO_SLOW)
+        self._deadline = self.loop.call_later(self.config.head_seconds, self._refuse, _TOO_SLOW)
 
     def _expect_no_more(self) -> None:
         if self._deadline is not None:
