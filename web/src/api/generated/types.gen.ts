@@ -2772,7 +2772,9 @@ export type Message = {
 /**
  * MessageStatus
  *
- * How far a message of ours came; it only moves forward. ``received`` is the one status of a customer's message.
+ * How far a message of ours came; it only moves forward, but for one that was ``sent`` and the customer's phone could not read.
+ *
+ * That one is ``unknown`` again, with the reason ``not-readable``. ``received`` is the one status of a customer's message.
  */
 export type MessageStatus = 'delivered' | 'failed' | 'played' | 'queued' | 'read' | 'received' | 'sending' | 'sent' | 'unknown';
 
