@@ -27,6 +27,7 @@ export const theme = createTheme({
     // Words are written as words.
     Badge: { defaultProps: { tt: "none" } },
     Modal: { styles: { title: { fontWeight: 650 } } },
+    Drawer: { styles: { title: { fontWeight: 650 } } },
     // Initials stand beside the name that they are of.
     Avatar: { defaultProps: { "aria-hidden": true } },
     // A button without a name, for what the swatches and the field do as well.

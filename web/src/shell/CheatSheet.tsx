@@ -1,4 +1,4 @@
-import { Anchor, Group, Kbd, Modal, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Group, Kbd, Modal, Stack, Text, Title } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { Fragment } from "react";
 import { useTranslation } from "react-i18next";
@@ -32,9 +32,9 @@ export default function CheatSheet({ onClose }: { onClose: () => void }) {
       closeButtonProps={{ "aria-label": t("common.close") }}
     >
       <Stack>
-        <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="xl">
+        <div className={classes.groups}>
           {[...groups].map(([group, shortcuts]) => (
-            <section key={group} aria-label={t(group)}>
+            <section key={group} aria-label={t(group)} className={classes.group}>
               <Title order={3} size="h6" mb="xs">
                 {t(group)}
               </Title>
@@ -48,7 +48,7 @@ export default function CheatSheet({ onClose }: { onClose: () => void }) {
               </Stack>
             </section>
           ))}
-        </SimpleGrid>
+        </div>
         <Anchor component={Link} to="/settings/notices" size="sm" onClick={onClose}>
           {t("shortcuts.settings")}
         </Anchor>

@@ -45,7 +45,6 @@ export function LeadDrawer({ id, pipeline, people, onClose }: Props) {
       position="right"
       size={phone ? "100%" : 440}
       title={lead.data?.title ?? t("common.loading")}
-      styles={{ title: { fontWeight: 650 } }}
     >
       {lead.isError ? (
         <Failure error={lead.error} reset={() => void lead.refetch()} />

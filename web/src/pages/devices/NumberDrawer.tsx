@@ -60,7 +60,11 @@ export function NumberDrawer({
             </Text>
           )}
         </div>
-        <Tabs defaultValue="pace" keepMounted={false}>
+        <Tabs
+          defaultValue="pace"
+          keepMounted={false}
+          styles={{ tab: { justifyContent: "center" }, tabLabel: { flex: "none" } }}
+        >
           <Tabs.List grow>
             <Tabs.Tab value="pace" leftSection={!narrow && <IconGauge size={16} />} px={narrow ? 6 : undefined}>
               {t("number.tab.pace")}

@@ -58,9 +58,9 @@ export function Tasks({ lead }: { lead: Card }) {
           if (title.trim()) make.mutate();
         }}
       >
-        <Group gap="xs" wrap="nowrap" align="flex-end">
+        <Group gap="xs" align="flex-end">
           <TextInput
-            flex={1}
+            flex="1 1 180px"
             aria-label={t("board.newTask")}
             placeholder={t("board.newTask")}
             value={title}
@@ -72,7 +72,8 @@ export function Tasks({ lead }: { lead: Card }) {
             aria-label={t("board.due")}
             value={due}
             onChange={(event) => setDue(event.currentTarget.value)}
-            w={170}
+            flex="1 0 170px"
+            maw={{ sm: 170 }}
           />
           <ActionIcon
             type="submit"

@@ -26,7 +26,7 @@ export function DetailsDrawer({
       size={phone ? "100%" : 360}
       title={t("inbox.details")}
       padding="md"
-      styles={{ body: { padding: 0 }, title: { fontWeight: 650 } }}
+      styles={{ body: { padding: 0 } }}
       closeButtonProps={{ "aria-label": t("common.close") }}
     >
       <Details chatId={chatId} company={company} />
