@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +11,7 @@ import psutil
 import pytest
 from device_worker.host.remote import Hooks, Host, HostFails
 from device_worker.leases import VolumeTaken, own_volume
+from device_worker.whatsapp.stderr import Stderr
 from servicekit.testing import eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -43,6 +46,7 @@ async def test_a_host_that_is_killed_is_replaced_and_its_sessions_go_on_without_
     assert len(content) == len(set(content))
     assert worker.process.returncode is None
     assert worker.host.pid != killed.pid
+    assert "Press Ctrl" not in worker.log.read_text()
     await eventually(lambda: len(os.listdir(worker.data / "journal")) == 1)
 
 
@@ -80,6 +84,28 @@ async def test_a_host_ends_with_its_worker_and_nobody_has_the_workers_name_befor
     await eventually(lambda: not psutil.pid_exists(host.pid), timeout=5)
     _, lock = await asyncio.to_thread(own_volume, worker.data, "one", patience=_AT_ONCE)
     os.close(lock)
+
+
+def test_what_a_host_writes_to_its_standard_error_is_passed_on_but_for_what_the_library_says_at_each_start(capfd):
+    stderr = Stderr()
+
+    def write(text: str) -> None:
+        subprocess.run([sys.executable, "-c", "import os, sys; os.write(2, sys.argv[1].encode())", text], stderr=stderr.fd, check=True)
+
+    def passed_on(**more: bool) -> str:
+        stderr.pass_on(**more)
+        return str(capfd.readouterr().err)
+
+    write("Press Ctrl+C to exit\nfatal error: concurrent map writes\n\ngoroutine 7 [run")
+    assert passed_on() == "fatal error: concurrent map writes\n\n"
+    assert passed_on() == ""
+    write("ning]:\nPress Ctrl+C to exit\nmain.go")
+    assert passed_on() == "goroutine 7 [running]:\n"
+    write("x" * 100_000)
+    assert passed_on().endswith("xxx")
+    write(":12")
+    assert passed_on(over=True).endswith(":12")
+    assert passed_on(over=True) == ""
 
 
 async def test_a_host_that_never_comes_up_is_tried_a_few_times_and_then_ends_the_worker(tmp_path):

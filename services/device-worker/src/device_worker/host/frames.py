@@ -55,7 +55,19 @@ class Call(_Frame, frozen=True, array_like=True, tag=True):
     id: int
     session: int
     what: Literal[
-        "disconnect", "stop", "send", "upload", "mark_read", "on_whatsapp", "typing", "presence", "subscribe", "group", "block", "logout"
+        "disconnect",
+        "stop",
+        "send",
+        "upload",
+        "mark_read",
+        "on_whatsapp",
+        "typing",
+        "presence",
+        "subscribe",
+        "group",
+        "block",
+        "blocked",
+        "logout",
     ]
     arguments: list[Any]
 

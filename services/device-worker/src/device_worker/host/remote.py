@@ -39,6 +39,7 @@ from device_worker.host.frames import (
 )
 from device_worker.journal import Reader
 from device_worker.whatsapp import CallFailed, NotRunning, Sent
+from device_worker.whatsapp.stderr import Stderr
 
 log = structlog.get_logger()
 
@@ -46,6 +47,7 @@ log = structlog.get_logger()
 _READY_WITHIN = 60.0
 _ENDS_WITHIN = LAST_WORDS + 1.0
 _START_AGAIN_AFTER = 0.5
+_PASS_ON_EVERY = 1.0
 #: So many ends within so many seconds: this machine is no place for sessions, and the worker ends.
 _MOST_ENDS = 5
 _COUNTED_FOR = 60.0
@@ -160,9 +162,14 @@ class Process:
     """One process: what it was asked and has not answered, and the sessions in it."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hooks: Hooks
+        self,
+        process: asyncio.subprocess.Process,
+        stderr: Stderr,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        hooks: Hooks,
     ) -> None:
-        self._process, self._reader, self._writer, self._hooks = process, reader, writer, hooks
+        self._process, self._stderr, self._reader, self._writer, self._hooks = process, stderr, reader, writer, hooks
         self._ids = itertools.count(1)
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self.sessions: dict[int, Client] = {}
@@ -170,11 +177,13 @@ class Process:
         self.journal: Reader | None = None
         self.gone = False
         self.following = asyncio.create_task(self._follow(), name="host")
+        self._passing_on = asyncio.create_task(self._pass_on(), name="host-stderr")
 
     @classmethod
     async def start(cls, begin: Begin, lock: int | None, hooks: Hooks) -> "Process":
         """Start one; it is `ready` a little later."""
         ours, theirs = socket.socketpair()
+        stderr = Stderr()
         with theirs:
             kept = (theirs.fileno(),) if lock is None else (theirs.fileno(), lock)
             process = await asyncio.create_subprocess_exec(
@@ -184,10 +193,11 @@ class Process:
                 str(theirs.fileno()),
                 str(os.getpid()),
                 stdin=asyncio.subprocess.DEVNULL,
+                stderr=stderr.fd,
                 pass_fds=kept,
             )
         reader, writer = await asyncio.open_connection(sock=ours)
-        started = cls(process, reader, writer, hooks)
+        started = cls(process, stderr, reader, writer, hooks)
         started.tell(begin)
         return started
 
@@ -236,6 +246,7 @@ class Process:
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
             finally:
                 os.close(handle)
+        self._stderr.pass_on()
 
     async def end(self) -> int:
         """Close the socket, at which it ends by itself; kill it when it does not. Give its exit code."""
@@ -245,7 +256,15 @@ class Process:
         except TimeoutError:
             self.kill()
         await asyncio.wait([self.following])
-        return await self._process.wait()
+        self._passing_on.cancel()
+        code = await self._process.wait()
+        self._stderr.pass_on(over=True)
+        return code
+
+    async def _pass_on(self) -> None:
+        while True:
+            await asyncio.sleep(_PASS_ON_EVERY)
+            self._stderr.pass_on()
 
     async def _follow(self) -> None:
         """Take what it reports to whom it is for, until it is dead."""
@@ -394,6 +413,10 @@ class Client:
         listed: list[str] = await self._ask("block", user, server, blocked)
         return listed
 
+    async def blocked(self) -> list[tuple[str, str]]:
+        """Ask whom the number blocks: see `whatsapp.library.Client.blocked`.  Raises: NotRunning, CallFailed."""
+        return [(user, server) for user, server in await self._ask("blocked")]
+
     async def logout(self) -> None:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
         await self._ask("logout")
@@ -401,7 +424,18 @@ class Client:
     async def _ask(
         self,
         what: Literal[
-            "disconnect", "stop", "upload", "mark_read", "on_whatsapp", "typing", "presence", "subscribe", "group", "block", "logout"
+            "disconnect",
+            "stop",
+            "upload",
+            "mark_read",
+            "on_whatsapp",
+            "typing",
+            "presence",
+            "subscribe",
+            "group",
+            "block",
+            "blocked",
+            "logout",
         ],
         *arguments: Any,
     ) -> Any:

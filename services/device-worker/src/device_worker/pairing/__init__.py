@@ -19,6 +19,8 @@ from datetime import timedelta
 
 import msgspec
 
+from device_worker.whatsapp.stderr import Stderr
+
 #: Six QR codes, the first of 60 s: then WhatsApp has no more.
 LASTS = timedelta(seconds=160)
 FIRST_QR = timedelta(seconds=60)
@@ -80,11 +82,13 @@ class Child:
     """A pairing under way."""
 
     process: asyncio.subprocess.Process
+    stderr: Stderr
     reader: asyncio.StreamReader
 
     async def reports(self) -> AsyncIterator[AnyReport]:
         """Give each report as it comes; it ends with the child."""
         async for line in self.reader:
+            self.stderr.pass_on()
             yield _reports.decode(line)
 
     async def ask_code(self, phone: str) -> None:
@@ -108,6 +112,7 @@ async def child(environment: Mapping[str, str], *, proxy: str = "", shown_as: st
         shown_as: How the device is called on the phone.
     """
     read_fd, write_fd = os.pipe()
+    stderr = Stderr()
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -117,11 +122,13 @@ async def child(environment: Mapping[str, str], *, proxy: str = "", shown_as: st
             "device_worker.pairing",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
+            stderr=stderr.fd,
             env=dict(environment) | {REPORT_FD: str(write_fd)},
             pass_fds=(write_fd,),
         )
     except BaseException:
         os.close(read_fd)
+        stderr.pass_on(over=True)
         raise
     finally:
         os.close(write_fd)
@@ -130,11 +137,12 @@ async def child(environment: Mapping[str, str], *, proxy: str = "", shown_as: st
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb", 0)
     )
     try:
-        made = Child(process, reader)
+        made = Child(process, stderr, reader)
         await made.tell({"proxy": proxy, "shown_as": shown_as})
         yield made
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+        stderr.pass_on(over=True)
         transport.close()

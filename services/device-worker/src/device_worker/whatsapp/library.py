@@ -256,6 +256,14 @@ class Client:
             raise CallFailed(answer.Error)
         return [jid.User for jid in answer.Blocklist.JIDs]
 
+    def blocked(self) -> list[tuple[str, str]]:
+        """Ask whom the number blocks, as user and server.  Raises: NotRunning, CallFailed."""
+        answer = neonize_pb2.GetBlocklistReturnFunction()
+        answer.MergeFromString(self._call(gocode.GetBlocklist))
+        if answer.Error:
+            raise CallFailed(answer.Error, question=True)
+        return [(jid.User, jid.Server) for jid in answer.Blocklist.JIDs]
+
     def logout(self) -> None:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
         error: bytes = self._call(gocode.Logout)
