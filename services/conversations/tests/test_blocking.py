@@ -6,14 +6,16 @@ from typing import Any
 import msgspec
 import pytest
 from contracts import ids
-from contracts.commands import BlockPerson
+from contracts.commands import BlockPerson, ErasePerson
 from contracts.envelope import wrap
 from contracts.events.conversations import ChatChanged, ContactChanged
-from contracts.events.devices import BlockObserved, BlockSettled
+from contracts.events.devices import BlockObserved, BlockSettled, BlocksListed
 from contracts.ids import DeviceId
 from contracts.principal import Access
+from contracts.whatsapp import Address
 from conversations.domain.blocking import OnNumber, is_due
 from conversations.store import reading
+from conversations.timers import erasing
 from servicekit.db import raw
 
 from .facts import ANA, ANA_LID, BEA, a_deletion, a_device, a_message, later
@@ -196,6 +198,52 @@ async def test_the_last_word_of_a_phone_counts_whatever_comes_first(world, show,
         for place in order:
             await world.handle([words[place]])
         assert stands(await show(ana), number)[:2] == (True, "done"), order
+
+
+def the_list(tenant, device, *addresses, at=10**6, whole=True):
+    return wrap(tenant, BlocksListed(device=device, addresses=addresses, whole=whole, at=later(at)))
+
+
+async def test_whom_a_number_blocked_before_it_was_linked_is_blocked_here_and_the_list_that_is_shorter_since_frees_them(
+    world, show, ana, tenant, device, other
+):
+    somebody = Address("lid", "104200000000077")
+    await world.handle([the_list(tenant, device, somebody, ANA_LID), the_list(tenant, other)])
+    shown = await show(ana)
+    assert (shown.get("blocked", False), stands(shown, device)) == (False, (True, "done", None, True))
+    assert len(shown["blocks"]) == 1
+    await world.handle([the_list(tenant, other, ANA_LID, at=2 * 10**6)] * 2)
+    assert (await show(ana))["blocked"] is True
+    assert [one.data.deed for one in await world.told(ContactChanged)] == [None, "blocked"], "a list that is told again changes nothing"
+    await world.handle([the_list(tenant, one, somebody, at=3 * 10**6, whole=False) for one in (device, other)])
+    assert (await show(ana))["blocked"] is True, "who is not named on a part of a list may be on the rest"
+    await world.handle([the_list(tenant, one, somebody, at=4 * 10**6) for one in (device, other)])
+    shown = await show(ana)
+    assert (shown["blocked"], [stands(shown, one)[0] for one in (device, other)]) == (False, [False, False])
+    assert await orders(world) == []
+
+
+async def test_a_list_of_lids_says_nothing_of_somebody_who_is_blocked_by_phone_alone(world, client, boss, do, show, tenant, device):
+    await world.handle([a_device(tenant, device), a_message(tenant, device, chat=BEA, push_name="Bea")])
+    [bea] = (await client.get("/api/contacts", headers=boss.headers)).json()["items"]
+    await do(bea["id"], "block")
+    [order] = await orders(world)
+    await world.handle([settled(tenant, order), the_list(tenant, device, Address("lid", "104200000000077"))])
+    assert stands(await show(bea["id"]), device) == (True, "done", None, False)
+
+
+async def test_who_is_erased_is_unblocked_where_the_block_was_ordered_here(world, client, bus, boss, do, ana, tenant):
+    await do(ana, "block")
+    first, second = await orders(world)
+    freed = seen(tenant, second.device, False)
+    await world.handle([settled(tenant, first), settled(tenant, second), freed, seen(tenant, second.device, True, 2 * 10**6)])
+    await world.forget_told()
+    receipt = (await client.post(f"/api/contacts/{ana}/erase", headers=boss.headers)).json()
+    await erasing.go_on(world.db, bus, tenant, ids.parse(ids.ERASURE, receipt["id"]))
+    [undone] = await orders(world)
+    assert (undone.device, undone.block, undone.blocked, undone.revision) == (first.device, first.block, False, 2)
+    assert set(undone.addresses) == {ANA, ANA_LID}
+    assert [type(one.data) for one in await world.told() if isinstance(one.data, BlockPerson | ErasePerson)] == [BlockPerson, ErasePerson]
 
 
 async def test_a_word_of_the_phone_does_not_undo_what_is_just_being_done(world, do, show, ana, tenant, device):

@@ -2,16 +2,17 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from contracts import ids
 from contracts.commands import BlockPerson, ErasePerson
 from contracts.envelope import decode, wrap
-from contracts.ids import DeviceId
+from contracts.ids import DeviceId, TenantId
 from contracts.whatsapp import Address
 from device_worker import convert
-from device_worker.blocks import Blocks
+from device_worker.blocks import MOST_LISTED, Blocks
 from device_worker.shards import shard_of
 from device_worker.store import blocks, erasures
 from device_worker.whatsapp import CallFailed, NotRunning
@@ -36,6 +37,11 @@ class Line:
         self.asked: list[tuple[str, str, bool]] = []
         self.says: dict[str, Exception] = {}
 
+    async def blocked(self) -> list[tuple[str, str]]:
+        if "list" in self.says:
+            raise self.says["list"]
+        return [(user, "lid") for user in self.listed]
+
     async def block(self, user: str, server: str, blocked: bool) -> list[str]:
         self.asked.append((user, server, blocked))
         if user in self.says:
@@ -48,8 +54,9 @@ class Line:
 class Number:
     """A number whose shard and session are here."""
 
-    def __init__(self, system: Any, device: str) -> None:
+    def __init__(self, system: Any, device: str, tenant: TenantId) -> None:
         self.device, self.client = inner(device), Line()
+        self.session = SimpleNamespace(client=self.client, device=SimpleNamespace(tenant=tenant))
         self.connections = 1
         self.parts = Blocks(system, self, self)  # type: ignore[arg-type]
 
@@ -57,7 +64,7 @@ class Number:
         return 1 if shard == shard_of(self.device) else None
 
     def connected(self, device: DeviceId) -> Any:
-        return self if device == self.device and self.connections else None
+        return self.session if device == self.device and self.connections else None
 
     async def look(self) -> None:
         """One look, and all that it began has ended."""
@@ -71,8 +78,8 @@ async def device(client):
 
 
 @pytest.fixture
-def number(system_db, device):
-    return Number(system_db, device)
+def number(system_db, device, tenant):
+    return Number(system_db, device, tenant)
 
 
 @pytest.fixture
@@ -177,13 +184,46 @@ async def test_who_is_erased_is_to_be_blocked_no_more(order, number, db, system_
     number.connections = 0
     await order(ids.new(), 1)
     await order(ids.new(), 1, addresses=(Address("pn", "5215550000002"),))
+    await order(ids.new(), 2, blocked=False)
     async with db.transaction(tenant) as tx:
         await erasures.add(tx, [wrap(tenant, ErasePerson(erasure=ids.new(), addresses=(LID,)))])
     async with system_db.system() as tx:
         person = await erasures.first(tx)
         assert person is not None
         assert await erasures.forget(tx, person) == (1, True)
-        assert await (await raw(tx)).fetchval("select count(*) from blocks") == 1
+        left = await (await raw(tx)).fetch("select blocked, expires_at < now() + interval '25 hours' as soon from blocks order by blocked")
+    assert [(row["blocked"], row["soon"]) for row in left] == [(False, True), (True, False)], "a block that nobody sees is still undone"
+    number.connections = 1
+    number.client.listed = {LID.value}
+    await number.look()
+    assert LID.value not in number.client.listed
+
+
+async def test_whom_a_number_blocks_already_is_told_after_each_connection_and_where_it_cannot_be_asked_later(number, system_db):
+    async def lists() -> list[Any]:
+        async with system_db.system() as tx:
+            rows = await (await raw(tx)).fetch("select payload from outbox order by id")
+        some = [one.data for row in rows if (one := decode(row["payload"])).type == "devices.block.listed"]
+        return [(one.device, one.addresses, one.whole) for one in some]
+
+    number.client.listed = {LID.value, "104200000000099"}
+    await number.look()
+    assert await lists() == [], "a number that is not connected has no list"
+    number.parts.connected(number.device)
+    await number.look()
+    await number.look()
+    told = (number.device, (LID, Address("lid", "104200000000099")), True)
+    assert await lists() == [told], "once is enough for a connection"
+
+    number.client.says = {"list": CallFailed("info query timed out")}
+    number.parts.connected(number.device)
+    await number.look()
+    assert await lists() == [told]
+    number.client.says, number.client.listed = {}, {str(user) for user in range(MOST_LISTED + 1)}
+    number.parts.connected(number.device)
+    await number.look()
+    device, addresses, whole = (await lists())[1]
+    assert (device, len(addresses), whole) == (number.device, MOST_LISTED, False)
 
 
 def test_a_change_of_the_list_is_told_person_by_person():
@@ -201,7 +241,15 @@ def test_a_change_of_the_list_is_told_person_by_person():
 
 async def test_somebody_is_blocked_over_a_real_session_and_what_the_phone_does_is_told(world):
     await world.worker()
-    device = await world.linked()
+    await world.people()
+    beto = await world.phones.phone(f"{world.ana}1", "Beto")
+    before = Address("lid", (await world.phones.get(f"/phones/{beto}"))["lid"])
+    await world.phones.post(f"/phones/{world.shop}/block", who=beto)
+    device = await world.link()
+    [known] = await world.some("devices.block.listed")
+    assert (known.device, known.addresses, known.whole) == (inner(device), (before,), True)
+    await world.phones.post(f"/phones/{world.shop}/block", who=beto, blocked=False)
+    await world.some("devices.block.observed")
     lid = Address("lid", (await world.phones.get(f"/phones/{world.ana}"))["lid"])
     block = ids.new()
 
@@ -224,7 +272,7 @@ async def test_somebody_is_blocked_over_a_real_session_and_what_the_phone_does_i
     assert await listed() == []
 
     await world.phones.post(f"/phones/{world.shop}/block", who=world.ana)
-    [seen] = await world.some("devices.block.observed")
+    _, seen = await world.some("devices.block.observed", 2)
     assert (seen.address, seen.blocked) == (lid, True)
     await world.phones.post(f"/phones/{world.shop}/block", who=world.ana, blocked=False)
     await world.phones.write(world.ana, world.shop, "¿Y ahora?")

@@ -172,12 +172,20 @@ class World:
 
         return await eventually(probe, timeout=90)  # a pairing that says nothing for 15 s is started anew
 
-    async def linked(self) -> str:
-        """The shop's number is a connected device; Ana has a phone."""
-        device = await self.device()
-        await self.client.post(f"/api/devices/{device}/connect")
+    async def people(self) -> None:
+        """The shop and Ana have phones."""
         await self.phones.phone(self.shop, "Shop")
         await self.phones.phone(self.ana, "Ana")
+
+    async def linked(self) -> str:
+        """The shop's number is a connected device; Ana has a phone."""
+        await self.people()
+        return await self.link()
+
+    async def link(self) -> str:
+        """The shop's phone has scanned the QR of a new device, which is connected."""
+        device = await self.device()
+        await self.client.post(f"/api/devices/{device}/connect")
         await self.phones.post(f"/phones/{self.shop}/scan", qr=await self.qr(device))
         await self.until(device, "connected")
         return device

@@ -1,17 +1,26 @@
-"""Blocking people on WhatsApp itself: each number after its own orders, as soon as it is connected.
+"""Blocking people on WhatsApp itself: each number after its own orders, as soon as it is connected; and whom it blocks already.
 
 To block twice is to block once, so an order is simply tried again: after a moment where WhatsApp gave no answer, when the number is
 back where it was away. A newer order about the same person counts in place of an older one, also while that one is being carried out.
+
+The whole list is told after each connection, for what was done before the number was linked or while no session heard of it; and again
+later, when the history that names the people has come.
 """
 
 import asyncio
+import time
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
+from contracts.envelope import Audience, wrap
+from contracts.events.devices import BlocksListed
 from contracts.ids import DeviceId
 from contracts.whatsapp import Address
 from prometheus_client import Counter
+from servicekit import outbox
 from servicekit.db import Database, is_away, is_busy
 
 from device_worker import convert, shards
@@ -26,6 +35,13 @@ from device_worker.whatsapp import CallFailed, Meaning, NotRunning, is_refusal
 EVERY = timedelta(seconds=1)
 _MOST_ATTEMPTS = 6
 _LONGEST_BACKOFF = timedelta(minutes=5)
+
+#: Seconds from a connection, or from the list before, to the list that is told; the last holds for all that follow.
+_LISTED_AFTER = (0.0, 600.0, 6 * 3600.0)
+#: At once: whoever starts with a thousand numbers asks for their lists one after the other.
+_MOST_LISTS = 4
+#: A list goes in one event, which the bus must take.
+MOST_LISTED = 5_000
 
 log = structlog.get_logger()
 
@@ -42,6 +58,11 @@ class Blocks:
     def __init__(self, system: Database, sessions: Sessions, leases: Leases) -> None:
         self._system, self._sessions, self._leases = system, sessions, leases
         self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._lists: dict[DeviceId, tuple[float, int]] = {}
+
+    def connected(self, device: DeviceId) -> None:
+        """The number is connected: its list is told at the next look."""
+        self._lists[device] = (time.monotonic(), 0)
 
     async def poll(self) -> None:
         """Begin with every connected number for which something waits, and give up what has waited too long."""
@@ -55,9 +76,16 @@ class Blocks:
             DONE.labels("expired").inc(expired)
         for device in waiting:
             if device not in self._running and self._sessions.connected(device) is not None:
-                task = asyncio.create_task(self._work(device), name=f"blocks {device}")
-                self._running[device] = task
-                task.add_done_callback(lambda task, device=device: self._ended(device, task))  # type: ignore[misc]
+                self._begin(device, self._work(device))
+        now = time.monotonic()
+        due = [device for device, (at, _) in self._lists.items() if at <= now and device not in self._running]
+        for device in due[:_MOST_LISTS]:
+            self._begin(device, self._tell_list(device))
+
+    def _begin(self, device: DeviceId, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"blocks {device}")
+        self._running[device] = task
+        task.add_done_callback(lambda task: self._ended(device, task))
 
     def _ended(self, device: UUID, task: asyncio.Task[None]) -> None:
         self._running.pop(device, None)
@@ -83,6 +111,28 @@ class Blocks:
                 if not (is_away(error) or is_busy(error)):
                     raise
                 return
+
+    async def _tell_list(self, device: DeviceId) -> None:
+        """Tell whom the number blocks, and know when to tell it again; one that is not connected is asked when it is."""
+        _, told = self._lists.pop(device)
+        session, at = self._sessions.connected(device), datetime.now(UTC)
+        if session is None or (client := session.client) is None:
+            return
+        try:
+            found = {one for jid in await client.blocked() if (one := convert.parse_address("@".join(jid))) is not None}
+            listed = sorted((one for one in found if one.kind in ("pn", "lid")), key=str)
+            body = BlocksListed(device=device, addresses=tuple(listed[:MOST_LISTED]), whole=len(listed) <= MOST_LISTED, at=at)
+            async with self._system.system() as tx:
+                await outbox.add(tx, wrap(session.device.tenant, body, occurred_at=at, audience=Audience(device=device)))
+        except (NotRunning, CallFailed) as error:
+            log.info("blocks.not_listed", device=str(device), reason=type(error).__name__)
+        except Exception as error:
+            if not (is_away(error) or is_busy(error)):
+                raise
+        else:
+            told += 1
+        after = _LISTED_AFTER[min(told, len(_LISTED_AFTER) - 1)] or _LISTED_AFTER[1]
+        self._lists.setdefault(device, (time.monotonic() + after, told))
 
     async def _settle(self, order: Order, reason: str | None, final: bool) -> None:
         async with self._system.system() as tx:

@@ -278,6 +278,26 @@ class BlockObserved(Body, frozen=True, kw_only=True):
         return ids.derived("block-observed", self.device, self.address, self.blocked, int(self.at.timestamp() * 1000))
 
 
+@event("devices.block.listed", 1)
+class BlocksListed(Body, frozen=True, kw_only=True):
+    """This is whom the number blocks on WhatsApp, whoever did it and whenever: told some time after each connection.
+
+    Attributes:
+        addresses: Mostly LIDs; of somebody with two addresses one.
+        whole: Nobody else is blocked; otherwise the list was too long to be told.
+        at: When it was asked for.
+    """
+
+    device: DeviceId
+    addresses: tuple[Address, ...]
+    whole: bool = True
+    at: datetime
+
+    def identity(self) -> UUID:
+        """Derive the id: a number's list at one time is one fact."""
+        return ids.derived("blocks-listed", self.device, int(self.at.timestamp() * 1000))
+
+
 @event("devices.history.advanced", 1, public=True, frame="device_history", webhook="device.history")
 class HistoryAdvanced(Body, frozen=True, kw_only=True):
     """A part of the old messages that come with pairing is here.

@@ -57,6 +57,7 @@ BODIES: tuple[Body, ...] = (
     BlockPerson(block=CONTACT, device=DEVICE, addresses=(CUSTOMER, LID), blocked=True, revision=1),
     devices.BlockSettled(block=CONTACT, device=DEVICE, blocked=True, revision=1, outcome="failed", at=AT, reason="not-on-whatsapp"),
     devices.BlockObserved(device=DEVICE, address=LID, blocked=True, at=AT),
+    devices.BlocksListed(device=DEVICE, addresses=(LID,), at=AT),
     devices.HistoryAdvanced(id=DEVICE_ID, at=AT, chats=12, messages=340, progress=60),
     devices.MediaStored(
         media=MESSAGE, device=DEVICE, object=object_key(TENANT, "ab" * 32), mime="image/jpeg", size=70_000, sha256="ab" * 32

@@ -10,6 +10,7 @@ from contracts.envelope import Envelope
 from contracts.events.devices import (
     BlockObserved,
     BlockSettled,
+    BlocksListed,
     DeviceChanged,
     DeviceDeleted,
     GroupObserved,
@@ -49,7 +50,7 @@ class Batch:
     changed: list[Envelope[DeviceChanged]] = field(default_factory=list)
     deleted: list[tuple[TenantId, DeviceId]] = field(default_factory=list)
     settled: list[tuple[TenantId, BlockSettled]] = field(default_factory=list)
-    blocks: list[tuple[TenantId, BlockObserved]] = field(default_factory=list)
+    blocks: list[tuple[TenantId, BlockObserved | BlocksListed]] = field(default_factory=list)
     people: dict[tuple[Alias, ...], None] = field(default_factory=dict)
     hints: dict[tuple[Alias, ...], None] = field(default_factory=dict)
 
@@ -133,6 +134,10 @@ class Batch:
                 self.settled.append((envelope.tenant, fact))
             case BlockObserved() as fact:
                 _check(fact.at, "-", fact.address)
+                self.blocks.append((envelope.tenant, fact))
+            case BlocksListed() as fact:
+                for address in fact.addresses:
+                    _check(fact.at, "-", address)
                 self.blocks.append((envelope.tenant, fact))
             case other:
                 raise TypeError(f"Nobody here handles {type(other).__name__}.")

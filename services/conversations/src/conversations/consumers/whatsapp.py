@@ -14,6 +14,7 @@ from contracts.envelope import Envelope
 from contracts.events.devices import (
     BlockObserved,
     BlockSettled,
+    BlocksListed,
     DeviceChanged,
     DeviceDeleted,
     GroupObserved,
@@ -49,6 +50,7 @@ BODIES = (
     DeviceDeleted,
     BlockSettled,
     BlockObserved,
+    BlocksListed,
 )
 
 

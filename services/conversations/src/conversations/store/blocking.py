@@ -14,7 +14,7 @@ from contracts import ids
 from contracts.commands import BlockPerson
 from contracts.envelope import Envelope, wrap
 from contracts.events.conversations import ContactChanged
-from contracts.events.devices import BlockObserved, BlockSettled
+from contracts.events.devices import BlockObserved, BlockSettled, BlocksListed
 from contracts.ids import ContactId, DeviceId, TenantId
 from contracts.principal import Actor
 from contracts.whatsapp import Address
@@ -29,8 +29,7 @@ Deed = Literal["merged", "blocked", "unblocked"]
 async def align(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, occasion: Occasion, at: datetime) -> list[Envelope[Any]]:
     """Every number of the contact (held by the caller) is on its way to do what is wanted of it; returns the orders."""
     wanted = await c.fetchval("select blocked_at is not null from contacts where tenant = $1 and id = $2", tenant, contact)
-    named = await identities.aliases_of(c, tenant, contact)
-    addresses = tuple(Address("pn" if kind == "pn" else "lid", value) for kind, value in named if kind in ("pn", "lid"))
+    addresses = await _addresses(c, tenant, contact)
     present = await _present(c, tenant, contact)
     numbers = set(present) | (await _numbers(c, tenant, contact) if wanted else set())
     due = sorted(device for device in numbers if is_due(present.get(device), bool(wanted), occasion))
@@ -50,10 +49,19 @@ async def align(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, occ
         bool(wanted),
         at,
     )
+    return _orders(tenant, rows, addresses, bool(wanted), at)
+
+
+async def _addresses(c: asyncpg.Connection, tenant: TenantId, contact: ContactId) -> tuple[Address, ...]:
+    named = await identities.aliases_of(c, tenant, contact)
+    return tuple(Address("pn" if kind == "pn" else "lid", value) for kind, value in named if kind in ("pn", "lid"))
+
+
+def _orders(tenant: TenantId, rows: Sequence[Any], addresses: tuple[Address, ...], blocked: bool, at: datetime) -> list[Envelope[Any]]:
     orders: list[Envelope[Any]] = []
-    for row in rows:
+    for row in rows if addresses else ():
         block = UUID(int=row["id"].int)
-        body = BlockPerson(block=block, device=row["device"], addresses=addresses, blocked=bool(wanted), revision=row["revision"])
+        body = BlockPerson(block=block, device=row["device"], addresses=addresses, blocked=blocked, revision=row["revision"])
         orders.append(wrap(tenant, body, id=ids.derived("block", block, body.revision), occurred_at=at))
     return orders
 
@@ -61,7 +69,7 @@ async def align(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, occ
 async def heard(
     c: asyncpg.Connection,
     settled: Sequence[tuple[TenantId, BlockSettled]],
-    observed: Sequence[tuple[TenantId, BlockObserved]],
+    observed: Sequence[tuple[TenantId, BlockObserved | BlocksListed]],
     at: datetime,
 ) -> list[Envelope[Any]]:
     """What the numbers said of it holds, in any order and however often it is said; returns what is told.  Raises: Moved."""
@@ -69,12 +77,41 @@ async def heard(
     for tenant, one in sorted(settled, key=lambda pair: (pair[0], pair[1].block)):
         told += await _settle(c, tenant, one)
     if observed:
-        people = await identities.known(c, {alias(tenant, one.address) for tenant, one in observed})
+        people = await identities.known(c, {alias(tenant, address) for tenant, one in observed for address in _named(one)})
         for tenant, seen in sorted(observed, key=lambda pair: (pair[0], pair[1].at)):
-            contact = people.get(alias(tenant, seen.address))
-            if contact is not None:
-                told += await _observe(c, tenant, contact, seen, at)
+            theirs = {contact for address in _named(seen) if (contact := people.get(alias(tenant, address))) is not None}
+            if isinstance(seen, BlocksListed):
+                for contact, blocked in await _differing(c, tenant, seen, theirs):
+                    told += await _observe(c, tenant, contact, seen.device, blocked, seen.at, at)
+            else:
+                for contact in theirs:
+                    told += await _observe(c, tenant, contact, seen.device, seen.blocked, seen.at, at)
     return told
+
+
+def _named(fact: BlockObserved | BlocksListed) -> tuple[Address, ...]:
+    return fact.addresses if isinstance(fact, BlocksListed) else (fact.address,)
+
+
+async def _differing(
+    c: asyncpg.Connection, tenant: TenantId, fact: BlocksListed, listed: Collection[ContactId]
+) -> list[tuple[ContactId, bool]]:
+    """Say of whom the number's list says another thing than is known here, and what it says.
+
+    The list names people by their LIDs: who has none here may stand on it, for all that is known.
+    """
+    rows = await c.fetch(
+        """
+        select b.contact, b.blocked and b.state = 'done' as blocked, exists (
+                   select from contact_aliases a where a.tenant = $1 and a.contact = b.contact and a.kind = 'lid') as named
+          from contact_blocks b where b.tenant = $1 and b.device = $2
+        """,
+        tenant,
+        fact.device,
+    )
+    blocked = {row["contact"] for row in rows if row["blocked"]}
+    freed = {row["contact"] for row in rows if row["blocked"] and row["named"] and fact.whole} - set(listed)
+    return sorted([(contact, True) for contact in set(listed) - blocked] + [(contact, False) for contact in freed])
 
 
 async def _settle(c: asyncpg.Connection, tenant: TenantId, fact: BlockSettled) -> list[Envelope[Any]]:
@@ -97,10 +134,12 @@ async def _settle(c: asyncpg.Connection, tenant: TenantId, fact: BlockSettled) -
     return [await changed(c, tenant, contact)] if done else []
 
 
-async def _observe(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, fact: BlockObserved, at: datetime) -> list[Envelope[Any]]:
+async def _observe(
+    c: asyncpg.Connection, tenant: TenantId, contact: ContactId, device: DeviceId, blocked: bool, seen_at: datetime, at: datetime
+) -> list[Envelope[Any]]:
     """The phone's say stands; where all numbers now say the same of the contact, it is blocked here as well, or no more."""
     await _hold(c, tenant, contact)
-    before = (await _present(c, tenant, contact)).get(fact.device)
+    before = (await _present(c, tenant, contact)).get(device)
     new = await c.fetchval(
         """
         insert into contact_blocks as b (tenant, contact, device, id, blocked, revision, state, by_phone, at)
@@ -113,20 +152,20 @@ async def _observe(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, 
         """,
         tenant,
         contact,
-        fact.device,
+        device,
         ids.new(),
-        fact.blocked,
-        fact.at,
+        blocked,
+        seen_at,
     )
-    if not new or (before is not None and before.state == "done" and before.blocked == fact.blocked):
+    if not new or (before is not None and before.state == "done" and before.blocked == blocked):
         return []
     present = await _present(c, tenant, contact)
     blocking = {device for device, one in present.items() if one.blocked and one.state == "done"}
     was = await c.fetchval("select blocked_at is not null from contacts where tenant = $1 and id = $2", tenant, contact)
-    if fact.blocked and not was and await _numbers(c, tenant, contact) <= blocking:
+    if blocked and not was and await _numbers(c, tenant, contact) <= blocking:
         more = await joining.block(c, tenant, contact, at, None)
         return [await changed(c, tenant, contact, "blocked"), *more]
-    if not fact.blocked and was and not any(one.blocked for one in present.values()):
+    if not blocked and was and not any(one.blocked for one in present.values()):
         await joining.unblock(c, tenant, contact)
         return [await changed(c, tenant, contact, "unblocked")]
     return [await changed(c, tenant, contact)]
@@ -156,6 +195,23 @@ async def changed(
         blocks=row.blocks,
     )
     return wrap(tenant, body)
+
+
+async def undo(c: asyncpg.Connection, tenant: TenantId, contact: ContactId, at: datetime) -> list[Envelope[Any]]:
+    """The contact (held by the caller), which nobody will know any more, is blocked by no number from here; returns the orders.
+
+    Who is known no more could not be unblocked by anybody. What a number's own phone did, its phone shows.
+    """
+    due = await c.fetch(
+        """
+        update contact_blocks set blocked = false, revision = revision + 1, state = 'pending', reason = null, at = $3
+         where tenant = $1 and contact = $2 and blocked and not by_phone and state <> 'failed' returning device, id, revision
+        """,
+        tenant,
+        contact,
+        at,
+    )
+    return _orders(tenant, due, await _addresses(c, tenant, contact), False, at)
 
 
 async def forget_devices(c: asyncpg.Connection, devices: Collection[tuple[TenantId, DeviceId]]) -> None:

@@ -23,7 +23,7 @@ from contracts.whatsapp import Address
 from conversations.domain import privacy
 from conversations.domain.identities import Alias
 from conversations.domain.privacy import PARTS, SERVICES, Dossier
-from conversations.store import Moved, chats, exporting, identities, media, released, retention
+from conversations.store import Moved, blocking, chats, exporting, identities, media, released, retention
 
 BATCH = 500
 #: Messages in groups, by which events of the last days may speak of the person.
@@ -268,6 +268,7 @@ async def finish(c: asyncpg.Connection, erasure: Erasure, now: datetime) -> list
         phones,
     )
     notes = await c.fetch("delete from contact_notes where tenant = $1 and contact = $2 returning id", tenant, contact)
+    unblocks = await blocking.undo(c, tenant, contact, now)
     for table in ("profiles", "contact_tags", "contact_blocks", "contact_aliases"):
         gone += _count(await c.execute(f"delete from {table} where tenant = $1 and contact = $2", tenant, contact))  # noqa: S608
     gone += _count(await c.execute("delete from contacts where tenant = $1 and id = $2", tenant, contact))
@@ -300,7 +301,7 @@ async def finish(c: asyncpg.Connection, erasure: Erasure, now: datetime) -> list
     gone += await exporting.forget(c, tenant, dossier.contacts, erasure.id)
     await forget_answers(c, tenant, dossier)
     await count(c, tenant, erasure.id, "conversations", gone, done=True)
-    return told(erasure, dossier, contact, now)
+    return [*unblocks, *told(erasure, dossier, contact, now)]
 
 
 def told(erasure: Erasure, dossier: Dossier, contact: ContactId, now: datetime) -> list[Envelope[Any]]:

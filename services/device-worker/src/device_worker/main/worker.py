@@ -180,6 +180,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
         held.came_up(shard_of(device.id))
         sends.wake(device.id)
         attention.connected(device.id)
+        blocking.connected(device.id)
 
     sessions = Sessions(
         Tools(

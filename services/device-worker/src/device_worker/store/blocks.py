@@ -24,6 +24,8 @@ from device_worker.shards import shard_of
 #: A number that was away for so long has nobody blocked: the account is told, and may order it again.
 LIVES = timedelta(days=7)
 _DONE_LIVES = timedelta(days=8)
+#: Of a number that is away for longer, the address of somebody erased is not kept.
+_UNBLOCKS_ERASED_FOR = timedelta(days=1)
 
 _addresses = msgspec.json.Decoder(tuple[Address, ...])
 
@@ -146,12 +148,22 @@ async def expire(tx: Tx, shards: Iterable[int], at: datetime) -> int:
 
 
 async def forget(system: Tx, tenant: TenantId, addresses: Sequence[Address]) -> int:
-    """Nobody with these addresses is to be blocked any more; tells how many orders that were."""
+    """Nobody with these addresses is to be blocked any more; tells how many orders that were.
+
+    An order to unblock them stays, for a day at most: without it they would be blocked by somebody who does not know them.
+    """
     c = await raw(system)
-    rows = await c.fetch("select id, addresses::text as addresses from blocks where tenant = $1 and state = 'pending'", tenant)
-    theirs = [row["id"] for row in rows if any(one in addresses for one in _addresses.decode(row["addresses"]))]
-    await c.execute("delete from blocks where tenant = $1 and id = any($2::uuid[])", tenant, theirs)
-    return len(theirs)
+    rows = await c.fetch("select id, blocked, addresses::text as addresses from blocks where tenant = $1 and state = 'pending'", tenant)
+    theirs = [row for row in rows if any(one in addresses for one in _addresses.decode(row["addresses"]))]
+    gone = [row["id"] for row in theirs if row["blocked"]]
+    await c.execute("delete from blocks where tenant = $1 and id = any($2::uuid[])", tenant, gone)
+    await c.execute(
+        "update blocks set expires_at = least(expires_at, now() + $3) where tenant = $1 and id = any($2::uuid[])",
+        tenant,
+        [row["id"] for row in theirs if not row["blocked"]],
+        _UNBLOCKS_ERASED_FOR,
+    )
+    return len(gone)
 
 
 async def sweep(tx: Tx, limit: int = 1000) -> int:
