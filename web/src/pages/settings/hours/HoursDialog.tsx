@@ -226,7 +226,8 @@ export function Parts({ of, parts, onChange }: { of: string; parts: Part[]; onCh
       <Group key={index} gap={6} wrap="nowrap">
         <TextInput
           type="time"
-          w={112}
+          w={{ base: 112, sm: 138 }}
+          styles={{ input: { paddingInline: 8 } }}
           aria-label={`${of}: ${t("hours.opens")}`}
           value={part.opens}
           required
@@ -237,7 +238,8 @@ export function Parts({ of, parts, onChange }: { of: string; parts: Part[]; onCh
         </Text>
         <TextInput
           type="time"
-          w={112}
+          w={{ base: 112, sm: 138 }}
+          styles={{ input: { paddingInline: 8 } }}
           aria-label={`${of}: ${t("hours.closes")}`}
           value={part.closes}
           required
