@@ -15,9 +15,9 @@ def parse(packed: str) -> dict[int, int]:
     """Read the counts of a number each of whose `DIGITS` digits, from the right, are a bucket's."""
     counts = {}
     for bucket, end in enumerate(range(len(packed), 0, -DIGITS)):
-        count = int(packed[max(0, end - DIGITS) : end])
-        if count:
-            counts[bucket] = count
+        count = packed[max(0, end - DIGITS) : end]
+        if count.strip("0"):
+            counts[bucket] = int(count)
     return counts
 
 
@@ -33,15 +33,13 @@ def percentile(counts: Counts, share: float) -> float | None:
         return None
     place = share * (total - 1)
     low = int(place)
-    below, above = _at(counts, low), _at(counts, min(low + 1, total - 1))
-    return below + (above - below) * (place - low)
-
-
-def _at(counts: Counts, place: int) -> float:
-    """Give the wait at this place, 0 being the shortest."""
+    below = above = 0.0
     passed = 0
     for bucket in sorted(counts):
-        passed += counts[bucket]
-        if passed > place:
-            return seconds(bucket)
-    raise IndexError(place)
+        before, passed = passed, passed + counts[bucket]
+        if before <= low < passed:
+            below = seconds(bucket)
+        if passed > min(low + 1, total - 1):
+            above = seconds(bucket)
+            break
+    return below + (above - below) * (place - low)

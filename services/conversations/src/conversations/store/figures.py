@@ -370,9 +370,10 @@ async def waits(
         each,
         ALL,
     )
-    counts = {UserId(row["whose"]): buckets.parse(row["packed"]) for row in rows}
-    if sum(counts.get(UserId(ALL), {}).values()) <= exact:
+    packed = {UserId(row["whose"]): row["packed"] for row in rows}
+    if sum(buckets.parse(packed.get(UserId(ALL), "")).values()) <= exact:
         return await _each_wait(c, tenant, first, last, devices)
+    counts = {author: buckets.parse(some) for author, some in packed.items()}
     return {
         None if author == ALL else author: Waits(
             responses=sum(some.values()), median=buckets.percentile(some, 0.5), p90=buckets.percentile(some, 0.9)

@@ -156,13 +156,16 @@ async def _said(
     values = Values([tenant])
     conditions = [*reach(seer, values), *_chats(where, values)]
     if where.tag is not None:
-        conditions.append(f"exists (select from chat_tags g where g.tenant = $1 and g.tag = {values.place(where.tag)} and g.chat = h.id)")
+        conditions.append(
+            f"exists (select from chat_tags g where g.tenant = $1 and g.tag = {values.place(where.tag)} and g.chat = h.id offset 0)"
+        )
     if where.state is not None:
         conditions.append(_in_state("h.contact", where.state, values))
+    # The offsets are fences: each that fits is looked up by its key, and not all that are wanted gathered before, or again for each.
     kept = f"""
-        exists (select from messages m join chats h on h.tenant = $1 and h.id = m.chat
-                 where m.tenant = $1 and m.id = s.id and {" and ".join(conditions) or "true"})
-    """
+        exists (select from messages m join lateral (select * from chats where tenant = $1 and id = m.chat offset 0) h on true
+                 where m.tenant = $1 and m.id = s.id and {" and ".join(conditions) or "true"} offset 0)
+    """  # noqa: S608 - nothing of a request
     found, end = await _look(c, kept, values, fitting, limit, where, after, all_wanted=not conditions)
     rows = await c.fetch(
         f"""
@@ -185,10 +188,10 @@ async def _people(
     of_chats = [*reach(seer, values), *_chats(where, values)]
     conditions = []
     if of_chats:
-        conditions.append(f"exists (select from chats h where h.tenant = $1 and h.contact = s.id and {' and '.join(of_chats)})")
+        conditions.append(f"exists (select from chats h where h.tenant = $1 and h.contact = s.id and {' and '.join(of_chats)} offset 0)")
     if where.tag is not None:
         tag = values.place(where.tag)
-        conditions.append(f"exists (select from contact_tags t where t.tenant = $1 and t.tag = {tag} and t.contact = s.id)")
+        conditions.append(f"exists (select from contact_tags t where t.tenant = $1 and t.tag = {tag} and t.contact = s.id offset 0)")
     if where.state is not None:
         conditions.append(_in_state("s.id", where.state, values))
     kept = " and ".join(conditions)
@@ -264,4 +267,4 @@ def _chats(where: Where, values: Values) -> list[str]:
 
 
 def _in_state(contact: str, state: UUID, values: Values) -> str:
-    return f"exists (select from profiles p where p.tenant = $1 and p.contact = {contact} and p.state = {values.place(state)})"
+    return f"exists (select from profiles p where p.tenant = $1 and p.contact = {contact} and p.state = {values.place(state)} offset 0)"
