@@ -91,14 +91,3 @@ async def test_a_list_comes_in_two_are_made_one_and_one_is_blocked(page: Page, s
 
     await page.get_by_role("searchbox", name="Buscar por nombre, teléfono o correo").fill("zzz")
     await expect(page.get_by_role("heading", name="Nadie coincide")).to_be_visible()
-
-    # Who is blocked is said to be where one would write, with the way out.
-    await page.get_by_role("searchbox", name="Buscar por nombre, teléfono o correo").fill("")
-    await grid.get_by_role("row", name=re.compile("Luis")).click()
-    await drawer.locator("a[href^='/inbox/']").first.click()
-    blocked = page.get_by_test_id("blocked")
-    await expect(blocked).to_contain_text("Este contacto está bloqueado")
-    await shot(page, "inbox-blocked")
-    await blocked.get_by_role("button", name="Desbloquear").click()
-    await expect(blocked).to_be_hidden()
-    await expect(page.get_by_role("button", name="Grabar nota de voz")).to_be_enabled()

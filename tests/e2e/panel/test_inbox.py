@@ -315,3 +315,13 @@ async def test_what_an_agent_leaves_is_where_it_was_left(page: Page, context: Br
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("switch", name="Solo no leídos")).to_be_hidden()
     await expect(filters).to_be_focused()
+
+    # Who is blocked meanwhile is said to be where one would write, with the way out.
+    [chat] = (await shop.client.get("/api/chats"))["items"]
+    await shop.client.post(f"/api/contacts/{chat['contact']['id']}/block")
+    blocked = phone.get_by_test_id("blocked")
+    await expect(blocked).to_contain_text("Este contacto está bloqueado")
+    await shot(phone, "inbox-blocked-phone")
+    await blocked.get_by_role("button", name="Desbloquear").click()
+    await expect(blocked).to_be_hidden()
+    await expect(phone.get_by_role("button", name="Grabar nota de voz")).to_be_enabled()
