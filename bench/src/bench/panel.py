@@ -25,14 +25,18 @@ _CUSTOMERS = 20
 _OBSERVE = """() => {
   window.clarinSeen = [];
   window.clarinFrames = [];
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (entry.interactionId) window.clarinSeen.push(entry.duration);
-  }).observe({type: "event", durationThreshold: 16});
+  const see = (entries) => {
+    for (const entry of entries) if (entry.interactionId) window.clarinSeen.push(entry.duration);
+  };
+  const observer = new PerformanceObserver((list) => see(list.getEntries()));
+  observer.observe({type: "event", durationThreshold: 16});
+  // What has been measured and not been told yet counts for the interaction that it was, not for the next one.
+  window.clarinTold = () => see(observer.takeRecords());
   let last = performance.now();
   const frame = (now) => { window.clarinFrames.push(now - last); last = now; requestAnimationFrame(frame); };
   requestAnimationFrame(frame);
 }"""
-_TAKE = "name => { const taken = window[name]; window[name] = []; return taken; }"
+_TAKE = "name => { window.clarinTold(); const taken = window[name]; window[name] = []; return taken; }"
 #: Two frames later whatever was asked for has been painted.
 _PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 _ROW = "a[href^='/inbox/cht_']"
@@ -67,7 +71,8 @@ async def _first_load(page: Page, system: System, email: str, password: str) -> 
     await page.get_by_label("Contraseña").fill(password)
     await page.get_by_role("button", name="Entrar").click()
     await expect(page.locator(_ROW).first).to_be_visible(timeout=60_000)
-    bodies = [await answer.body() for answer in list(scripts)]
+    # What was asked for ahead and then used was answered twice, and travelled once.
+    bodies = [await answer.body() for answer in {answer.url: answer for answer in list(scripts)}.values()]
     return round(sum(len(gzip.compress(body, 6)) for body in bodies) / 1000, 1)
 
 
@@ -131,6 +136,11 @@ async def _memory(page: Page, system: System, network: Network, number: str, *, 
             sent = max(sent, due)
             await asyncio.sleep(1 / rate)
 
+    # A page that nobody watches: what was kept of its interactions would grow too. One of the chats that grow is open in it.
+    await write(time.monotonic() + 2.0)
+    await page.goto(f"{system.url}/inbox")
+    await page.locator(_ROW).filter(has_text="Cliente ").first.click()
+    await expect(page.get_by_test_id("message").first).to_be_visible(timeout=60_000)
     # What is warm is measured, not what is being warmed.
     await write(time.monotonic() + min(20.0, minutes * 15))
     first = await held()
