@@ -11,7 +11,7 @@ from contracts.principal import Access, Principal, Role
 from contracts.views import MessageStatus
 from contracts.whatsapp import Address
 from conversations.consumers import whatsapp
-from conversations.store import reading
+from conversations.store import by_index, figures, reading
 from conversations.store.reading import Wanted
 from servicekit.db import Database, raw
 from servicekit.migrations import lint
@@ -195,6 +195,31 @@ async def scans(world, *tables):
     await world.admin.execute("select pg_stat_force_next_flush()")
     rows = await world.rows("select relname, seq_tup_read from pg_stat_user_tables where schemaname = 'conversations'")
     return {row["relname"]: row["seq_tup_read"] for row in rows if row["relname"] in (tables or BIG)}
+
+
+async def test_a_period_is_read_from_counts_and_not_chat_by_chat(world, crowded):
+    tenant, device = crowded
+    said = await world.rows("select tenant, chat, at from messages where tenant = $1 and at > now() - interval '9 days' limit 600", tenant)
+    async with world.db.transaction(tenant) as tx:
+        c = await raw(tx)
+        await by_index(c)
+        await figures.recount(c, [tuple(row.values()) for row in said])
+    await world.admin.execute("analyze figure_chats; analyze figure_actives; analyze figure_handled; analyze figure_waits")
+    period = said[0]["at"].date() - timedelta(days=30), said[0]["at"].date() + timedelta(days=30)
+    async with world.db.transaction(tenant) as tx:
+        await by_index(await raw(tx))
+        c = Explained(await raw(tx))
+        for devices in (None, [device], [device, ids.new()]):
+            assert sum((await figures.active(c, tenant, *period, devices)).values()) > 50
+            assert (await figures.total(c, tenant, *period, devices)).received
+            assert (await figures.said(c, tenant, *period, devices)).days
+            for read in (figures.work, figures.waits):
+                await read(c, tenant, *period, devices, **({"exact": 0} if read is figures.waits else {}))
+            await figures.standing(c, tenant, devices)
+    for plan in c.plans:
+        assert "Seq Scan" not in plan, plan
+        assert "figure_chats" not in plan, plan
+        assert "figure_responses" not in plan, plan
 
 
 def test_no_migration_holds_up_a_table_in_use():
