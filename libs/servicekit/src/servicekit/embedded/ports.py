@@ -1,5 +1,6 @@
 """Loopback ports for servers that are started on this machine, each given to one of those who ask at the same time."""
 
+import os
 import random
 import socket
 import sys
@@ -11,8 +12,8 @@ _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST, _TRIES = 10_240, 2_000
 
 # What says to the processes beside this one that a port is spoken for, from being named to being listened on, and while
-# its server restarts. The system ends each with the process; the oldest go first, so that descriptors stay few.
-_claims: dict[int, socket.socket] = {}
+# its server restarts. Descriptors: the system ends each with the process; the oldest go first, so that they stay few.
+_claims: dict[int, int] = {}
 _order: deque[int] = deque()
 _MOST = 256
 
@@ -24,7 +25,7 @@ def free_port() -> int:
 
     Raises: OSError: there is none.
     """
-    return next(port for port in _candidates() if claim(port))
+    return next(port for port in _candidates() if port not in _claims and claim(port))
 
 
 def claim(port: int) -> bool:
@@ -38,7 +39,7 @@ def claim(port: int) -> bool:
         _claims[port] = held
         _order.append(port)
         while len(_order) > _MOST:
-            _claims.pop(_order.popleft()).close()
+            os.close(_claims.pop(_order.popleft()))
     return is_free(port)
 
 
@@ -69,13 +70,13 @@ def _lowest_given_away() -> int:
     return low if low > _FIRST + _TRIES else 65_536
 
 
-def _mark(port: int) -> socket.socket | None:
+def _mark(port: int) -> int | None:
     mark = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if sys.platform != "linux":
-        return mark  # no names that end with their process: chance has to do
+        return mark.detach()  # no names that end with their process: chance has to do
     try:
         mark.bind(f"\0clarin-port-{port}")
     except OSError:
         mark.close()
         return None
-    return mark
+    return mark.detach()
