@@ -7,6 +7,7 @@ its own. A callback writes to the journal first and waits for nobody: the worker
 """
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import os
@@ -249,6 +250,8 @@ class Hosted:
                 wait([pool.submit(client.disconnect) for client in sessions])
             until_quiet(lambda: self._last_append, _QUIET)
         self._journal.sync()
+        with contextlib.suppress(RuntimeError):  # the signal may have come in the middle of a line
+            log.info("host.over", sessions=len(sessions))
         os._exit(0)
 
 
