@@ -46,7 +46,7 @@ from device_worker.host.frames import (
     pack,
 )
 from device_worker.journal.files import Journal
-from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, ignored_message
+from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, ignored_message, unanswered_phone
 from device_worker.whatsapp.library import Client, Library
 from device_worker.whatsapp.proto import JOURNALLED, Kind, parse
 from device_worker.whatsapp.quiet import until_quiet
@@ -191,7 +191,7 @@ class Hosted:
 
     def _save_unreadable(self, line: str, order: Start, own: frozenset[str]) -> None:
         """Keep that a customer's device could not read a message of ours, and asked in vain: only the log says so."""
-        unanswered = self._library.watch.unanswered(line)
+        unanswered = unanswered_phone(line)
         if unanswered is None:
             return
         raw = unreadable(unanswered.id, unanswered.chat, unanswered.sender, own)

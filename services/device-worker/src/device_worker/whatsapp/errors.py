@@ -109,18 +109,9 @@ class StoreWatch:
     def unread(self, line: str) -> str | None:
         """Give the id of a message that could not be read because the database was away; None for any other line."""
         found = _UNREAD.match(line)
-        return found["id"] if found is not None and self._failed(line) else None
-
-    def unanswered(self, line: str) -> "Unanswered | None":
-        """Read for which message of ours a phone asked again without an answer.
-
-        None for any other line, and where the database was away: that passes.
-        """
-        found = unanswered_phone(line)
-        return None if found is None or self._failed(line) else found
-
-    def _failed(self, line: str) -> bool:
-        return self.is_store_error(line) or self._broken.search(line) is not None
+        if found is None or not (self.is_store_error(line) or self._broken.search(line)):
+            return None
+        return found["id"]
 
 
 _UNREAD = re.compile(r"^Error decrypting message (?P<id>\S+) from ")
@@ -162,8 +153,9 @@ class Unanswered(NamedTuple):
 def unanswered_phone(line: str) -> Unanswered | None:
     """Read that somebody's device asked for a message of ours and got no answer; None for any other line.
 
-    whatsmeow answers from the memory of the process that has sent the message. It is not there when that process was killed; and who
-    asks for one message too often is not heard any more. Then the chat is not named: it is the sender's, as a group's is never told.
+    whatsmeow answers from the memory of the process that has sent the message. It is not there when that process was killed, nor is
+    there an answer while the database is away; and who asks for one message too often is not heard any more. Then the chat is not
+    named: it is the sender's, as a group's is never told.
     """
     if (found := _UNANSWERED.match(line)) is not None:
         return Unanswered(found["id"], found["chat"], found["sender"])
