@@ -14,8 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-#: Suites that run by themselves, two files at a time: whole systems and the network on loopback compute, and what realtime shows is when.
-APART = ("services/realtime", "sim", "local", "tests")
+#: Suites that run by themselves, two files at a time: whole systems compute, and what realtime shows is when.
+APART = ("services/realtime", "local", "tests")
 #: All others are one session of pytest, three files at a time: they mostly wait, and what they import and start is paid for once.
 _FEW, _MANY = 2, 3
 NO_TESTS = 5
@@ -57,12 +57,8 @@ def suites(root: Path) -> list[str]:
 
 
 def sessions(root: Path, names: Sequence[str]) -> list[list[str]]:
-    """Say which suites run together, in their order: what has most tests begins, so that a session does not end with one long file."""
-
-    def size(name: str) -> int:
-        return sum(file.stat().st_size for file in files(root, name))
-
-    together = sorted((name for name in names if name not in APART), key=size, reverse=True)
+    """Say which suites run together."""
+    together = [name for name in names if name not in APART]
     return [some for some in (together, *([name] for name in APART if name in names)) if some]
 
 
@@ -71,14 +67,18 @@ def folder(root: Path, name: str) -> Path:
     return root / name if name == "tests" else root / name / "tests"
 
 
-def files(root: Path, name: str) -> list[Path]:
-    """List the files of a suite's tests."""
-    return list(folder(root, name).rglob("test_*.py"))
+def files(root: Path, names: Sequence[str]) -> list[Path]:
+    """List the files of the suites' tests, the large ones first: a session should not end with everybody waiting for one file."""
+    every = [file for name in names for file in folder(root, name).rglob("test_*.py")]
+    return sorted(every, key=lambda file: (-file.stat().st_size, file))
 
 
 def run(root: Path, names: Sequence[str], more: Sequence[str]) -> tuple[list[Result], bool]:
     """Run these suites, their output on this terminal; tell what each gave, and whether the whole is well."""
-    at_once = min(_FEW if names[0] in APART else _MANY, sum(len(files(root, name)) for name in names))
+    paths = files(root, names)
+    if not paths:
+        return [Result(name, 0) for name in names], True
+    at_once = min(_FEW if names[0] in APART else _MANY, len(paths))
     spread = ["-p", "no:xdist"] if at_once < 2 else ["-n", str(at_once), "--dist", "loadfile", "--no-loadscope-reorder"]
     with tempfile.TemporaryDirectory() as place:
         report = Path(place) / "report.xml"
@@ -94,7 +94,7 @@ def run(root: Path, names: Sequence[str], more: Sequence[str]) -> tuple[list[Res
             "--junitxml",
             str(report),
             "--durations=10",
-            *(str(folder(root, name).relative_to(root)) for name in names),
+            *(str(path.relative_to(root)) for path in paths),
             *more,
         ]
         code = subprocess.run(words, cwd=root, check=False).returncode
