@@ -1,6 +1,8 @@
 import pytest
 from clarin import suites
 
+pytestmark = pytest.mark.timeout(240)
+
 TESTS = {
     "libs/one": "def test_a(): pass\ndef test_b(): pass\n",
     "services/two": "import pytest\n@pytest.mark.docker\ndef test_a(): pytest.skip('no engine')\n",
