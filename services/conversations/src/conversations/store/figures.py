@@ -371,16 +371,14 @@ async def waits(
         ALL,
     )
     packed = {UserId(row["whose"]): row["packed"] for row in rows}
-    if sum(buckets.parse(packed.get(UserId(ALL), "")).values()) <= exact:
+    everybody = buckets.parse(packed.pop(UserId(ALL), ""))
+    if sum(everybody.values()) <= exact:
         return await _each_wait(c, tenant, first, last, devices)
-    counts = {author: buckets.parse(some) for author, some in packed.items()}
-    return {
-        None if author == ALL else author: Waits(
-            responses=sum(some.values()), median=buckets.percentile(some, 0.5), p90=buckets.percentile(some, 0.9)
-        )
-        for author, some in counts.items()
-        if some
-    }
+    return {None: _summed(everybody)} | {author: _summed(some) for author, one in packed.items() if (some := buckets.parse(one))}
+
+
+def _summed(counts: buckets.Counts) -> Waits:
+    return Waits(responses=sum(counts.values()), median=buckets.percentile(counts, 0.5), p90=buckets.percentile(counts, 0.9))
 
 
 async def _each_wait(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> dict[UserId | None, Waits]:
