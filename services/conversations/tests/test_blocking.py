@@ -223,12 +223,19 @@ async def test_whom_a_number_blocked_before_it_was_linked_is_blocked_here_and_th
     assert await orders(world) == []
 
 
-async def test_a_list_of_lids_says_nothing_of_somebody_who_is_blocked_by_phone_alone(world, client, boss, do, show, tenant, device):
-    await world.handle([a_device(tenant, device), a_message(tenant, device, chat=BEA, push_name="Bea")])
+@pytest.mark.parametrize(
+    ("known", "listed"),
+    [(BEA, Address("lid", "104200000000077")), (ANA_LID, Address("pn", "5215550000077"))],
+    ids=["by phone", "by LID"],
+)
+async def test_a_list_says_nothing_of_somebody_who_is_known_by_another_kind_of_address_alone(
+    world, client, boss, do, show, tenant, device, known, listed
+):
+    await world.handle([a_device(tenant, device), a_message(tenant, device, chat=known, push_name="Bea")])
     [bea] = (await client.get("/api/contacts", headers=boss.headers)).json()["items"]
     await do(bea["id"], "block")
     [order] = await orders(world)
-    await world.handle([settled(tenant, order), the_list(tenant, device, Address("lid", "104200000000077"))])
+    await world.handle([settled(tenant, order), the_list(tenant, device, listed)])
     assert stands(await show(bea["id"]), device) == (True, "done", None, False)
 
 

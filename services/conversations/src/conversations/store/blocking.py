@@ -98,16 +98,17 @@ async def _differing(
 ) -> list[tuple[ContactId, bool]]:
     """Say of whom the number's list says another thing than is known here, and what it says.
 
-    The list names people by their LIDs: who has none here may stand on it, for all that is known.
+    The list names nearly everybody by the LID: who is known by another address alone than those on it may stand there all the same.
     """
     rows = await c.fetch(
         """
-        select b.contact, b.blocked and b.state = 'done' as blocked, exists (
-                   select from contact_aliases a where a.tenant = $1 and a.contact = b.contact and a.kind = 'lid') as named
+        select b.contact, b.blocked and b.state = 'done' as blocked, array(
+                   select a.kind from contact_aliases a where a.tenant = $1 and a.contact = b.contact) @> $3::text[] as named
           from contact_blocks b where b.tenant = $1 and b.device = $2
         """,
         tenant,
         fact.device,
+        sorted({"lid", *(address.kind for address in fact.addresses)}),
     )
     blocked = {row["contact"] for row in rows if row["blocked"]}
     freed = {row["contact"] for row in rows if row["blocked"] and row["named"] and fact.whole} - set(listed)
