@@ -181,7 +181,7 @@ function Line({ line, people }: { line: DeedOut; people: Map<string, string> }) 
           <Text size="sm">
             <b>{who}</b> ·{" "}
             {place ? (
-              <Anchor component={Link} to={place}>
+              <Anchor component={Link} to={place} inherit underline="always">
                 {deed}
               </Anchor>
             ) : (
