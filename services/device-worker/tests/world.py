@@ -208,14 +208,14 @@ class World:
 
     async def events(self, *types: str) -> list[Envelope[Any]]:
         """Everything that was told so far, of these types."""
+        found: list[Envelope[Any]] = []
         try:
             state = await self.bus.stream_state()
+            if not state.messages:
+                return found
+            reader = await self.bus.ordered(subjects.EVERY_EVENT, state.first_sequence)
         except BusAway as away:
             raise AssertionError("the bus is away") from away
-        found: list[Envelope[Any]] = []
-        if not state.messages:
-            return found
-        reader = await self.bus.ordered(subjects.EVERY_EVENT, state.first_sequence)
         try:
             async for fact in reader:
                 envelope = decode(fact.payload)

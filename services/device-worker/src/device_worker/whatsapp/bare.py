@@ -8,6 +8,7 @@ Imported before anything of neonize, by the two modules that need it.
 """
 
 import sys
+from importlib.machinery import ModuleSpec
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +30,8 @@ def _prepare() -> None:
     for name, path in (("neonize", folder), ("neonize.utils", f"{folder}/utils")):
         package = ModuleType(name)
         package.__path__ = [path]
+        package.__spec__ = ModuleSpec(name, None, is_package=True)  # for whoever looks where it is installed
+        package.__spec__.submodule_search_locations = [path]
         sys.modules[name] = package
     objects = list(Path(folder).glob("neonize-*.so"))  # a wheel brings the one of its platform
     if len(objects) != 1:
