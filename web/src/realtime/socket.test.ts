@@ -29,6 +29,7 @@ function start() {
   const seen: Frame[] = [];
   const states: string[] = [];
   let resyncs = 0;
+  let openings = 0;
   let tickets = 0;
   const present: Present = { state: "online", chats: [] };
   vi.stubGlobal("window", {
@@ -43,6 +44,9 @@ function start() {
     frame: (frame) => seen.push(frame),
     resync: () => {
       resyncs++;
+    },
+    opened: () => {
+      openings++;
     },
     connection: (state) => states.push(state),
     present: () => present,
@@ -64,7 +68,7 @@ function start() {
     await vi.waitFor(() => expect(wires[index]).toBeDefined());
     return wires[index] as Wire;
   };
-  return { wire, seen, states, socket, present, resyncs: () => resyncs, stop: socket.stop };
+  return { wire, seen, states, socket, present, resyncs: () => resyncs, openings: () => openings, stop: socket.stop };
 }
 
 describe("Socket", () => {
@@ -98,15 +102,16 @@ describe("Socket", () => {
     stop();
   });
   it("fetches everything anew when the stream is another one, or when it is told to", async () => {
-    const { wire, resyncs, stop } = start();
+    const { wire, resyncs, openings, stop } = start();
     const first = await wire(0);
     first.say({ event: "hello", epoch: "e", seq: 1 });
+    expect([resyncs(), openings()]).toEqual([0, 1]);
     first.close();
     const second = await wire(1);
     second.say({ event: "hello", epoch: "other", seq: 1 });
     expect(resyncs()).toBe(1);
     second.say({ event: "resync", seq: 9 });
-    expect(resyncs()).toBe(2);
+    expect([resyncs(), openings()]).toEqual([2, 1]);
     stop();
   });
   it("goes on from the epoch that a resync names", async () => {

@@ -30,6 +30,8 @@ type Options = {
   frame: (frame: Frame) => void;
   /** Everything that is on the screen may be old: fetch it anew. */
   resync: () => void;
+  /** It is heard from now on: what was fetched before may lack what happened until now. */
+  opened?: () => void;
   connection: (state: Connection) => void;
   /** What this tab says of its user, at each opening and whenever `present` is called. */
   present?: () => Present;
@@ -171,10 +173,10 @@ export class Socket {
         this.options.connection("outdated");
         return;
       }
-      // What happened before the first hello is fetched over HTTP by the pages: nothing to resume from yet.
       if (this.seq === undefined || (this.epoch !== undefined && frame.epoch !== this.epoch)) {
         this.seq = frame.seq;
-        if (!this.fresh) this.options.resync();
+        if (this.fresh) this.options.opened?.();
+        else this.options.resync();
       }
       this.epoch = frame.epoch;
       this.fresh = false;

@@ -24,6 +24,7 @@ import {
   withStatus,
 } from "./apply";
 import { tellFrame } from "./frames";
+import { Freshness } from "./freshness";
 import {
   type Colleague,
   type Colleagues,
@@ -129,8 +130,14 @@ export function useRealtime(): Connection {
       }
       ask();
     };
+    const fresh = new Freshness(client);
     const apply = (frame: Frame) => {
       tellFrame(frame);
+      const { chat_id: chat } = (frame.data ?? {}) as { chat_id?: string };
+      if (chat && frame.event !== "typing" && frame.event !== "agent_typing") {
+        fresh.told(KEYS.messages(chat));
+        if (client.isFetching({ queryKey: KEYS.chats })) ask();
+      }
       switch (frame.event) {
         case "new_message": {
           const message = frame.data as Message;
@@ -250,6 +257,10 @@ export function useRealtime(): Connection {
     const socket = new Socket({
       ticket: async () => (await api.ticket()).ticket,
       frame: apply,
+      opened: () => {
+        for (const { queryKey } of client.getQueryCache().findAll({ type: "active" }))
+          if (!KEPT.has(queryKey[0])) fresh.again(queryKey);
+      },
       resync: () => void client.invalidateQueries({ predicate: (query) => !KEPT.has(query.queryKey[0]) }),
       connection: setConnection,
       present: here.present,
@@ -262,6 +273,7 @@ export function useRealtime(): Connection {
     return () => {
       clearTimeout(asking);
       clearTimeout(counting);
+      fresh.stop();
       unwatched();
       unheard();
       here.say = () => {};
