@@ -120,7 +120,7 @@ class Typing(Struct, forbid_unknown_fields=True):
 
 
 class Corrupt(Struct, forbid_unknown_fields=True):
-    """So many of the next messages that the phone writes (or gets) cannot be opened."""
+    """So many of the next messages that the phone writes, those that it writes again among them, or gets, cannot be opened."""
 
     count: Annotated[int, Meta(ge=0, le=1000)] = 1
     direction: Literal["sent", "received"] = "sent"

@@ -277,7 +277,9 @@ class Traffic:
         else:
             phone.signal.renew(companion.address, lambda: self._directory.take_bundle(companion), force=count > 1)
         self._counts.retries_answered += 1
-        self._to_session(phone, companion, sent, count=count)
+        corrupt = phone.corrupt_sent > 0
+        phone.corrupt_sent -= corrupt
+        self._to_session(phone, companion, sent, count=count, corrupt=corrupt)
 
     async def release(self, phone: Phone, order: list[int]) -> None:
         """The phone decrypts what it held, in *order* (positions)."""
