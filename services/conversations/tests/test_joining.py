@@ -95,6 +95,16 @@ async def test_merges_that_cross_lose_nobody(client, world, boss, both):
     assert len(await world.rows("select from messages m join chats h on h.id = m.chat")) == 2
 
 
+async def test_a_note_waits_for_whoever_changes_its_contact(client, world, boss, both):
+    ana, _ = both
+    async with world.admin.transaction():
+        await world.rows("select from contacts where id = $1 for update", ids.parse(ids.CONTACT, ana["id"]))
+        writing = asyncio.create_task(post(client, boss, f"/api/contacts/{ana['id']}/notes", {"text": "hola"}))
+        _, waits = await asyncio.wait({writing}, timeout=0.5)
+        assert waits, "it would be a note of somebody who is merged into another one right now"
+    assert (await writing).status_code == 201
+
+
 async def test_nobody_is_merged_into_himself_or_into_somebody_elses(client, boss, both, signed_in):
     ana, bea = both
     path = f"/api/contacts/{ana['id']}/merge"

@@ -18,6 +18,7 @@ from servicekit.http import Admin, Body, Caller, Cursor, Json, Limit, Name, Text
 from servicekit.idempotency import Idempotent, InFlight, Mismatch
 from starlette.responses import Response
 
+from conversations import store
 from conversations.api.shapes import Db
 from conversations.domain.errors import ContactMissing, NoteMissing
 from conversations.domain.profiles import Field, Kind, State
@@ -167,12 +168,18 @@ async def list_contact_notes(id: PublicContactId, caller: Caller, db: Db, limit:
 @needs(Scope.SEND)
 async def add_contact_note(id: PublicContactId, body: NewNote, caller: Caller, idem: Idempotent, db: Db) -> Response:
     """Write something about a contact, for the team alone."""
-    async with db.transaction(caller.tenant) as tx:
-        if stored := await idem.begin(tx):
-            return stored.response()
-        contact = await _seen(tx, caller, id)
-        note = await profiles.add_note(await raw(tx), caller.tenant, contact, caller.id, by_key=caller.kind == "key", text=body.text)
-        return await idem.finish(tx, 201, msgspec.json.encode(_note(note)))
+
+    async def write() -> Response:
+        async with db.transaction(caller.tenant) as tx:
+            if stored := await idem.begin(tx):
+                return stored.response()
+            c, contact = await raw(tx), await _seen(tx, caller, id)
+            if not await profiles.hold(c, caller.tenant, contact):
+                raise store.Moved
+            note = await profiles.add_note(c, caller.tenant, contact, caller.id, by_key=caller.kind == "key", text=body.text)
+            return await idem.finish(tx, 201, msgspec.json.encode(_note(note)))
+
+    return await store.persistently(write)
 
 
 @notes.delete("/{id}/notes/{note_id}", status_code=204, responses=problems(ContactMissing, NoteMissing))
