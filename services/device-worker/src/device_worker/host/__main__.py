@@ -147,13 +147,12 @@ class Hosted:
                 self._reports.put(Answer(id, failure="not-running"))
 
     def _start(self, order: Start) -> None:
-        tenant, device, own, session = order.tenant, order.device, frozenset(order.own), order.session
-        journal, recent, reports = self._journal, self._recent, self._reports
+        device, own, session = order.device, frozenset(order.own), order.session
+        keep, recent, reports = self._keep, self._recent, self._reports
 
         def on_event(kind: int, raw: bytes) -> None:
             if kind in JOURNALLED:
-                journal.append(kind, tenant, device, raw)
-                self._last_append = time.monotonic()
+                keep(kind, order, raw)
                 if kind == Kind.MESSAGE:
                     recent.add((device.bytes, parse(kind, raw).Info.ID))
             else:
@@ -187,7 +186,7 @@ class Hosted:
             self._sessions[order.session].disconnect()
             self._reports.put(UsedUp(order.session, ignored.chat, ignored.sender))
         elif (raw := placeholder(ignored.id, ignored.chat)) is not None:
-            self._journal.append(Kind.UNDECRYPTABLE, order.tenant, order.device, raw)
+            self._keep(Kind.UNDECRYPTABLE, order, raw)
 
     def _save_unreadable(self, line: str, order: Start, own: frozenset[str]) -> None:
         """Keep that a customer's device could not read a message of ours, and asked in vain: only the log says so."""
@@ -196,8 +195,11 @@ class Hosted:
             return
         raw = unreadable(unanswered.id, unanswered.chat, unanswered.sender, own)
         if raw is not None:
-            self._journal.append(Kind.UNREADABLE, order.tenant, order.device, raw)
-            self._last_append = time.monotonic()
+            self._keep(Kind.UNREADABLE, order, raw)
+
+    def _keep(self, kind: int, order: Start, raw: bytes) -> None:
+        self._journal.append(kind, order.tenant, order.device, raw)
+        self._last_append = time.monotonic()
 
     def _call(self, call: Call, client: Client) -> None:
         method: Callable[..., Any] = getattr(client, call.what)

@@ -49,26 +49,18 @@ class Start(_Frame, frozen=True, array_like=True, tag=True):
     proxy: str = ""
 
 
+#: What does no harm when it is asked again.
+Repeatable = Literal[
+    "disconnect", "stop", "upload", "mark_read", "on_whatsapp", "typing", "presence", "subscribe", "group", "block", "blocked", "logout"
+]
+
+
 class Call(_Frame, frozen=True, array_like=True, tag=True):
     """Call a session's method; an `Answer` with the same *id* follows."""
 
     id: int
     session: int
-    what: Literal[
-        "disconnect",
-        "stop",
-        "send",
-        "upload",
-        "mark_read",
-        "on_whatsapp",
-        "typing",
-        "presence",
-        "subscribe",
-        "group",
-        "block",
-        "blocked",
-        "logout",
-    ]
+    what: Literal["send", Repeatable]
     arguments: list[Any]
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -30,6 +30,7 @@ from device_worker.host.frames import (
     Happened,
     Order,
     Ready,
+    Repeatable,
     Report,
     Start,
     StoreFailed,
@@ -421,24 +422,7 @@ class Client:
         """Unlink at WhatsApp and forget the credentials.  Raises: NotRunning, CallFailed."""
         await self._ask("logout")
 
-    async def _ask(
-        self,
-        what: Literal[
-            "disconnect",
-            "stop",
-            "upload",
-            "mark_read",
-            "on_whatsapp",
-            "typing",
-            "presence",
-            "subscribe",
-            "group",
-            "block",
-            "blocked",
-            "logout",
-        ],
-        *arguments: Any,
-    ) -> Any:
+    async def _ask(self, what: Repeatable, *arguments: Any) -> Any:
         """Ask what does no harm when it is asked again: lost is as good as never heard."""
         try:
             return await self._process.ask(self._number, what, *arguments)
