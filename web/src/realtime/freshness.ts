@@ -14,7 +14,7 @@ export class Freshness {
 
   /** Something was told of what stands under *key*: an answer that is on its way there may not know it yet. */
   told(key: QueryKey) {
-    if (this.client.isFetching({ queryKey: key })) this.again(key);
+    if (this.client.isFetching({ queryKey: key, exact: true })) this.again(key);
   }
 
   /** Fetches what stands under *key* anew, a moment later and not before an answer that is on its way has come; once for all who ask. */
@@ -22,12 +22,12 @@ export class Freshness {
     const name = JSON.stringify(key);
     if (this.due.has(name)) return;
     const look = () => {
-      if (this.client.isFetching({ queryKey: key })) {
+      if (this.client.isFetching({ queryKey: key, exact: true })) {
         this.due.set(name, setTimeout(look, this.wait));
         return;
       }
       this.due.delete(name);
-      void this.client.invalidateQueries({ queryKey: key });
+      void this.client.invalidateQueries({ queryKey: key, exact: true });
     };
     this.due.set(name, setTimeout(look, this.wait));
   }

@@ -254,14 +254,15 @@ export function useRealtime(): Connection {
         }
       }
     };
+    // A first answer that is on its way is not asked for again by an invalidation, and may be as old as the rest.
+    const anew = () => {
+      for (const { queryKey } of client.getQueryCache().findAll()) if (!KEPT.has(queryKey[0])) fresh.again(queryKey);
+    };
     const socket = new Socket({
       ticket: async () => (await api.ticket()).ticket,
       frame: apply,
-      opened: () => {
-        for (const { queryKey } of client.getQueryCache().findAll({ type: "active" }))
-          if (!KEPT.has(queryKey[0])) fresh.again(queryKey);
-      },
-      resync: () => void client.invalidateQueries({ predicate: (query) => !KEPT.has(query.queryKey[0]) }),
+      opened: anew,
+      resync: anew,
       connection: setConnection,
       present: here.present,
     });
