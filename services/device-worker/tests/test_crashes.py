@@ -87,6 +87,28 @@ async def test_of_what_arrives_while_the_worker_is_killed_nothing_is_told_twice_
     assert '"host.over"' in worker.log.read_text()
 
 
+async def test_what_several_people_wrote_is_asked_for_anew_when_the_host_that_could_read_it_is_dead_before_whatsapp_knows(world):
+    worker = await world.worker()
+    device = await world.linked()
+    people = [world.ana, "5215550004141", "5215550004242"]
+    for number in people[1:]:
+        await world.phones.phone(number, number)
+    await world.phones.post(f"/sessions/{world.shop}/unheard")
+    sent = {await world.phones.write(number, world.shop, text): text for number in people for text in (f"{number} a", f"{number} b")}
+    await world.some("devices.message.observed", len(sent))
+    before = (await world.phones.get("/stats"))["retries_answered"]
+    worker.host.kill()
+
+    async def all_written_again() -> None:
+        # The library asks for each twice: the first time without keys for an answer that it could read.
+        assert (await world.phones.get("/stats"))["retries_answered"] - before == 2 * len(sent)
+
+    await eventually(all_written_again, timeout=60)
+    await world.until(device, "connected")
+    observed = [envelope.data for envelope in await world.events("devices.message.observed")]
+    assert {body.wa_id: body.text for body in observed if body.kind == "text"} == sent
+
+
 async def test_a_message_that_was_sent_but_not_recorded_when_the_worker_died_is_unknown_and_never_sent_again(world, urls):
     worker = await world.worker()
     device = await world.linked()

@@ -32,6 +32,7 @@ class Connection:
         login: The payload of the handshake.
         companion: The session, once it has logged in.
         online: Whether it has said that it is there: only then it is told who writes.
+        unheard: Its acknowledgements and ticks are lost, as on a line that is about to break.
     """
 
     _transport: Transport
@@ -51,6 +52,7 @@ class Connection:
         self.companion: Companion | None = None
         self.subscriptions: set[str] = set()
         self.online = False
+        self.unheard = False
 
     async def handshake(self) -> None:
         """The client is who it says, and both sides seal from here on.  Raises: BadStanza, Closed."""

@@ -87,6 +87,7 @@ class Control:
         BlockControl(self).add_to(route)
         session = "/sessions/{number}"
         route.add_post(session + "/drop", self._on_sessions(self.network.drop))
+        route.add_post(session + "/unheard", self._on_sessions(self.network.unheard))
         route.add_post(session + "/replace", self._on_sessions(self.network.replace))
         route.add_post(session + "/logout", self._on_sessions(self.network.logout))
         route.add_post(session + "/ban", self.ban)

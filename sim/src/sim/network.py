@@ -176,7 +176,7 @@ class Network:
                     connection.answered(node)
                 else:
                     self._queries.answer(connection, node)
-            elif companion is None:
+            elif companion is None or (connection.unheard and node.tag in ("ack", "receipt")):
                 return
             elif node.tag == "message":
                 await self.traffic.from_session(connection, companion, node)
@@ -242,6 +242,10 @@ class Network:
     def drop(self, phone: Phone) -> int:
         """Every session of the number loses its socket; how many had one."""
         return self._each(phone, lambda connection: connection.drop())
+
+    def unheard(self, phone: Phone) -> int:
+        """What the sessions of the number acknowledge and tick is lost until their sockets close; how many had one."""
+        return self._each(phone, lambda connection: setattr(connection, "unheard", True))
 
     def replace(self, phone: Phone) -> int:
         """Every session of the number hears that another one has taken its place."""

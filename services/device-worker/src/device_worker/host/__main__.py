@@ -60,6 +60,8 @@ _QUIET = 0.15
 _HANG_UP_AT_ONCE = 64
 _SWITCH_SECONDS = 0.0002
 _RECENT = 100_000
+#: So often a message is asked for anew before it is shown that there was one.
+_ASKS = 3
 
 
 class WorkerGone(Exception):
@@ -67,20 +69,21 @@ class WorkerGone(Exception):
 
 
 class Recent:
-    """The last of some messages, of all devices."""
+    """The last of some messages, of all devices, and how often each was added."""
 
     def __init__(self, most: int = _RECENT) -> None:
-        self._ids: OrderedDict[tuple[bytes, str], None] = OrderedDict()
+        self._ids: OrderedDict[tuple[bytes, str], int] = OrderedDict()
         self._most = most
 
     def __contains__(self, id: tuple[bytes, str]) -> bool:
         return id in self._ids
 
-    def add(self, id: tuple[bytes, str]) -> None:
-        """Remember *id*, and forget the oldest."""
-        self._ids[id] = None
+    def add(self, id: tuple[bytes, str]) -> int:
+        """Remember *id*, and forget the oldest; tells how often it was added."""
+        count = self._ids[id] = self._ids.get(id, 0) + 1
         if len(self._ids) > self._most:
             self._ids.popitem(last=False)
+        return count
 
 
 class Hosted:
@@ -173,7 +176,7 @@ class Hosted:
         """Get back a message which a killed process had decrypted and not kept.
 
         Off the line before the library acknowledges it, it comes again; and with its sender's keys forgotten, the library asks
-        for it anew. Should it be ignored once more, it is shown that there was one.
+        for it anew. Should it be ignored again and again, it is shown that there was one.
         """
         ignored = ignored_message(line)
         if ignored is None or ignored.chat.partition("@")[0] in own:
@@ -181,8 +184,7 @@ class Hosted:
         id = (order.device.bytes, ignored.id)
         if id in self._recent:
             return
-        if id not in self._asked_for:
-            self._asked_for.add(id)
+        if self._asked_for.add(id) <= _ASKS:
             self._sessions[order.session].disconnect()
             self._reports.put(UsedUp(order.session, ignored.chat, ignored.sender))
         elif (raw := placeholder(ignored.id, ignored.chat)) is not None:

@@ -102,7 +102,10 @@ class Ended(_Frame, frozen=True, array_like=True, tag=True):
 
 
 class UsedUp(_Frame, frozen=True, array_like=True, tag=True):
-    """A session is off the line: it was brought a message whose keys are used up. *chat* and *sender* are as whatsmeow writes them."""
+    """A session is off the line: it was brought a message whose keys are used up. *chat* and *sender* are as whatsmeow writes them.
+
+    More of them may follow: what lies in the library's queue is read to its end.
+    """
 
     session: int
     chat: str

@@ -300,7 +300,7 @@ class Process:
             case Ended(session, error) if session in self.sessions:
                 self.sessions.pop(session).on_end(error)
             case UsedUp(session, chat, sender) if session in self.sessions:
-                self.sessions.pop(session).on_used_up(chat, sender)
+                self.sessions[session].on_used_up(chat, sender)
             case StoreFailed():
                 self._hooks.store_failed()
             case Ready(folder) if not self.ready.done():
@@ -308,7 +308,11 @@ class Process:
 
 
 class Client:
-    """One session in the host, started once. Its callbacks run on the loop."""
+    """One session in the host, started once. Its callbacks run on the loop.
+
+    Attributes:
+        used_up: The chats and senders, as whatsmeow writes them, of messages that it was brought whose keys are used up.
+    """
 
     def __init__(
         self,
@@ -321,7 +325,7 @@ class Client:
         proxy: str = "",
         on_event: Callable[["Client", int, bytes], None],
         on_end: Callable[["Client", str], None],
-        on_used_up: Callable[["Client", str, str], None],
+        on_used_up: Callable[["Client"], None],
         on_lost: Callable[["Client"], None],
     ) -> None:
         """Prepare a session of the linked device *jid*, which must be in the store.
@@ -331,11 +335,12 @@ class Client:
             proxy: The address of the proxy that it goes by; empty for none.
             on_event: Gets the kind and the raw event of what is not for the journal.
             on_end: The session is over, because of `stop` or of an error (a text, empty for none).
-            on_used_up: The session is over: it was brought a message whose keys are used up; gets the chat and the sender.
+            on_used_up: The session is over: it was brought a message whose keys are used up.
             on_lost: The host has died, and the session with it.
         """
         self._process = process
         self._number = process.number()
+        self.used_up: set[tuple[str, str]] = set()
         self._order = Start(self._number, jid, tenant, device, own, proxy)
         self._on_event, self._on_end, self._on_used_up, self._on_lost = on_event, on_end, on_used_up, on_lost
 
@@ -353,8 +358,10 @@ class Client:
         self._on_end(self, error)
 
     def on_used_up(self, chat: str, sender: str) -> None:
-        """Tell that it is over, for the keys of *sender* in *chat*."""
-        self._on_used_up(self, chat, sender)
+        """Note whose keys, and where; the first time, tell that it is over."""
+        if not self.used_up:
+            self._on_used_up(self)
+        self.used_up.add((chat, sender))
 
     def on_lost(self) -> None:
         """Tell that the host is dead."""

@@ -239,22 +239,10 @@ class Serving:
             case _ if kind == END:
                 await self._on_end(raw.decode(errors="replace"))
             case _ if kind == USED_UP:
-                chat, sender = raw.decode().split(" ")
-                await self._on_used_up(chat, sender)
+                await line.end()
             case _ if kind == LOST:
                 await line.end()
                 await standing.report(lambda device, at: device.connecting(at, domain.RESTARTED), patient=False)
-
-    async def _on_used_up(self, chat: str, sender: str) -> None:
-        """A message has come again that a killed process had decrypted and not kept: without its sender's keys, it is asked for anew."""
-        await self._line.end()
-        jid = self._standing.device.jid
-        try:
-            if jid is not None:
-                await self._tools.store.forget_keys(jid, chat, sender)
-        except StoreAway:
-            self._tools.store.suspect()
-        self._standing.log.info("session.message_asked_for_anew")
 
     async def _on_replaced(self) -> None:
         """Another process has opened this session: if the shard is its own now, leave; if not, try once more."""

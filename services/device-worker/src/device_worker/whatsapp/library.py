@@ -5,6 +5,7 @@ asyncio flavour fills the default executor. What remains is the shared object's 
 """
 
 import ctypes
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -43,6 +44,9 @@ _kept: list[Any] = []
 
 _QUIET = 0.05
 _QUIET_AT_MOST = 5.0
+#: So long after a message that it could not read, the library has asked its sender for it; with more of them coming, no longer than that.
+_ASKS = 0.5
+_ASKS_AT_MOST = 2.0
 _THREADS = 64
 
 
@@ -143,7 +147,7 @@ class Client:
         self._running = False
         self._cancelled = False
         self._ended = threading.Event()
-        self._last_event = 0.0
+        self._last_event = self._last_unread = -math.inf
         self._turn: Any = None
         self._thread = threading.Thread(target=self._run, name=f"whatsapp-{self._id.decode()[:8]}", daemon=True)
 
@@ -151,8 +155,14 @@ class Client:
         """Begin; what comes of it is told by the callbacks."""
         self._thread.start()
 
-    def disconnect(self) -> None:
-        """Hang up, at once; nothing reconnects. `stop` is still due."""
+    def disconnect(self, *, at_once: bool = False) -> None:
+        """Hang up; nothing reconnects. `stop` is still due.
+
+        Unless *at_once*, what could not be read a moment ago is asked for first: the library acknowledges it and asks for it side by
+        side, and off the line in between, the message would be lost.
+        """
+        if not at_once and time.monotonic() - self._last_unread < _ASKS:
+            until_quiet(lambda: self._last_unread, _ASKS, within=_ASKS_AT_MOST)
         with self._library.gate.shared():
             if self._running:
                 gocode.Disconnect(self._id)
@@ -339,7 +349,10 @@ class Client:
         self._started()
         raw = ctypes.string_at(data, size)
         # What comes again is not told as lost.
-        if kind != Kind.UNDECRYPTABLE or parse(kind, raw).Info.ID not in self._unread:
+        if kind != Kind.UNDECRYPTABLE:
+            self._guarded(self._on_event, kind, raw)
+        elif parse(kind, raw).Info.ID not in self._unread:
+            self._last_unread = time.monotonic()
             self._guarded(self._on_event, kind, raw)
         self._last_event = time.monotonic()
 
@@ -351,7 +364,7 @@ class Client:
         """
         if self._jid and (unread := self._library.watch.unread(line)) is not None:
             self._unread.add(unread)
-            self.disconnect()
+            self.disconnect(at_once=True)
             self._on_end("store-away")
         self._on_log(line)
 
