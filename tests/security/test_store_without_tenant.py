@@ -271,12 +271,15 @@ def foreign_calls(user: str) -> Iterator[str]:
         "STREAM.MSG.DELETE.COMMANDS",
         "STREAM.LIST",
         "STREAM.SNAPSHOT.EVENTS",
-        "CONSUMER.LIST.EVENTS",
         "CONSUMER.CREATE.EVENTS.mine",
         "CONSUMER.DURABLE.CREATE.EVENTS.mine",
     )
     if not access.EVERY[user].erases:  # one service alone takes out what speaks of somebody who is erased
-        yield from ("STREAM.MSG.DELETE.EVENTS", "STREAM.MSG.DELETE.DLQ", "STREAM.MSG.GET.DLQ")
+        yield "STREAM.MSG.DELETE.EVENTS"
+    if not access.EVERY[user].operates:  # nor does any but the one that shows the installation's owner the queues
+        yield from ("CONSUMER.LIST.EVENTS", "STREAM.PURGE.DLQ")
+    if not (access.EVERY[user].erases or access.EVERY[user].operates):
+        yield from ("STREAM.MSG.DELETE.DLQ", "STREAM.MSG.GET.DLQ")
     if not access.EVERY[user].reads_events:
         yield "CONSUMER.CREATE.EVENTS"
     for other, theirs in access.EVERY.items():

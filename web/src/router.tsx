@@ -85,6 +85,8 @@ const conversation = createRoute({
 const board = createRoute({
   getParentRoute: () => shell,
   path: "/board",
+  validateSearch: (search: Record<string, unknown>): { lead?: string } =>
+    typeof search.lead === "string" ? { lead: search.lead } : {},
   component: lazyRouteComponent(
     told(() => import("./pages/board/BoardPage")),
     "BoardPage",
@@ -105,6 +107,7 @@ const contacts = createRoute({
 const dashboard = createRoute({
   getParentRoute: () => shell,
   path: "/dashboard",
+  validateSearch: (search: Record<string, unknown>): { span?: unknown; first?: unknown; last?: unknown } => search,
   component: lazyRouteComponent(
     told(() => import("./pages/dashboard/DashboardPage")),
     "DashboardPage",
@@ -114,6 +117,8 @@ const dashboard = createRoute({
 const devices = createRoute({
   getParentRoute: () => shell,
   path: "/devices",
+  validateSearch: (search: Record<string, unknown>): { device?: string } =>
+    typeof search.device === "string" ? { device: search.device } : {},
   component: lazyRouteComponent(
     told(() => import("./pages/devices/DevicesPage")),
     "DevicesPage",

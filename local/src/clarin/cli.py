@@ -271,6 +271,16 @@ def dlq_replay(
     asyncio.run(letters.replay(_running(data), sequences or [], console))
 
 
+@dlq.command("drop")
+def dlq_drop(
+    sequences: Annotated[list[int], typer.Argument(help="Which, as `clarin dlq list` numbers them.")], data: Data = DEFAULT_DATA
+) -> None:
+    """Delete dead letters for good: what they say is not handled any more."""
+    from clarin import letters
+
+    asyncio.run(letters.drop(_running(data), sequences, console))
+
+
 @workers.callback()
 def workers_list(
     context: typer.Context,

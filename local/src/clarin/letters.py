@@ -1,7 +1,8 @@
-"""`clarin dlq`: what no consumer could handle, and giving it to them again."""
+"""`clarin dlq`: what no consumer could handle, giving it to them again, and giving it up."""
 
 from collections.abc import Sequence
 
+from contracts import subjects
 from rich.console import Console
 from rich.table import Table
 from servicekit.bus import Bus, dlq
@@ -25,7 +26,15 @@ async def replay(running: Running, sequences: Sequence[int], console: Console) -
     """Give the letters of these numbers, or all, back to their consumers."""
     given = 0
     async with Bus.open(running.nats, name="clarin-dlq") as bus:
-        for letter in [letter async for letter in dlq.entries(bus) if not sequences or letter.sequence in sequences]:
-            await dlq.replay(bus, letter)
-            given += 1
+        last = (await bus.stream_state(subjects.DLQ)).last_sequence  # what fails again has a higher number
+        async for letter in dlq.entries(bus, before=last + 1):
+            if not sequences or letter.sequence in sequences:
+                given += await dlq.replay(bus, letter)
     console.print(f"{given} given back.")
+
+
+async def drop(running: Running, sequences: Sequence[int], console: Console) -> None:
+    """Delete the letters of these numbers for good."""
+    async with Bus.open(running.nats, name="clarin-dlq") as bus:
+        dropped = sum([await dlq.discard(bus, sequence) for sequence in sequences if await dlq.read(bus, sequence) is not None])
+    console.print(f"{dropped} dropped.")

@@ -177,6 +177,30 @@ async def test_a_fact_that_comes_twice_is_one_line_and_no_line_is_ever_changed(c
         await service.close()
 
 
+async def test_a_line_about_something_that_is_gone_says_so(call: Caller, db: Any) -> None:
+    from auth import consumers
+
+    owner = await an_owner(call)
+    tenant = TenantId(ids.parse(ids.ACCOUNT, (await owner("GET", "/api/account")).body["id"]))
+    other = TenantId(ids.new())
+    actor = Actor(id=ids.new())
+    kept, deleted = (ids.public(ids.DEVICE, ids.new()) for _ in range(2))
+    contact = ids.public(ids.CONTACT, ids.new())
+    orders = [(tenant, kept, "connect"), (tenant, deleted, "connect"), (tenant, deleted, "delete"), (other, kept, "delete")]
+    erased = conversations.ContactErased(id=contact, erasure_id=ids.public(ids.ERASURE, ids.new()), at=AT, actor=actor)
+    facts = [wrap(whose, devices.DeviceOrdered(id=id, name="Ventas", order=order, actor=actor)) for whose, id, order in orders]
+    await consumers.activity(db).handle([*facts, wrap(tenant, erased)])
+    found = {(line["target"], line["kind"]): line["gone"] for line in await lines(owner) if line["target"] in (kept, deleted, contact)}
+    assert found == {
+        (kept, "device.connect"): False,
+        (deleted, "device.connect"): True,
+        (deleted, "device.deleted"): True,
+        (contact, "contact.erased"): True,
+    }
+    # Nor is it told otherwise where the line that says so is on another page.
+    assert [line["gone"] for line in await lines(owner, f"&kind=device.connect&target={deleted}")] == [True]
+
+
 async def test_the_record_is_for_who_is_in_charge_of_the_account_alone(call: Caller) -> None:
     owner, eva = await an_owner(call), await an_owner(call, "eva@example.com")
     await let_in(owner, "beto@example.com")

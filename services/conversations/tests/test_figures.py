@@ -175,10 +175,19 @@ async def test_an_export_is_a_table_without_formulas(world, client, story, tenan
     assert any(",'=cmd()," in line for line in lines)
 
 
-@pytest.mark.parametrize(("first", "last"), [("2026-02-02", "2026-02-01"), ("2020-01-01", "2026-01-01"), ("0001-01-01", "0001-01-01")])
-async def test_a_period_that_is_none_is_refused(client, tenant, signed_in, first, last):
-    answer = await client.get("/api/dashboard", params={"first": first, "last": last}, headers=signed_in(tenant=tenant).headers)
-    assert (answer.status_code, answer.json()["code"]) == (422, "period-invalid")
+@pytest.mark.parametrize(
+    ("first", "last", "instead"),
+    [
+        ("2026-02-02", "2026-02-01", "a last day from 2026-02-02 on"),
+        ("2020-01-01", "2026-01-01", "closer together"),
+        ("0001-01-01", "0001-01-01", "a later first day"),
+    ],
+)
+async def test_a_period_that_is_none_is_refused_with_what_to_give_instead(client, tenant, signed_in, first, last, instead):
+    for path in ("/api/dashboard", "/api/dashboard/export"):
+        answer = await client.get(path, params={"first": first, "last": last}, headers=signed_in(tenant=tenant).headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "period-invalid")
+        assert instead in answer.json()["detail"]
 
 
 async def test_a_new_account_has_a_dashboard_of_zeros(client, tenant, signed_in):

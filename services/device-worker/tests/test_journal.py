@@ -276,3 +276,19 @@ def test_what_the_bus_has_is_overwritten_and_what_it_has_not_is_still_there_afte
     both.reader.close()
     left = [raw for leftover in leftovers(root) for raw in drained(leftover)]
     assert left == words[published:]
+
+
+def test_the_last_records_of_dead_journals_are_known_as_long_as_they_are_not_overwritten(tmp_path):
+    both = Both(tmp_path, segment=1 << 12)
+    kept = [f"{number} {'x' * 100}".encode() for number in range(50)]
+    for raw in kept:
+        both.append(17, raw)
+    assert raws(files.last(tmp_path, 10)) == kept[-10:]
+    assert drained(both.reader) == kept
+    assert raws(files.last(tmp_path, 10)) == kept[-10:]
+    assert files.last(tmp_path / "nowhere", 10) == []
+    both.reader.wipe()
+    assert files.last(tmp_path, 10) == []
+    both.append(17, b"after")
+    assert raws(files.last(tmp_path, 10)) == [b"after"]
+    both.journal.close()

@@ -192,6 +192,10 @@ async def test_a_forgotten_password_is_set_anew_from_the_mail(page: Page, system
 
 
 async def test_the_account_shows_its_limits_its_sessions_and_who_did_what(page: Page, system: System, ana: Client):
+    lead, gone = [await ana.post("/api/leads", {"title": title}, key=title) for title in ("Mesas", "Sillas")]
+    await ana.ask("DELETE", f"/api/leads/{gone['id']}")
+    await ana.post("/api/tasks", {"lead_id": lead["id"], "title": "Llamar", "due_at": "2026-01-02T03:04:05Z"}, key="task")
+    await ana.add_device("Caja")
     await sign_in(page, system, ana.me["user"]["email"])
     await expect(page.get_by_label("Límites")).to_contain_text("Sin límite")
     await page.get_by_label("Nombre de la empresa").fill("Panadería Luna")
@@ -208,6 +212,20 @@ async def test_the_account_shows_its_limits_its_sessions_and_who_did_what(page: 
     lines = page.get_by_role("region", name="Actividad").get_by_role("article")
     await expect(lines.filter(has_text="cambió la cuenta")).to_have_count(1, timeout=15_000)
     await shot(page, "settings-activity")
+
+    # A line leads to what it is about, unless that is gone.
+    made = lines.filter(has_text="creó una oportunidad")
+    await expect(made).to_have_count(2)
+    await expect(made.get_by_role("link")).to_have_count(1)
+    await made.get_by_role("link").click()
+    await expect(page.get_by_role("dialog", name="Mesas").get_by_text("Vencida")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("lead")).to_contain_text("1 tarea pendiente, vencida")
+    await page.go_back()
+    await page.go_back()
+    await lines.filter(has_text="agregó un número").get_by_role("link").click()
+    await expect(page.get_by_role("dialog", name="Caja")).to_be_visible()
+    await page.go_back()
     await page.get_by_role("combobox", name="Qué").click()
     await page.get_by_role("option", name="Entradas").click()
     await expect(lines.filter(has_text="cambió la cuenta")).to_have_count(0)

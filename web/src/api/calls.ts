@@ -33,7 +33,16 @@ export const register = (body: {
 export const logout = () => data(sdk.authLogout(throwing));
 export const ticket = () => data(sdk.authTicket(throwing));
 
-export const devices = () => data(sdk.devicesListAll({ ...throwing, query: { limit: 100 } }));
+/** Every number of the account, however many pages they are. */
+export async function devices() {
+  const part = (cursor?: string) => data(sdk.devicesListAll({ ...throwing, query: { limit: 100, cursor } }));
+  const all = await part();
+  while (all.next_cursor) {
+    const { items, next_cursor } = await part(all.next_cursor);
+    Object.assign(all, { items: [...all.items, ...items], next_cursor });
+  }
+  return all;
+}
 export const createDevice = (name: string) =>
   data(sdk.devicesCreate({ ...throwing, body: { name }, headers: { "Idempotency-Key": crypto.randomUUID() } }));
 export const connectDevice = (id: string) => data(sdk.devicesConnect({ ...throwing, path: { id } }));

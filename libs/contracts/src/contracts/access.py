@@ -13,6 +13,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         durables: The streams and the durables that it consumes by, ``<service>-<what>``; it may touch no other.
         reads_events: It reads the stream of events in order, without a durable.
         erases: It may delete single messages of the stream of events and of the dead letters: those that speak of somebody erased.
+        operates: It sees how far every durable is, reads the dead letters, gives them back and drops them: for the installation's owner.
         listens: The subjects of core NATS that it hears.
     """
 
@@ -20,13 +21,15 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     durables: tuple[tuple[str, str], ...] = ()
     reads_events: bool = False
     erases: bool = False
+    operates: bool = False
     listens: tuple[str, ...] = ()
 
 
 #: By the service's name on the bus, which is its NATS user as well.
 EVERY: dict[str, Access] = {
     "gateway": Access(),
-    "auth": Access(durables=((subjects.EVENTS, "auth-activity"), (subjects.EVENTS, "auth-numbers"))),
+    # Of all of them it is auth that operates: whoever has taken it over makes tokens for anybody already.
+    "auth": Access(durables=((subjects.EVENTS, "auth-activity"), (subjects.EVENTS, "auth-numbers")), operates=True),
     "devices": Access(
         process="device-worker",
         durables=((subjects.COMMANDS, "devices-orders"), (subjects.COMMANDS, "devices-media"), (subjects.EVENTS, "devices-accounts")),

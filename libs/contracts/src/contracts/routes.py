@@ -10,6 +10,8 @@ PREFIXES: dict[str, str] = {
     "/api/keys": "auth",
     "/api/activity": "auth",
     "/api/ops/accounts": "auth",
+    "/api/ops/queues": "auth",
+    "/api/ops/dead-letters": "auth",
     "/.well-known/jwks.json": "auth",
     "/api/devices": "device-worker",
     "/api/whatsapp": "device-worker",

@@ -5,6 +5,7 @@
     eph.<service>.<what>.<tenant>                      ephemeral: core NATS, no sequence, may be lost
     ask.<service>.<question>                           request and reply
     dlq.<service>.<durable>                            dead letters, in the stream DLQ
+    dlq.<service>.<durable>.again                      those that are given back, to this one durable
 
 A tenant is its bare UUID. No JID, phone or user text stands in a subject, and nothing per chat: every distinct subject
 costs the server memory.
@@ -65,6 +66,11 @@ def ask(service: str, question: str) -> str:
 def dead(service: str, durable: str) -> str:
     """Name where the dead letters of a durable go."""
     return f"dlq.{service}.{durable}"
+
+
+def again(service: str, durable: str) -> str:
+    """Name where the dead letters go that are given back to a durable."""
+    return f"{dead(service, durable)}.again"
 
 
 def parse(subject: str) -> Subject:

@@ -50,6 +50,7 @@ async def start(settings: AuthSettings, service: run.Service) -> int:
         limited=limited,
         mailed=mailed,
         access=access,
+        bus=bus,
     )
 
     async def redis_answers() -> None:

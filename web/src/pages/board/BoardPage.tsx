@@ -4,8 +4,8 @@ import { useMediaQuery } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { IconBolt, IconChartDots, IconPlus, IconSettings } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { useCallback, useMemo, useState } from "react";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { BoardFilter } from "@/api/board";
 import * as api from "@/api/board";
@@ -19,7 +19,7 @@ import { Filters } from "./Filters";
 import { LeadDrawer } from "./LeadDrawer";
 import { NewLead } from "./NewLead";
 import { StageSettings } from "./StageSettings";
-import { useBoard } from "./useBoard";
+import { LEAD, useBoard } from "./useBoard";
 
 export const PEOPLE = ["people"] as const;
 
@@ -29,9 +29,10 @@ export function BoardPage() {
   const mayManage = useMayManage();
   const phone = useMediaQuery("(max-width: 48em)", false, { getInitialValueInEffect: false });
   const showProblem = useShowProblem();
+  const navigate = useNavigate();
+  const { lead: opened } = useSearch({ strict: false }) as { lead?: string };
   const [pipeline, setPipeline] = useState<string>();
   const [filter, setFilter] = useState<BoardFilter>({});
-  const [opened, setOpened] = useState<string>();
   const [adding, setAdding] = useState(false);
   const [settings, setSettings] = useState(false);
   const { query, move, more, settle } = useBoard(filter, pipeline);
@@ -55,7 +56,14 @@ export function BoardPage() {
     },
     [board, move, showProblem, t],
   );
-  const open = useCallback((id: string) => setOpened(id), []);
+  const open = useCallback((lead: string) => void navigate({ to: "/board", search: { lead } }), [navigate]);
+  // Whoever comes by an address to a lead of another board sees it on its own.
+  const home = useQuery({ queryKey: [LEAD, opened], queryFn: () => api.lead(opened ?? ""), enabled: Boolean(opened) });
+  const where = home.data?.pipeline_id;
+  const here = board?.pipeline.id;
+  useEffect(() => {
+    if (where && here && where !== here) setPipeline(where);
+  }, [where, here]);
 
   if (query.isError && !board) return <Failure error={query.error} reset={() => void query.refetch()} />;
   const several = (pipelines.data?.items.length ?? 0) > 1;
@@ -142,9 +150,9 @@ export function BoardPage() {
       {board && opened && (
         <LeadDrawer
           id={opened}
-          pipeline={board.pipeline}
+          pipeline={pipelines.data?.items.find(({ id }) => id === where) ?? board.pipeline}
           people={people.data ?? []}
-          onClose={() => setOpened(undefined)}
+          onClose={() => void navigate({ to: "/board" })}
         />
       )}
       {board && settings && <StageSettings pipeline={board.pipeline} onClose={() => setSettings(false)} />}

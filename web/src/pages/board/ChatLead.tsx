@@ -37,6 +37,7 @@ export function ChatLead({ chatId, name }: { chatId: string; name: string }) {
       <Badge
         component={Link}
         to="/board"
+        search={{ lead: lead.id }}
         variant="default"
         leftSection={<Dot color={stage?.color} />}
         flex="none"

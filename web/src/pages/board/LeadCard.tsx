@@ -1,11 +1,11 @@
 import { Draggable } from "@hello-pangea/dnd";
-import { Avatar, Badge, Group, Text, Tooltip } from "@mantine/core";
-import { IconAlarm, IconCalendar, IconCheckbox } from "@tabler/icons-react";
+import { Avatar, Badge, Group, Text, Tooltip, VisuallyHidden } from "@mantine/core";
+import { IconAlarm, IconCalendar, IconCheckbox, IconClockExclamation } from "@tabler/icons-react";
 import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import type { Card, Stage } from "@/api/board";
 import { phoneText } from "@/shell/phone";
-import { stuck } from "./apply";
+import { overdue, stuck } from "./apply";
 import classes from "./BoardPage.module.css";
 import { useMoney } from "./money";
 
@@ -83,16 +83,7 @@ export const LeadCard = memo(function LeadCard({ card, index, stage, owner, onOp
                   </Group>
                 </Tooltip>
               )}
-              {(card.open_tasks ?? 0) > 0 && (
-                <Tooltip label={t("board.openTasks", { count: card.open_tasks ?? 0 })}>
-                  <Group gap={2} wrap="nowrap">
-                    <IconCheckbox size={14} aria-hidden />
-                    <Text size="xs" c="dimmed">
-                      {card.open_tasks}
-                    </Text>
-                  </Group>
-                </Tooltip>
-              )}
+              <Open count={card.open_tasks ?? 0} late={overdue(card.next_task_at, Date.now())} />
               {owner && (
                 <Tooltip label={owner}>
                   <Avatar name={owner} color="initials" size={22} radius="xl" />
@@ -105,3 +96,22 @@ export const LeadCard = memo(function LeadCard({ card, index, stage, owner, onOp
     </Draggable>
   );
 });
+
+/** How many tasks are to be done; that one of them is overdue, its sign says. */
+function Open({ count, late }: { count: number; late: boolean }) {
+  const { t } = useTranslation();
+  if (!count) return null;
+  const Icon = late ? IconClockExclamation : IconCheckbox;
+  const said = t(late ? "board.overdueTasks" : "board.openTasks", { count });
+  return (
+    <Tooltip label={said}>
+      <Group gap={2} wrap="nowrap" c={late ? "var(--mantine-color-error)" : undefined} data-overdue={late || undefined}>
+        <Icon size={14} aria-hidden />
+        <Text size="xs" c={late ? undefined : "dimmed"} fw={late ? 600 : undefined} aria-hidden>
+          {count}
+        </Text>
+        <VisuallyHidden>{said}</VisuallyHidden>
+      </Group>
+    </Tooltip>
+  );
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Board, Card, Column } from "@/api/board";
-import { findCard, placed, stuck, withLead, withMessage, withMore, without, withUnread } from "./apply";
+import { findCard, overdue, placed, stuck, withLead, withMessage, withMore, without, withUnread } from "./apply";
 
 const aCard = (id: string, changes: Partial<Card> = {}): Card => ({
   id,
@@ -102,5 +102,11 @@ describe("a board", () => {
     expect(stuck(aCard("a"), { ...aColumn("s", []), rotting_days: 3 }, now)).toBe(true);
     expect(stuck(aCard("a"), { ...aColumn("s", []), rotting_days: 5 }, now)).toBe(false);
     expect(stuck(aCard("a"), aColumn("s", []), now)).toBe(false);
+  });
+  it("tells what is overdue, whatever zone it was written in", () => {
+    const now = Date.parse("2026-01-05T00:00:00Z");
+    expect(overdue("2026-01-04T20:00:00-03:00", now)).toBe(true);
+    expect(overdue("2026-01-04T22:00:00-03:00", now)).toBe(false);
+    expect(overdue(null, now)).toBe(false);
   });
 });

@@ -120,3 +120,6 @@ export const stuck = (card: Card, stage: Stage, now: number): boolean =>
   stage.kind === "open" &&
   typeof stage.rotting_days === "number" &&
   now - Date.parse(card.stage_since) > stage.rotting_days * 86_400_000;
+
+/** Tells whether the day and hour by which something is to be done have passed. */
+export const overdue = (due: string | null | undefined, now: number): boolean => !!due && Date.parse(due) < now;

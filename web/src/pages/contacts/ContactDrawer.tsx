@@ -228,9 +228,9 @@ function Leads({ contact }: { contact: string }) {
     <Section title={t("details.leads")}>
       {leads.data.items.map((lead) => (
         <Group key={lead.id} justify="space-between" wrap="nowrap" gap="xs">
-          <Text size="sm" truncate dir="auto" title={lead.title}>
+          <Anchor component={Link} to="/board" search={{ lead: lead.id }} size="sm" truncate dir="auto" title={lead.title}>
             {lead.title}
-          </Text>
+          </Anchor>
           <Badge variant="light" tt="none" style={{ flex: "none" }}>
             {stages.find((one) => one.id === lead.stage_id)?.name ?? ""}
           </Badge>

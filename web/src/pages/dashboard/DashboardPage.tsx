@@ -15,40 +15,41 @@ import {
 } from "@mantine/core";
 import { IconDownload } from "@tabler/icons-react";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/dashboard";
 import type { Dashboard, Waited } from "@/api/generated";
 import { Failure } from "@/shell/Failure";
+import { OwnPeriod } from "./OwnPeriod";
+import { asked, before, flaw, SPANS, type Span } from "./period";
 
-const SPANS = { today: 1, week: 7, month: 30 } as const;
-type Span = keyof typeof SPANS;
+const OWN = "own";
 
-/** The day before, *back* days before, as the account's calendar has it: the server says which day the last one is. */
-const before = (day: string, back: number) => {
-  const date = new Date(`${day}T12:00:00Z`);
-  date.setUTCDate(date.getUTCDate() - back);
-  return date.toISOString().slice(0, 10);
-};
-
-/** What happened in the account, today or in the last days, beside as many days before. */
+/** What happened in the account, today, in the last days or on days of one's own, beside as many days before. */
 export function DashboardPage() {
   const { t } = useTranslation();
-  const [span, choose] = useState<Span>("today");
+  const navigate = useNavigate();
+  const { span, own } = asked(useSearch({ strict: false }));
   const today = useQuery({
     queryKey: ["dashboard", "today"],
     queryFn: () => api.dashboard({}),
     refetchInterval: 30_000,
   });
   const last = today.data?.period.last;
-  const range = last && span !== "today" ? { first: before(last, SPANS[span] - 1), last } : undefined;
+  const wrong = own && flaw(own, last);
+  const range = own ?? (last && span !== "today" ? { first: before(last, SPANS[span] - 1), last } : undefined);
   const longer = useQuery({
     queryKey: ["dashboard", range],
     queryFn: () => api.dashboard(range ?? {}),
-    enabled: range !== undefined,
+    enabled: range !== undefined && !wrong,
     placeholderData: keepPreviousData,
   });
   const shown = range ? longer : today;
+  const period = shown.data?.period ?? today.data?.period;
+  const choose = (value: string) => {
+    if (value !== OWN) void navigate({ to: "/dashboard", search: value === "today" ? {} : { span: value } });
+    else if (period) void navigate({ to: "/dashboard", search: { first: period.first, last: period.last } });
+  };
   return (
     <ScrollArea h="100%" type="auto">
       <Stack p={{ base: "md", sm: "xl" }} gap="md" maw={1180} mx="auto">
@@ -62,13 +63,24 @@ export function DashboardPage() {
             </Text>
           </div>
           <SegmentedControl
-            value={span}
-            onChange={(value) => choose(value as Span)}
+            value={span ?? OWN}
+            onChange={choose}
             aria-label={t("dashboard.period")}
-            data={(Object.keys(SPANS) as Span[]).map((value) => ({ value, label: t(`dashboard.span.${value}`) }))}
+            data={[...(Object.keys(SPANS) as Span[]), OWN as typeof OWN].map((value) => ({
+              value,
+              label: t(`dashboard.span.${value}`),
+              disabled: value === OWN && !period,
+            }))}
           />
         </Group>
-        {shown.isError ? (
+        {own && (
+          <OwnPeriod
+            range={own}
+            today={last}
+            onChoose={(search) => void navigate({ to: "/dashboard", search })}
+          />
+        )}
+        {wrong ? null : shown.isError ? (
           <Failure error={shown.error} reset={() => void shown.refetch()} />
         ) : shown.data ? (
           <Figures data={shown.data} />
@@ -89,6 +101,9 @@ function Figures({ data }: { data: Dashboard }) {
   const { period, previous } = data;
   const oneDay = period.first === period.last;
   const day = new Intl.DateTimeFormat(i18n.language, { day: "numeric", month: "short", timeZone: "UTC" });
+  const date = new Intl.DateTimeFormat(i18n.language, { dateStyle: "medium", timeZone: "UTC" });
+  const days = ({ first, last }: { first: string; last: string }) =>
+    date.formatRange(new Date(`${first}T00:00:00Z`), new Date(`${last}T00:00:00Z`));
   const bars = oneDay
     ? data.hours.map((hour) => ({ at: `${hour.hour}:00`, received: hour.received, sent: hour.sent }))
     : data.days.map((one) => ({
@@ -98,6 +113,13 @@ function Figures({ data }: { data: Dashboard }) {
       }));
   return (
     <>
+      <Text size="sm" role="status">
+        {t("dashboard.shown", {
+          period: days(period),
+          previous: days(previous),
+          zone: data.time_zone.replaceAll("_", " "),
+        })}
+      </Text>
       <SimpleGrid cols={{ base: 2, md: 4 }} spacing="sm">
         <Figure label={t("dashboard.received")} value={period.received} before={previous.received} />
         <Figure label={t("dashboard.sent")} value={period.sent} before={previous.sent} />

@@ -2,6 +2,7 @@ import { Button, Center, Group, ScrollArea, SimpleGrid, Skeleton, Stack, Text, T
 import { useDisclosure } from "@mantine/hooks";
 import { IconDeviceMobilePlus, IconPlus } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
@@ -19,7 +20,8 @@ export function DevicesPage() {
   const devices = useQuery({ queryKey: KEYS.devices, queryFn: api.devices });
   const [adding, add] = useDisclosure();
   const [pairing, setPairing] = useState<string>();
-  const [shown, setShown] = useState<string>();
+  const navigate = useNavigate();
+  const { device: shown } = useSearch({ strict: false }) as { device?: string };
   const items = devices.data?.items ?? [];
   const device = items.find((item) => item.id === pairing);
   const detailed = items.find((item) => item.id === shown);
@@ -82,14 +84,16 @@ export function DevicesPage() {
                 device={item}
                 mayManage={mayManage}
                 onPair={() => setPairing(item.id)}
-                onDetails={() => setShown(item.id)}
+                onDetails={() => void navigate({ to: "/devices", search: { device: item.id } })}
               />
             ))}
           </SimpleGrid>
         )}
       </Stack>
       <NewDevice opened={adding} onClose={add.close} onCreated={setPairing} />
-      {detailed && <NumberDrawer device={detailed} mayManage={mayManage} onClose={() => setShown(undefined)} />}
+      {detailed && (
+        <NumberDrawer device={detailed} mayManage={mayManage} onClose={() => void navigate({ to: "/devices" })} />
+      )}
       {device && <PairDialog device={device} onClose={() => setPairing(undefined)} />}
     </ScrollArea>
   );

@@ -1,9 +1,10 @@
 import { ScrollArea, Stack, Tabs, Text, Title } from "@mantine/core";
-import { IconBuilding, IconGridDots, IconServer } from "@tabler/icons-react";
+import { IconBuilding, IconGridDots, IconServer, IconStack2 } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Accounts } from "./Accounts";
 import classes from "./Ops.module.css";
+import { Queues } from "./Queues";
 import { Shards } from "./Shards";
 import { Workers } from "./Workers";
 
@@ -30,6 +31,9 @@ export function OpsPage() {
             <Tabs.Tab value="shards" leftSection={<IconGridDots size={18} aria-hidden />}>
               {t("ops.shards")}
             </Tabs.Tab>
+            <Tabs.Tab value="queues" leftSection={<IconStack2 size={18} aria-hidden />}>
+              {t("ops.queues.title")}
+            </Tabs.Tab>
             <Tabs.Tab value="accounts" leftSection={<IconBuilding size={18} aria-hidden />}>
               {t("ops.accounts")}
             </Tabs.Tab>
@@ -39,6 +43,9 @@ export function OpsPage() {
           </Tabs.Panel>
           <Tabs.Panel value="shards">
             <Shards />
+          </Tabs.Panel>
+          <Tabs.Panel value="queues">
+            <Queues />
           </Tabs.Panel>
           <Tabs.Panel value="accounts">
             <Accounts />

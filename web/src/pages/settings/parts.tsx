@@ -87,7 +87,7 @@ export function Removal({ remove, lists, onClose, ...said }: RemovalProps) {
 }
 
 /** Asks before something that cannot be undone. */
-export function Confirm({ title, text, action, loading, onConfirm, onClose }: ConfirmProps) {
+export function Confirm({ title, text, action, color = "red", loading, onConfirm, onClose }: ConfirmProps) {
   const { t } = useTranslation();
   return (
     <Modal opened onClose={onClose} title={title} centered>
@@ -97,7 +97,7 @@ export function Confirm({ title, text, action, loading, onConfirm, onClose }: Co
           <Button variant="default" onClick={onClose} data-autofocus>
             {t("common.cancel")}
           </Button>
-          <Button color="red" loading={loading} onClick={onConfirm}>
+          <Button color={color} loading={loading} onClick={onConfirm}>
             {action}
           </Button>
         </Group>
@@ -110,6 +110,7 @@ type ConfirmProps = {
   title: string;
   text: string;
   action: string;
+  color?: string;
   loading: boolean;
   onConfirm: () => void;
   onClose: () => void;

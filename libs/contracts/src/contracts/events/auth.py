@@ -211,3 +211,28 @@ class InvitationRevoked(Body, frozen=True, kw_only=True):
 
     invitation: UUID
     actor: Actor | None = None
+
+
+@event("auth.dead_letter.replayed", 1)
+class DeadLettersReplayed(Body, frozen=True, kw_only=True):
+    """The installation's owner gave dead letters back to the durable that could not handle them. The tenant is the owner's own.
+
+    Attributes:
+        count: How many.
+        letter: Which, where it was one; None: all that there were.
+    """
+
+    durable: str
+    count: int
+    letter: int | None = None
+    actor: Actor | None = None
+
+
+@event("auth.dead_letter.dropped", 1)
+class DeadLettersDropped(Body, frozen=True, kw_only=True):
+    """The installation's owner deleted dead letters of a durable: what they say is not handled any more."""
+
+    durable: str
+    count: int
+    letter: int | None = None
+    actor: Actor | None = None

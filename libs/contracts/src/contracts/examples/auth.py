@@ -32,4 +32,6 @@ BODIES: tuple[Body, ...] = (
     auth.TeamDeleted(team=TEAM, name="Ventas", actor=ACTOR),
     auth.InvitationCreated(invitation=INVITATION, role=Role.AGENT, actor=ACTOR),
     auth.InvitationRevoked(invitation=INVITATION, actor=ACTOR),
+    auth.DeadLettersReplayed(durable="conversations-whatsapp", count=12, actor=ACTOR),
+    auth.DeadLettersDropped(durable="conversations-whatsapp", count=1, letter=41, actor=ACTOR),
 )

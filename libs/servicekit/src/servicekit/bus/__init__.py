@@ -6,6 +6,7 @@ pull.py         the continuous pull below it                          dlq.py    
 publisher.py    many acks in flight                                   ordered.py  a stream in order, for sockets
 keyvalue.py     compare-and-set, watch                                streams.py  declare
 connection.py   the only connection                                   permissions.py  who may do what
+queues.py       how far every durable is
 """
 
 from servicekit.bus import dlq
@@ -16,6 +17,7 @@ from servicekit.bus.keyvalue import Entry, KeyValue, Watch
 from servicekit.bus.ordered import Fact, Ordered
 from servicekit.bus.permissions import permissions
 from servicekit.bus.publisher import Item
+from servicekit.bus.queues import Queue, queues
 from servicekit.bus.streams import declare
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "KeyMoved",
     "KeyValue",
     "Ordered",
+    "Queue",
     "StreamState",
     "Subscription",
     "Watch",
@@ -36,4 +39,5 @@ __all__ = [
     "declare",
     "dlq",
     "permissions",
+    "queues",
 ]

@@ -121,7 +121,7 @@ class Consumption:
         self._waiting = 0
         self._inbox = f"{connection.inbox}.c.{id(self):x}"
         filters = sorted(subjects.every(body) for body in consumer.bodies)
-        again = [dlq.again(consumer.service, consumer.durable)]
+        again = [subjects.again(consumer.service, consumer.durable)]
         self._pulls = {
             stream: Pull(
                 connection,

@@ -6,13 +6,17 @@ error's text, which may quote what the customer wrote.
 A replay goes back to the one durable that failed: it is published on ``dlq.<service>.<durable>.again``, from which that
 durable's consumer pulls besides its stream. Published on its old subject it would be a new fact for everyone: sockets and
 webhooks, which have no inbox, would show it a second time.
+
+Only forwards can the server be asked for the next message of a subject, so `newest` looks at stretches of the stream, from
+its end backwards: as many messages as a page has, twice as many after each in which there was nothing.
 """
 
+import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contracts import subjects
 from contracts.errors import Problem
@@ -33,6 +37,7 @@ CODE = "Clarin-Code"
 ATTEMPTS = "Clarin-Attempts"
 FIRST_SEEN = "Clarin-First-Seen"
 _NOT_FOUND = 404
+_AT_ONCE = 50  # letters of up to a megabyte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +64,6 @@ class Letter:
     attempts: int
     first_seen: datetime
     payload: bytes
-
-
-def again(service: str, durable: str) -> str:
-    """Name the subject of replays for one durable."""
-    return f"{subjects.dead(service, durable)}.again"
 
 
 class Undecodable(Problem):
@@ -98,39 +98,89 @@ def letter(service: str, durable: str, delivery: Delivery, problem: Exception, a
     )
 
 
-async def entries(bus: "Bus", durable: str = "*", *, after: int = 0) -> AsyncIterator[Letter]:
-    """Read the dead letters of one durable, or of all, oldest first."""
-    while True:
-        try:
-            found = await bus.connection.api(
-                f"STREAM.MSG.GET.{subjects.DLQ}", {"seq": after + 1, "next_by_subj": subjects.dead("*", durable)}
-            )
-        except BusRefused as problem:
-            if problem.status == _NOT_FOUND:
-                return
-            raise
-        message = found["message"]
-        after = message["seq"]
-        headers = _headers(base64.b64decode(message.get("hdrs", "")))
-        _, service, name = message["subject"].split(".")
-        yield Letter(
-            sequence=after,
-            at=time(message["time"]),
-            service=service,
-            durable=name,
-            subject=headers.get(SUBJECT, ""),
-            stream=headers.get(STREAM, ""),
-            origin=int(headers.get(SEQUENCE, 0)),
-            error=headers.get(ERROR, ""),
-            code=headers.get(CODE, ""),
-            attempts=int(headers.get(ATTEMPTS, 0)),
-            first_seen=datetime.fromisoformat(headers.get(FIRST_SEEN, "1970-01-01T00:00:00+00:00")),
-            payload=base64.b64decode(message.get("data", "")),
-        )
+async def entries(
+    bus: "Bus", durable: str = "*", *, service: str = "*", after: int = 0, before: int | None = None
+) -> AsyncIterator[Letter]:
+    """Read the dead letters of one durable, or of all, oldest first; those whose number is between *after* and *before*."""
+    wanted = subjects.dead(service, durable)
+    while (found := await _next(bus, wanted, after + 1)) is not None and (before is None or found.sequence < before):
+        yield found
+        after = found.sequence
 
 
-async def replay(bus: "Bus", letter: Letter) -> None:
-    """Give *letter* back to its durable and take it off the list."""
+async def newest(bus: "Bus", service: str = "*", durable: str = "*", *, before: int | None = None, limit: int = 50) -> list[Letter]:
+    """Read up to *limit* dead letters, newest first; those with a lower number than *before*."""
+    state = await bus.stream_state(subjects.DLQ)
+    wanted = subjects.dead(service, durable)
+    top = state.last_sequence + 1 if before is None else min(before, state.last_sequence + 1)
+    width, found = limit, list[Letter]()
+    while top > state.first_sequence and len(found) < limit:
+        bottom = max(state.first_sequence, top - width)
+        first = await _next(bus, wanted, bottom)
+        if first is None or first.sequence >= top:
+            top, width = bottom, width * 2
+        elif top - first.sequence > 4 * limit:
+            # After a long stretch of nothing: so many are not read for one page.
+            width = (top - first.sequence) // 2
+        else:
+            rest = [one async for one in entries(bus, durable, service=service, after=first.sequence, before=top)]
+            found += [*reversed(rest), first]
+            top, width = bottom, limit
+    return found[:limit]
+
+
+async def read(bus: "Bus", sequence: int) -> Letter | None:
+    """Read one dead letter; None: it was given back, deleted, or is too old."""
+    found = await _message(bus, {"seq": sequence})
+    return _letter(found) if found is not None and found["subject"].count(".") == 2 else None
+
+
+async def counts(bus: "Bus", *, timeout: float = 5.0) -> dict[tuple[str, str], int]:
+    """Tell how many dead letters each durable has, by service and durable; those that have none are left out.  Raises: BusAway."""
+    info = await bus.connection.api(f"STREAM.INFO.{subjects.DLQ}", {"subjects_filter": subjects.dead("*", "*")}, timeout=timeout)
+    named = ((subject.split("."), count) for subject, count in (info["state"].get("subjects") or {}).items())
+    return {(service, durable): count for (_, service, durable), count in named}
+
+
+async def replay(bus: "Bus", *letters: Letter) -> int:
+    """Give *letters* back to their durables and take them off the list; tells how many, without those that somebody else gave back."""
+    # The stream drops what it gets twice under one id.
+    await bus.publish_items([_given_back(letter) for letter in letters])
+    return sum([await discard(bus, letter.sequence) for letter in letters])
+
+
+async def replay_some(bus: "Bus", durable: str, *, until: int, most: int, seconds: float) -> tuple[int, bool]:
+    """Give the letters of a durable back, oldest first, those up to the number *until*: one that fails again has a higher one.
+
+    It ends after *most* letters, or begins with no more after some *seconds*; tells how many they were, and whether there are more.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    seen, given, more, some = 0, 0, False, list[Letter]()
+    async for letter in entries(bus, durable, before=until + 1):
+        if seen == most or loop.time() > end:
+            more = True
+            break
+        seen += 1
+        some.append(letter)
+        if len(some) == _AT_ONCE:
+            given += await replay(bus, *some)
+            some = []
+    return given + (await replay(bus, *some) if some else 0), more
+
+
+async def discard(bus: "Bus", sequence: int) -> bool:
+    """Delete one dead letter for good; False: it was gone already."""
+    return await bus.erase(sequence, subjects.DLQ)
+
+
+async def purge(bus: "Bus", durable: str, *, until: int | None = None) -> int:
+    """Delete all dead letters of a durable, or those up to the number *until*, and tell how many they were."""
+    asked = {"filter": subjects.dead("*", durable), **({} if until is None else {"seq": until + 1})}
+    return int((await bus.connection.api(f"STREAM.PURGE.{subjects.DLQ}", asked))["purged"])
+
+
+def _given_back(letter: Letter) -> Item:
     headers = {
         SUBJECT: letter.subject,
         STREAM: letter.stream,
@@ -138,23 +188,41 @@ async def replay(bus: "Bus", letter: Letter) -> None:
         FIRST_SEEN: letter.first_seen.isoformat(),
         ATTEMPTS: str(letter.attempts),
     }
-    await bus.publish_items([Item(again(letter.service, letter.durable), f"again:{letter.sequence}", letter.payload, headers)])
-    await discard(bus, letter.sequence)
+    return Item(subjects.again(letter.service, letter.durable), f"again:{letter.sequence}", letter.payload, headers)
 
 
-async def discard(bus: "Bus", sequence: int) -> None:
-    """Delete one dead letter for good; one that is gone already is fine."""
+async def _next(bus: "Bus", subject: str, sequence: int) -> Letter | None:
+    found = await _message(bus, {"seq": sequence, "next_by_subj": subject})
+    return None if found is None else _letter(found)
+
+
+async def _message(bus: "Bus", which: Mapping[str, object]) -> dict[str, Any] | None:
     try:
-        await bus.connection.api(f"STREAM.MSG.DELETE.{subjects.DLQ}", {"seq": sequence})
+        message: dict[str, Any] = (await bus.connection.api(f"STREAM.MSG.GET.{subjects.DLQ}", which))["message"]
     except BusRefused as problem:
-        if problem.status not in {_NOT_FOUND, 400} and problem.number not in {10037, 10057, 10043}:
-            raise
+        if problem.status == _NOT_FOUND:
+            return None
+        raise
+    return message
 
 
-async def purge(bus: "Bus", service: str, durable: str) -> int:
-    """Delete all dead letters of a durable and tell how many they were."""
-    answer = await bus.connection.api(f"STREAM.PURGE.{subjects.DLQ}", {"filter": subjects.dead(service, durable)})
-    return int(answer["purged"])
+def _letter(message: Mapping[str, Any]) -> Letter:
+    headers = _headers(base64.b64decode(message.get("hdrs", "")))
+    _, service, durable = message["subject"].split(".")
+    return Letter(
+        sequence=message["seq"],
+        at=time(message["time"]),
+        service=service,
+        durable=durable,
+        subject=headers.get(SUBJECT, ""),
+        stream=headers.get(STREAM, ""),
+        origin=int(headers.get(SEQUENCE, 0)),
+        error=headers.get(ERROR, ""),
+        code=headers.get(CODE, ""),
+        attempts=int(headers.get(ATTEMPTS, 0)),
+        first_seen=datetime.fromisoformat(headers.get(FIRST_SEEN, "1970-01-01T00:00:00+00:00")),
+        payload=base64.b64decode(message.get("data", "")),
+    )
 
 
 def _headers(raw: bytes) -> dict[str, str]:

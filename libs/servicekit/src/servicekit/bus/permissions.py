@@ -45,6 +45,10 @@ def permissions(service: str) -> dict[str, Any]:
     if mine.erases:
         publish += [f"$JS.API.STREAM.MSG.DELETE.{stream}" for stream in (subjects.EVENTS, subjects.DLQ)]
         publish.append(f"$JS.API.STREAM.MSG.GET.{subjects.DLQ}")
+    if mine.operates:
+        publish += [f"$JS.API.CONSUMER.LIST.{stream}" for stream in subjects.STREAMS]
+        publish += [f"$JS.API.STREAM.{call}.{subjects.DLQ}" for call in ("MSG.GET", "MSG.DELETE", "PURGE")]
+        publish.append(subjects.again("*", "*"))
     for bucket in buckets.EVERY:
         stream = f"KV_{bucket.name}"
         reading = f"$JS.API.DIRECT.GET.{stream}"

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from auth.api import accounts, activity, invitations, jwks, keys, resets, signin, teams, tickets, users
+from auth.api import accounts, activity, invitations, jwks, keys, queues, resets, signin, teams, tickets, users
 
 people = APIRouter()
 people.include_router(users.everybody, prefix="/api/users")
@@ -22,6 +22,7 @@ ROUTERS = (
     accounts.router,
     activity.router,
     accounts.ops,
+    queues.router,
     jwks.router,
 )
 

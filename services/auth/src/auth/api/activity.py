@@ -1,5 +1,6 @@
 """Who did what in the account."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -45,9 +46,10 @@ async def list_activity(
     beyond = cursors.decode(admin.tenant, view, cursor, tuple[datetime, UUID]) if cursor else None
     async with parts.db.transaction(admin.tenant) as tx:
         found = await store.activity.page(tx, admin.tenant, wanted, beyond=beyond, limit=limit + 1)
+        gone = await store.activity.ended(tx, admin.tenant, {line.deed.target for line in found if line.deed.target is not None})
     last = found[limit - 1].deed if len(found) > limit else None
     more = cursors.encode(admin.tenant, view, (last.at, last.id)) if last else None
-    return Page(items=[_shown(line) for line in found[:limit]], next_cursor=more)
+    return Page(items=[_shown(line, gone) for line in found[:limit]], next_cursor=more)
 
 
 def _actor(text: str | None) -> UUID | None:
@@ -61,10 +63,12 @@ def _actor(text: str | None) -> UUID | None:
     raise Invalid("An actor is a person or a key.", errors=[{"at": "actor", "message": "An id here looks like usr_… or key_…"}])
 
 
-def _shown(line: Line) -> DeedOut:
+def _shown(line: Line, gone: Collection[str]) -> DeedOut:
     deed = line.deed
     actor = None
     if deed.actor_kind is not None:
         id = None if deed.actor is None else ids.public(_PREFIX[deed.actor_kind], deed.actor)
         actor = ActorOut(kind=deed.actor_kind, id=id, name=line.actor_name)
-    return DeedOut(id=str(deed.id), at=deed.at, actor=actor, kind=deed.kind, target=deed.target, address=deed.address)
+    return DeedOut(
+        id=str(deed.id), at=deed.at, actor=actor, kind=deed.kind, target=deed.target, gone=deed.target in gone, address=deed.address
+    )

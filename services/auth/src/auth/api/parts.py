@@ -6,7 +6,7 @@ from typing import Annotated
 
 from redis.asyncio import Redis
 from servicekit.auth import Verifier
-from servicekit.bus import KeyValue
+from servicekit.bus import Bus, KeyValue
 from servicekit.db import Database
 from servicekit.http import state
 
@@ -42,6 +42,7 @@ class Parts:
     limited: asyncio.Event
     mailed: asyncio.Event
     access: KeyValue
+    bus: Bus
 
 
 WithParts = Annotated[Parts, state("parts")]

@@ -426,4 +426,5 @@ class DeedOut(BaseModel):
     actor: Annotated[ActorOut | None, Field(description="null where nobody who was signed in did it")]
     kind: Annotated[str, Field(examples=["user.created"])]
     target: Annotated[str | None, Field(description="the id of what it was done to")]
+    gone: Annotated[bool, Field(description="what it was done to has been deleted, or erased, since then or by this")] = False
     address: Annotated[str | None, Field(description="the IP address that it came from")]

@@ -43,6 +43,9 @@ BODIES: tuple[type[Body], ...] = _BESIDES + tuple(
 #: What is ordered of a number, in the words of the other lines.
 _ORDERS = {"add": "added", "rename": "renamed", "delete": "deleted"}
 
+#: The kinds of line after which there is nothing left to look at.
+ENDS = ("contact.erased", "device.deleted", "lead.deleted", "pipeline.deleted", "team.deleted")
+
 #: Who did it: a person, a program with a key, or a part of Clarin that follows rules.
 Doer = Literal["user", "key", "bot", "automation", "schedule"]
 
@@ -55,7 +58,7 @@ class Deed:
         id: The fact's.
         kind: What happened, such as ``user.created``.
         actor: The user's or the key's id; None where nobody who has one did it.
-        target: The public id of what it was done to.
+        target: The public id of what it was done to; of dead letters their durable.
     """
 
     id: UUID
@@ -98,6 +101,8 @@ def deed(envelope: Envelope[Any]) -> Deed | None:
             target = ids.public(ids.TEAM, body.team)
         case auth.InvitationCreated() | auth.InvitationRevoked():
             target = ids.public(ids.INVITATION, body.invitation)
+        case auth.DeadLettersReplayed() | auth.DeadLettersDropped():
+            target = body.durable
         case devices.DeviceChanged():
             if body.state not in _STATES or body.reason in _ORDERED:
                 return None

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from contracts.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthenticated, Unavailable
+from contracts.errors import Conflict, Forbidden, Gone, Invalid, NotFound, RateLimited, Unauthenticated, Unavailable
 
 
 class EmailTaken(Conflict):
@@ -189,3 +189,15 @@ class SecretGone(Conflict):
     """The secret was shown once and cannot be shown again."""
 
     code = "secret-gone"
+
+
+class DeadLetterGone(Gone):
+    """This dead letter is not here any more: it was given back, dropped, or is too old."""
+
+    code = "dead-letter-gone"
+
+
+class QueuesAway(Unavailable):
+    """The message bus does not answer; try again."""
+
+    code = "bus-away"

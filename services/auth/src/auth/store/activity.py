@@ -1,6 +1,6 @@
 """Who did what."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from contracts.ids import TenantId
 from servicekit.db import Tx, raw
 from sqlalchemy import delete, func, or_, select, tuple_
 
-from auth.domain.activity import Deed, Doer
+from auth.domain.activity import ENDS, Deed, Doer
 from auth.store.tables import activity, api_keys, users
 
 
@@ -75,6 +75,14 @@ async def page(tx: Tx, tenant: TenantId, wanted: Filter, *, beyond: tuple[dateti
         statement = statement.where(tuple_(activity.c.at, activity.c.id) < tuple_(*beyond))
     statement = statement.order_by(activity.c.at.desc(), activity.c.id.desc()).limit(limit)
     return [_line(row) for row in (await tx.execute(statement)).mappings()]
+
+
+async def ended(tx: Tx, tenant: TenantId, targets: Collection[str]) -> set[str]:
+    """Tell which of *targets* are no more: the line that says so is younger than any other of theirs, so it is kept as long as they are."""
+    if not targets:
+        return set()
+    theirs = (activity.c.tenant == tenant) & activity.c.target.in_(targets) & activity.c.kind.in_(ENDS)
+    return set((await tx.execute(select(activity.c.target).where(theirs).distinct())).scalars())
 
 
 async def forget(system: Tx, before: datetime) -> None:

@@ -168,10 +168,12 @@ async def _dashboard(caller: Principal, db: Db, first: date | None, last: date |
         last = last or datetime.now(UTC).astimezone(ZoneInfo(zone)).date()
         first = first or last
         length = (last - first).days + 1
-        if not 1 <= length <= DAYS_MAX:
-            raise PeriodInvalid(f"The last day is not before the first, and a period has at most {DAYS_MAX} days.")
+        if length < 1:
+            raise PeriodInvalid(f"The period ends on {last}, before it begins: give a last day from {first} on, or an earlier first one.")
+        if length > DAYS_MAX:
+            raise PeriodInvalid(f"A period has at most {DAYS_MAX} days, and this one {length}: give days that are closer together.")
         if first.toordinal() <= length:
-            raise PeriodInvalid("There is no period before this one.")
+            raise PeriodInvalid("There are no days before this period to compare it with: give a later first day.")
         await store.by_index(c)
         people, numbers = await figures.names(c, caller.tenant)
         opened, waiting = await figures.standing(c, caller.tenant, devices)

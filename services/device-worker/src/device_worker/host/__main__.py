@@ -16,7 +16,6 @@ import socket
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -45,7 +44,8 @@ from device_worker.host.frames import (
     orders,
     pack,
 )
-from device_worker.journal.files import Journal
+from device_worker.host.recent import Recent
+from device_worker.journal import Journal
 from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, ignored_message, unanswered_phone
 from device_worker.whatsapp.library import Client, Library
 from device_worker.whatsapp.proto import JOURNALLED, Kind, parse
@@ -59,31 +59,12 @@ _PR_SET_PDEATHSIG = 1
 _QUIET = 0.15
 _HANG_UP_AT_ONCE = 64
 _SWITCH_SECONDS = 0.0002
-_RECENT = 100_000
 #: So often a message is asked for anew before it is shown that there was one.
 _ASKS = 3
 
 
 class WorkerGone(Exception):
     """The worker's end of the socket is closed."""
-
-
-class Recent:
-    """The last of some messages, of all devices, and how often each was added."""
-
-    def __init__(self, most: int = _RECENT) -> None:
-        self._ids: OrderedDict[tuple[bytes, str], int] = OrderedDict()
-        self._most = most
-
-    def __contains__(self, id: tuple[bytes, str]) -> bool:
-        return id in self._ids
-
-    def add(self, id: tuple[bytes, str]) -> int:
-        """Remember *id*, and forget the oldest; tells how often it was added."""
-        count = self._ids[id] = self._ids.get(id, 0) + 1
-        if len(self._ids) > self._most:
-            self._ids.popitem(last=False)
-        return count
 
 
 class Hosted:
@@ -102,6 +83,8 @@ class Hosted:
         self._announced = False
         self._sessions: dict[int, Client] = {}
         self._recent = Recent()
+        for device, id in begin.recent:
+            self._recent.add((device, id))
         self._asked_for = Recent()
         self._last_append = 0.0
         self._journal = Journal(Path(begin.journal), segment=begin.segment)

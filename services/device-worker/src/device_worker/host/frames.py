@@ -24,13 +24,20 @@ class _Frame(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Begin(_Frame, frozen=True, array_like=True, tag=True):
-    """The first frame. *journal*: the folder of every journal; *segment*: bytes of one file of it."""
+    """The first frame.
+
+    Attributes:
+        journal: The folder of every journal.
+        segment: Bytes of one file of it.
+        recent: Devices and ids of messages that dead hosts have kept here.
+    """
 
     store: str
     journal: str
     segment: int
     log_level: str
     worker: str
+    recent: list[tuple[bytes, str]] = []
 
 
 class Start(_Frame, frozen=True, array_like=True, tag=True):

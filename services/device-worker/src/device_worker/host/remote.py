@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from msgspec import structs
 
 from device_worker.host.frames import (
     LAST_WORDS,
@@ -38,6 +39,7 @@ from device_worker.host.frames import (
     pack,
     reports,
 )
+from device_worker.host.recent import left
 from device_worker.journal import Reader
 from device_worker.whatsapp import CallFailed, NotRunning, Sent
 from device_worker.whatsapp.stderr import Stderr
@@ -91,6 +93,7 @@ class Host:
             lock: The descriptor of the lock on the worker's name: the host holds it too, so that whoever gets it finds both dead.
         """
         self._begin = Begin(store, str(journal), segment, log_level, worker)
+        self._journals = journal
         self._capacity, self._lock, self._hooks = capacity, lock, hooks
         self._process: Process | None = None
         self._ends: deque[float] = deque(maxlen=_MOST_ENDS)
@@ -98,7 +101,9 @@ class Host:
 
     async def start(self) -> None:
         """A process is there, and its journal is read.  Raises: HostFails."""
-        process = self._process = await Process.start(self._begin, self._lock, self._hooks)
+        # Before anybody has published and deleted them.
+        recent = await asyncio.to_thread(left, self._journals)
+        process = self._process = await Process.start(structs.replace(self._begin, recent=recent), self._lock, self._hooks)
         try:
             async with asyncio.timeout(_READY_WITHIN):
                 folder = await process.ready

@@ -11,7 +11,7 @@ A record counts from when its checksum fits. Publishing advances a mark in the s
 acknowledged; a crash between the two publishes again, and the message's own id makes that the same fact.
 """
 
-from device_worker.journal.files import Journal, Leftover, Reader, Record, leftovers
+from device_worker.journal.files import Journal, Leftover, Reader, Record, last, leftovers
 from device_worker.journal.pump import Pump
 
-__all__ = ["Journal", "Leftover", "Pump", "Reader", "Record", "leftovers"]
+__all__ = ["Journal", "Leftover", "Pump", "Reader", "Record", "last", "leftovers"]

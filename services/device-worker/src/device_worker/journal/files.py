@@ -9,6 +9,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -351,6 +352,26 @@ def leftovers(root: Path) -> Iterator[Leftover]:
         except (BlockingIOError, FileNotFoundError, NotADirectoryError):
             continue  # its writer lives, or somebody else has just published it
         yield Leftover(folder, lock_file)
+
+
+def last(root: Path, most: int) -> list[Record]:
+    """Give the *most* last records of each journal under *root*, whether the bus has them or not; what is overwritten is not among them."""
+    found: list[Record] = []
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        records: deque[Record] = deque(maxlen=most)
+        for path in sorted(folder.glob(f"*{_SUFFIX}")):
+            with suppress(FileNotFoundError):
+                records.extend(_whole(path))
+        found += records
+    return found
+
+
+def _whole(path: Path) -> list[Record]:
+    segment = Segment.open(path)
+    try:
+        return list(segment.read(_HEADER.size, segment.size)) or list(segment.read(segment.published, segment.size))
+    finally:
+        segment.close()
 
 
 def _name(number: int) -> str:

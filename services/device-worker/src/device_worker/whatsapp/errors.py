@@ -120,6 +120,10 @@ _IGNORED = re.compile(
 )
 
 
+#: Of a message that it could not read so often, the library asks no more: it stays a placeholder.
+GIVEN_UP = "Not sending any more retry receipts for "
+
+
 class Ignored(NamedTuple):
     """A message that whatsmeow says it has had before; the addresses as it writes them, *sender* with the device."""
 

@@ -22,7 +22,7 @@ from device_worker.whatsapp import bare  # noqa: F401  (first: see there)
 # isort: split
 from neonize._binder import _CProxySettings, func_callback_bytes, func_callback_bytes2, func_string, gocode
 
-from device_worker.whatsapp.errors import CallFailed, NotRunning, Sent, StoreWatch, redacted
+from device_worker.whatsapp.errors import GIVEN_UP, CallFailed, NotRunning, Sent, StoreWatch, redacted
 from device_worker.whatsapp.gate import Gate
 from device_worker.whatsapp.proto import EVENTS, DeviceProps, Kind, neonize_pb2, parse
 from device_worker.whatsapp.quiet import until_quiet
@@ -94,7 +94,7 @@ class Library:
                 if self.watch.is_store_error(entry.Message):
                     self._on_store_error()
                 listener(entry.Message)
-                if entry.Level != "WARN":
+                if entry.Level != "WARN" or entry.Message.startswith(GIVEN_UP):
                     log.warning("whatsapp.log", source=entry.Name, level_there=entry.Level, line=redacted(entry.Message))
             except Exception as error:
                 log.error("whatsapp.log_unreadable", error=type(error).__name__)

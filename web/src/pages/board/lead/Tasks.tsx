@@ -1,5 +1,5 @@
 import { ActionIcon, Checkbox, Group, Stack, TextInput } from "@mantine/core";
-import { IconPlus } from "@tabler/icons-react";
+import { IconClockExclamation, IconPlus } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -7,10 +7,8 @@ import type { Card } from "@/api/board";
 import * as api from "@/api/board";
 import { useMoment } from "@/pages/settings/parts";
 import { useShowProblem } from "@/shell/problems";
+import { overdue } from "../apply";
 import { BOARD, LEAD } from "../useBoard";
-
-const late = ({ due_at, done_at }: { due_at?: string | null; done_at?: string | null }) =>
-  !done_at && !!due_at && Date.parse(due_at) < Date.now();
 
 /** What is to be done about a lead, and by when. */
 export function Tasks({ lead }: { lead: Card }) {
@@ -48,8 +46,11 @@ export function Tasks({ lead }: { lead: Card }) {
           checked={Boolean(task.done_at)}
           onChange={(event) => finish.mutate({ id: task.id, done: event.currentTarget.checked })}
           label={task.title}
-          description={task.due_at ? moment(task.due_at) : undefined}
-          styles={late(task) ? { description: { color: "var(--mantine-color-error)", fontWeight: 600 } } : undefined}
+          description={
+            task.due_at && (
+              <Due at={moment(task.due_at)} late={!task.done_at && overdue(task.due_at, Date.now())} />
+            )
+          }
         />
       ))}
       <form
@@ -88,5 +89,17 @@ export function Tasks({ lead }: { lead: Card }) {
         </Group>
       </form>
     </Stack>
+  );
+}
+
+/** By when; what is overdue says so, with a sign beside its colour. */
+function Due({ at, late }: { at: string; late: boolean }) {
+  const { t } = useTranslation();
+  if (!late) return at;
+  return (
+    <Group component="span" gap={4} c="var(--mantine-color-error)" fw={600} data-overdue>
+      <IconClockExclamation size={14} aria-hidden />
+      {t("board.overdue")} · {at}
+    </Group>
   );
 }

@@ -4,13 +4,15 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/board";
+import { useMoney } from "@/pages/board/money";
 import { Dot } from "@/shell/Dot";
 import { useShowProblem } from "@/shell/problems";
 import { Section } from "./Details";
 
 /** The leads of a chat: what they are worth, where they stand, and the way to the board. */
 export function Leads({ chatId, name }: { chatId: string; name: string }) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
+  const money = useMoney();
   const client = useQueryClient();
   const showProblem = useShowProblem();
   const leads = useQuery({ queryKey: ["chat-leads", chatId], queryFn: () => api.leadsOfChat(chatId) });
@@ -64,15 +66,9 @@ export function Leads({ chatId, name }: { chatId: string; name: string }) {
                     {stage.name}
                   </Badge>
                 )}
-                {lead.value !== null && lead.value !== undefined && lead.currency && (
-                  <Text size="sm" style={{ flex: "none" }}>
-                    {new Intl.NumberFormat(i18n.language, {
-                      style: "currency",
-                      currency: lead.currency,
-                      maximumFractionDigits: 0,
-                    }).format(lead.value / 100)}
-                  </Text>
-                )}
+                <Text size="sm" style={{ flex: "none" }}>
+                  {money(lead.value, lead.currency)}
+                </Text>
               </Group>
               {pipeline && (
                 <Select
@@ -89,6 +85,7 @@ export function Leads({ chatId, name }: { chatId: string; name: string }) {
               <Button
                 component={Link}
                 to="/board"
+                search={{ lead: lead.id }}
                 size="compact-xs"
                 variant="subtle"
                 rightSection={<IconExternalLink size={13} />}

@@ -27,13 +27,16 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import * as calls from "@/api/calls";
 import type { DeedOut } from "@/api/generated";
 import * as team from "@/api/team";
+import { KEYS } from "@/realtime/apply";
 import { Failure } from "@/shell/Failure";
 import { useMoment } from "../parts";
+import { placeOf } from "./place";
 
 /** What lines are about, as their kinds begin. */
-const KINDS = [
+const ABOUT = [
   "session",
   "user",
   "password",
@@ -69,6 +72,7 @@ export function ActivityPage() {
   const { t } = useTranslation();
   const users = useQuery({ queryKey: ["users"], queryFn: team.users });
   const keys = useQuery({ queryKey: ["keys"], queryFn: team.keys });
+  const devices = useQuery({ queryKey: KEYS.devices, queryFn: calls.devices });
   const [actor, setActor] = useState<string | null>(null);
   const [kind, setKind] = useState<string | null>(null);
   const [from, setFrom] = useState("");
@@ -87,8 +91,10 @@ export function ActivityPage() {
     staleTime: 0,
   });
   const items = lines.data?.pages.flatMap((page) => page.items) ?? [];
-  const people = new Map<string, string>(
-    [...(users.data ?? []), ...(keys.data ?? [])].map(({ id, name }): [string, string] => [id, name]),
+  const names = new Map<string, string>(
+    [...(users.data ?? []), ...(keys.data ?? []), ...(devices.data?.items ?? [])].map(
+      ({ id, name }): [string, string] => [id, name],
+    ),
   );
   return (
     <section aria-label={t("activity.title")}>
@@ -121,7 +127,7 @@ export function ActivityPage() {
           value={kind}
           onChange={setKind}
           clearable
-          data={KINDS.map((value) => ({ value, label: t(`activity.about.${value}`) }))}
+          data={ABOUT.map((value) => ({ value, label: t(`activity.about.${value}`) }))}
         />
         <TextInput
           label={t("activity.from")}
@@ -143,7 +149,7 @@ export function ActivityPage() {
       ) : (
         <Stack gap={6} aria-busy={lines.isPending}>
           {items.map((line) => (
-            <Line key={line.id} line={line} people={people} />
+            <Line key={line.id} line={line} names={names} />
           ))}
           {lines.isSuccess && items.length === 0 && (
             <Text size="sm" c="dimmed">
@@ -161,16 +167,16 @@ export function ActivityPage() {
   );
 }
 
-function Line({ line, people }: { line: DeedOut; people: Map<string, string> }) {
+function Line({ line, names }: { line: DeedOut; names: Map<string, string> }) {
   const { t, i18n } = useTranslation();
   const moment = useMoment();
   const [about = ""] = line.kind.split(".");
   const Icon = line.actor && !["user", "key"].includes(line.actor.kind) ? IconRobot : (ICON[about] ?? IconUser);
   const key = `activity.kind.${line.kind.replaceAll(".", "_")}`;
   const deed = i18n.exists(key) ? t(key as "activity.kind.user_created") : line.kind;
-  const place = line.kind.endsWith("deleted") ? undefined : placeOf(line.target);
+  const place = placeOf(line);
   const who = line.actor ? (line.actor.name ?? t(`activity.actor.${line.actor.kind}`)) : t("activity.nobody");
-  const target = line.target && line.target !== line.actor?.id ? people.get(line.target) : undefined;
+  const target = line.target && line.target !== line.actor?.id ? names.get(line.target) : undefined;
   return (
     <Card withBorder padding="xs" component="article" data-kind={line.kind}>
       <Group wrap="nowrap" gap="sm">
@@ -181,7 +187,7 @@ function Line({ line, people }: { line: DeedOut; people: Map<string, string> }) 
           <Text size="sm">
             <b>{who}</b> ·{" "}
             {place ? (
-              <Anchor component={Link} to={place} inherit underline="always">
+              <Anchor component={Link} {...place} inherit underline="always">
                 {deed}
               </Anchor>
             ) : (
@@ -201,13 +207,6 @@ function Line({ line, people }: { line: DeedOut; people: Map<string, string> }) 
       </Group>
     </Card>
   );
-}
-
-/** The page of what it was done to, if it has one. */
-function placeOf(target: string | null | undefined): string | undefined {
-  if (target?.startsWith("cht_")) return `/inbox/${target}`;
-  if (target?.startsWith("whk_")) return `/settings/webhooks/${target}`;
-  return undefined;
 }
 
 /** Gives the beginning of a day of the calendar here, or of one some days later. */
