@@ -1,24 +1,23 @@
 """How long customers waited, counted in buckets: how much of a hundred waited no longer than that, whatever their number."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 
 #: A bucket's waits differ by 4 %, so that its middle is less than 2 % from each of them.
 GROWTH = 1.04
 #: The decimal digits of one bucket's count, in the number that holds all of them.
 DIGITS = 8
 
-Counts = Mapping[int, int]
-"""Waits by bucket: the first is up to a second, each other one up to `GROWTH` times as long as the one before."""
+Counts = Sequence[int]
+"""How many waits a bucket has: the first is up to a second, each other one up to `GROWTH` times as long as the one before."""
 
 
-def parse(packed: str) -> dict[int, int]:
+def parse(packed: str) -> Counts:
     """Read the counts of a number each of whose `DIGITS` digits, from the right, are a bucket's."""
-    counts = {}
-    for bucket, end in enumerate(range(len(packed), 0, -DIGITS)):
-        count = packed[max(0, end - DIGITS) : end]
-        if count.strip("0"):
-            counts[bucket] = int(count)
-    return counts
+    size = -(-len(packed) // DIGITS) * DIGITS
+    digits = packed.zfill(size)
+    return [int(digits[start : start + DIGITS]) for start in range(size - DIGITS, -1, -DIGITS)]
 
 
 def seconds(bucket: int) -> float:
@@ -26,23 +25,19 @@ def seconds(bucket: int) -> float:
     return float(2 * GROWTH**bucket / (GROWTH + 1))
 
 
-def percentile(counts: Counts, share: float) -> float | None:
-    """Give the seconds that this share of all waits does not exceed, between two of them in proportion; None where there are none.
+def percentiles(counts: Counts, *shares: float) -> list[float | None]:
+    """Give, for each share, the seconds that this share of all waits does not exceed, between two of them in proportion.
 
-    It is at most 2 % and a second off.
+    It is at most 2 % and a second off, and None where there are no waits.
     """
-    total = sum(counts.values())
-    if not total:
-        return None
-    place = share * (total - 1)
-    low = int(place)
-    below = above = 0.0
-    passed = 0
-    for bucket in sorted(counts):
-        before, passed = passed, passed + counts[bucket]
-        if before <= low < passed:
-            below = seconds(bucket)
-        if passed > min(low + 1, total - 1):
-            above = seconds(bucket)
-            break
-    return below + (above - below) * (place - low)
+    ends = list(accumulate(counts))
+    if not ends or not ends[-1]:
+        return [None for _ in shares]
+    found: list[float | None] = []
+    for share in shares:
+        place = share * (ends[-1] - 1)
+        low = int(place)
+        below = seconds(bisect_right(ends, low))
+        above = seconds(bisect_right(ends, min(low + 1, ends[-1] - 1)))
+        found.append(below + (above - below) * (place - low))
+    return found

@@ -372,13 +372,14 @@ async def waits(
     )
     packed = {UserId(row["whose"]): row["packed"] for row in rows}
     everybody = buckets.parse(packed.pop(UserId(ALL), ""))
-    if sum(everybody.values()) <= exact:
+    if sum(everybody) <= exact:
         return await _each_wait(c, tenant, first, last, devices)
-    return {None: _summed(everybody)} | {author: _summed(some) for author, one in packed.items() if (some := buckets.parse(one))}
+    return {None: _summed(everybody)} | {author: _summed(buckets.parse(one)) for author, one in packed.items() if one != "0"}
 
 
 def _summed(counts: buckets.Counts) -> Waits:
-    return Waits(responses=sum(counts.values()), median=buckets.percentile(counts, 0.5), p90=buckets.percentile(counts, 0.9))
+    median, p90 = buckets.percentiles(counts, 0.5, 0.9)
+    return Waits(responses=sum(counts), median=median, p90=p90)
 
 
 async def _each_wait(c: asyncpg.Connection, tenant: TenantId, first: date, last: date, devices: Devices) -> dict[UserId | None, Waits]:

@@ -26,10 +26,10 @@ _EVER = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 _NEVER = datetime.fromisoformat("9999-12-30T00:00:00+00:00")
 _LEAST = UUID(int=0)
 
-LOOKED_AT = 400
+LOOKED_AT = 300
 """So many that fit are looked at in one go, where not all are to be read or wanted."""
 
-GOES = 3
+GOES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
