@@ -677,6 +677,22 @@ export type Column = {
 };
 
 /**
+ * ConcernedAccount
+ *
+ * Whose message it is.
+ */
+export type ConcernedAccount = {
+    /**
+     * Id
+     */
+    id: string;
+    /**
+     * Name
+     */
+    name: string;
+};
+
+/**
  * Contact
  *
  * Somebody who wrote, was written to, or was entered.
@@ -811,6 +827,18 @@ export type ContactState = {
 export type ConversationsRole = 'admin' | 'agent' | 'owner';
 
 /**
+ * Settled
+ *
+ * What became of it, as the agent sees on the phone or hears from the customer.
+ */
+export type ConversationsSettled = {
+    /**
+     * Outcome
+     */
+    outcome: 'sent' | 'not_sent';
+};
+
+/**
  * Count
  *
  * How often something happened in the period, by what it was and which rule fired.
@@ -903,6 +931,71 @@ export type DayBudget = {
 };
 
 /**
+ * DeadLetterView
+ *
+ * A message that a durable could not handle; not what it says.
+ *
+ * Attributes:
+ * id: Its number, which `clarin dlq` knows as well.
+ * at: When it was given up. `first_seen`: when the stream got it.
+ * type: Of the event or the order; null where its subject is none of ours.
+ * stream: With `sequence` where it stood.
+ * error: The class of what went wrong. `code`: its code; ``bug`` or ``undecodable`` where it has none.
+ * account: Null where nobody here has it.
+ */
+export type DeadLetterView = {
+    account: ConcernedAccount | null;
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Attempts
+     */
+    attempts: number;
+    /**
+     * Code
+     */
+    code: string;
+    /**
+     * Durable
+     */
+    durable: string;
+    /**
+     * Error
+     */
+    error: string;
+    /**
+     * First Seen
+     */
+    first_seen: string;
+    /**
+     * Id
+     */
+    id: number;
+    /**
+     * Sequence
+     */
+    sequence: number;
+    /**
+     * Service
+     */
+    service: string;
+    /**
+     * Stream
+     */
+    stream: string;
+    /**
+     * Subject
+     */
+    subject: string;
+    /**
+     * Type
+     */
+    type: string | null;
+};
+
+/**
  * DeedOut
  *
  * Something that was done, or happened, in the account.
@@ -922,6 +1015,12 @@ export type DeedOut = {
      * At
      */
     at: string;
+    /**
+     * Gone
+     *
+     * what it was done to has been deleted, or erased, since then or by this
+     */
+    gone?: boolean;
     /**
      * Id
      */
@@ -2451,6 +2550,29 @@ export type LeadChange = {
 };
 
 /**
+ * Letters
+ *
+ * One dead letter, or all of a durable.
+ *
+ * Attributes:
+ * until: Of all those up to this number: what has come since somebody looked stays.
+ */
+export type Letters = {
+    /**
+     * Durable
+     */
+    durable?: string | null;
+    /**
+     * Id
+     */
+    id?: number | null;
+    /**
+     * Until
+     */
+    until?: number | null;
+};
+
+/**
  * LimitsChange
  *
  * Limits to set; null takes one away, what is left out stays.
@@ -3736,6 +3858,20 @@ export type PageAttemptOut = {
 };
 
 /**
+ * Page[DeadLetterView]
+ */
+export type PageDeadLetterView = {
+    /**
+     * Items
+     */
+    items: Array<DeadLetterView>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
  * Page[DeedOut]
  */
 export type PageDeedOut = {
@@ -3855,6 +3991,20 @@ export type PagePhrase = {
      * Items
      */
     items: Array<Phrase>;
+    /**
+     * Next Cursor
+     */
+    next_cursor?: string | null;
+};
+
+/**
+ * Page[QueueView]
+ */
+export type PageQueueView = {
+    /**
+     * Items
+     */
+    items: Array<QueueView>;
     /**
      * Next Cursor
      */
@@ -4435,6 +4585,66 @@ export type Qr = {
      * Seconds Left
      */
     seconds_left: number;
+};
+
+/**
+ * QueueView
+ *
+ * A durable consumer: one service's place in a stream.
+ *
+ * Attributes:
+ * state: ``idle``; ``working``; ``behind``: it works, and more than 10,000 messages wait; ``stuck``: for a minute and more
+ * nothing was handed out or done with, though something waits; ``absent``: it is not there.
+ * pending: Messages that it has not been given yet. `in_hand`: given, and not done with. `redelivered`: of those, more than once.
+ * quiet_seconds: Since something was last handed out or done with; null where nothing waits.
+ * fetching: Somebody asks for more right now; where not, its service is away, full, or waits for what it needs itself.
+ * dead_letters: Messages that it could not handle. `returning`: those that were given back to it and are not done with.
+ */
+export type QueueView = {
+    /**
+     * Dead Letters
+     */
+    dead_letters: number;
+    /**
+     * Durable
+     */
+    durable: string;
+    /**
+     * Fetching
+     */
+    fetching: boolean;
+    /**
+     * In Hand
+     */
+    in_hand: number;
+    /**
+     * Pending
+     */
+    pending: number;
+    /**
+     * Quiet Seconds
+     */
+    quiet_seconds: number | null;
+    /**
+     * Redelivered
+     */
+    redelivered: number;
+    /**
+     * Returning
+     */
+    returning: number;
+    /**
+     * Service
+     */
+    service: string;
+    /**
+     * State
+     */
+    state: 'idle' | 'working' | 'behind' | 'stuck' | 'absent';
+    /**
+     * Stream
+     */
+    stream: string;
 };
 
 /**
@@ -5344,13 +5554,25 @@ export type SettingsPut = {
 /**
  * Settled
  *
- * What became of it, as the agent sees on the phone or hears from the customer.
+ * What was done.
+ *
+ * Attributes:
+ * count: With how many letters.
+ * more: There are further ones: ask again with the same `until`, so that what fails once more is not given back for ever.
  */
 export type Settled = {
     /**
-     * Outcome
+     * Count
      */
-    outcome: 'sent' | 'not_sent';
+    count: number;
+    /**
+     * More
+     */
+    more?: boolean;
+    /**
+     * Until
+     */
+    until?: number | null;
 };
 
 /**
@@ -18180,7 +18402,7 @@ export type MessagesResendResponses = {
 export type MessagesResendResponse = MessagesResendResponses[keyof MessagesResendResponses];
 
 export type MessagesSettleData = {
-    body: Settled;
+    body: ConversationsSettled;
     path: {
         /**
          * Id
@@ -18509,6 +18731,367 @@ export type OpsJudgeAccountResponses = {
 };
 
 export type OpsJudgeAccountResponse = OpsJudgeAccountResponses[keyof OpsJudgeAccountResponses];
+
+export type OpsListDeadLettersData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Service
+         *
+         * such as conversations
+         */
+        service?: string | null;
+        /**
+         * Durable
+         *
+         * such as conversations-whatsapp
+         */
+        durable?: string | null;
+        /**
+         * Cursor
+         *
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string | null;
+        /**
+         * Limit
+         *
+         * How many items at most.
+         */
+        limit?: number;
+    };
+    url: '/api/ops/dead-letters';
+};
+
+export type OpsListDeadLettersErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `bad-cursor`: This cursor does not belong to this list. `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `bus-away`: The message bus does not answer; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type OpsListDeadLettersError = OpsListDeadLettersErrors[keyof OpsListDeadLettersErrors];
+
+export type OpsListDeadLettersResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageDeadLetterView;
+};
+
+export type OpsListDeadLettersResponse = OpsListDeadLettersResponses[keyof OpsListDeadLettersResponses];
+
+export type OpsDropDeadLettersData = {
+    body: Letters;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/ops/dead-letters/drop';
+};
+
+export type OpsDropDeadLettersErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `dead-letter-gone`: This dead letter is not here any more: it was given back, dropped, or is too old.
+     */
+    410: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `bus-away`: The message bus does not answer; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type OpsDropDeadLettersError = OpsDropDeadLettersErrors[keyof OpsDropDeadLettersErrors];
+
+export type OpsDropDeadLettersResponses = {
+    /**
+     * Successful Response
+     */
+    200: Settled;
+};
+
+export type OpsDropDeadLettersResponse = OpsDropDeadLettersResponses[keyof OpsDropDeadLettersResponses];
+
+export type OpsReplayDeadLettersData = {
+    body: Letters;
+    headers?: {
+        /**
+         * Idempotency-Key
+         *
+         * Any text of yours: the same request with the same key within a day is done once.
+         */
+        'Idempotency-Key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/ops/dead-letters/replay';
+};
+
+export type OpsReplayDeadLettersErrors = {
+    /**
+     * `malformed`: The request cannot be read.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `idempotency-in-flight`: A request with this Idempotency-Key is being answered right now. `idempotency-mismatch`: This Idempotency-Key was used for another request.
+     */
+    409: Problem;
+    /**
+     * `dead-letter-gone`: This dead letter is not here any more: it was given back, dropped, or is too old.
+     */
+    410: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `invalid`: Something in the request is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `bus-away`: The message bus does not answer; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type OpsReplayDeadLettersError = OpsReplayDeadLettersErrors[keyof OpsReplayDeadLettersErrors];
+
+export type OpsReplayDeadLettersResponses = {
+    /**
+     * Successful Response
+     */
+    200: Settled;
+};
+
+export type OpsReplayDeadLettersResponse = OpsReplayDeadLettersResponses[keyof OpsReplayDeadLettersResponses];
+
+export type OpsListQueuesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/ops/queues';
+};
+
+export type OpsListQueuesErrors = {
+    /**
+     * `malformed`: The request is not valid HTTP. `bad-target`: The path of the request cannot be read in one way only.
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`: Nobody is signed in. `token-expired`: The access token has expired. `token-invalid`: The access token is not valid.
+     */
+    401: Problem;
+    /**
+     * `installation-only`: Only the installation's owner may do this. `scope-missing`: The API key may not do this.
+     */
+    403: Problem;
+    /**
+     * `not-found`: Nothing is here.
+     */
+    404: Problem;
+    /**
+     * `method-not-allowed`: This method is not allowed here.
+     */
+    405: Problem;
+    /**
+     * `request-timeout`: The request did not arrive in time.
+     */
+    408: Problem;
+    /**
+     * `too-large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `target-too-long`: The address of the request is too long.
+     */
+    414: Problem;
+    /**
+     * `expectation-failed`: Nothing but 100-continue can be expected here.
+     */
+    417: Problem;
+    /**
+     * `rate-limited`: Too many requests. `too-many-connections`: This address has too many connections open.
+     */
+    429: Problem;
+    /**
+     * `headers-too-large`: The headers of the request are too large.
+     */
+    431: Problem;
+    /**
+     * `bus-away`: The message bus does not answer; try again. `unavailable`: Something that is needed is away; try again.
+     */
+    503: Problem;
+    /**
+     * `http-version`: Only HTTP/1.0 and HTTP/1.1 are spoken here.
+     */
+    505: Problem;
+};
+
+export type OpsListQueuesError = OpsListQueuesErrors[keyof OpsListQueuesErrors];
+
+export type OpsListQueuesResponses = {
+    /**
+     * Successful Response
+     */
+    200: PageQueueView;
+};
+
+export type OpsListQueuesResponse = OpsListQueuesResponses[keyof OpsListQueuesResponses];
 
 export type OpsListShardsData = {
     body?: never;

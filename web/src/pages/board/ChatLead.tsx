@@ -37,7 +37,7 @@ export function ChatLead({ chatId, name }: { chatId: string; name: string }) {
       <Badge
         component={Link}
         to="/board"
-        search={{ lead: lead.id }}
+        search={{ lead: lead.id } as never}
         variant="default"
         leftSection={<Dot color={stage?.color} />}
         flex="none"

@@ -228,7 +228,15 @@ function Leads({ contact }: { contact: string }) {
     <Section title={t("details.leads")}>
       {leads.data.items.map((lead) => (
         <Group key={lead.id} justify="space-between" wrap="nowrap" gap="xs">
-          <Anchor component={Link} to="/board" search={{ lead: lead.id }} size="sm" truncate dir="auto" title={lead.title}>
+          <Anchor
+            component={Link}
+            to="/board"
+            search={{ lead: lead.id } as never}
+            size="sm"
+            truncate
+            dir="auto"
+            title={lead.title}
+          >
             {lead.title}
           </Anchor>
           <Badge variant="light" tt="none" style={{ flex: "none" }}>

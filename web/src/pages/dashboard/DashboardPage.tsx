@@ -21,7 +21,7 @@ import * as api from "@/api/dashboard";
 import type { Dashboard, Waited } from "@/api/generated";
 import { Failure } from "@/shell/Failure";
 import { OwnPeriod } from "./OwnPeriod";
-import { asked, before, flaw, SPANS, type Span } from "./period";
+import { ago, asked, flaw, SPANS, type Span } from "./period";
 
 const OWN = "own";
 
@@ -37,7 +37,7 @@ export function DashboardPage() {
   });
   const last = today.data?.period.last;
   const wrong = own && flaw(own, last);
-  const range = own ?? (last && span !== "today" ? { first: before(last, SPANS[span] - 1), last } : undefined);
+  const range = own ?? (last && span !== "today" ? { first: ago(last, SPANS[span] - 1), last } : undefined);
   const longer = useQuery({
     queryKey: ["dashboard", range],
     queryFn: () => api.dashboard(range ?? {}),
@@ -74,11 +74,7 @@ export function DashboardPage() {
           />
         </Group>
         {own && (
-          <OwnPeriod
-            range={own}
-            today={last}
-            onChoose={(search) => void navigate({ to: "/dashboard", search })}
-          />
+          <OwnPeriod range={own} today={last} onChoose={(search) => void navigate({ to: "/dashboard", search })} />
         )}
         {wrong ? null : shown.isError ? (
           <Failure error={shown.error} reset={() => void shown.refetch()} />

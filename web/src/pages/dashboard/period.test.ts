@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { asked, before, flaw, length } from "./period";
+import { ago, asked, flaw, length } from "./period";
 
 const TODAY = "2026-11-22";
 
@@ -22,8 +22,8 @@ describe("the days that are asked for", () => {
     expect(length({ first: TODAY, last: TODAY })).toBe(1);
     expect(length({ first: "2028-02-27", last: "2028-03-01" })).toBe(4);
     expect(length({ first: "2026-03-01", last: "2026-03-31" })).toBe(31);
-    expect(before("2026-03-01", 1)).toBe("2026-02-28");
-    expect(before("2026-11-02", 6)).toBe("2026-10-27");
+    expect(ago("2026-03-01", 1)).toBe("2026-02-28");
+    expect(ago("2026-11-02", 6)).toBe("2026-10-27");
   });
 
   it.each([

@@ -22,7 +22,7 @@ export function asked({ span, first, last }: Record<string, unknown>): Asked {
 }
 
 /** The day *back* days before, as the calendar has it. */
-export const before = (day: string, back: number) =>
+export const ago = (day: string, back: number) =>
   new Date(Date.parse(`${day}T00:00:00Z`) - back * DAY_MS).toISOString().slice(0, 10);
 
 /** How many days there are from the first to the last, both included; NaN where one of them is no day. */

@@ -47,9 +47,7 @@ export function Tasks({ lead }: { lead: Card }) {
           onChange={(event) => finish.mutate({ id: task.id, done: event.currentTarget.checked })}
           label={task.title}
           description={
-            task.due_at && (
-              <Due at={moment(task.due_at)} late={!task.done_at && overdue(task.due_at, Date.now())} />
-            )
+            task.due_at && <Due at={moment(task.due_at)} late={!task.done_at && overdue(task.due_at, Date.now())} />
           }
         />
       ))}

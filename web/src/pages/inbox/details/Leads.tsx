@@ -85,7 +85,7 @@ export function Leads({ chatId, name }: { chatId: string; name: string }) {
               <Button
                 component={Link}
                 to="/board"
-                search={{ lead: lead.id }}
+                search={{ lead: lead.id } as never}
                 size="compact-xs"
                 variant="subtle"
                 rightSection={<IconExternalLink size={13} />}

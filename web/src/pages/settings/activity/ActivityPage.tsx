@@ -187,7 +187,7 @@ function Line({ line, names }: { line: DeedOut; names: Map<string, string> }) {
           <Text size="sm">
             <b>{who}</b> ·{" "}
             {place ? (
-              <Anchor component={Link} {...place} inherit underline="always">
+              <Anchor component={Link} to={place.to} search={place.search as never} inherit underline="always">
                 {deed}
               </Anchor>
             ) : (
