@@ -30,7 +30,8 @@ export function DeadLetters({ durables, durable, onDurable }: DeadLettersProps) 
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
   const settle = useMutation({
     mutationFn: ({ what, which }: Asked) => api.settle(what, which),
-    onSuccess: (count, { what }) => notifications.show({ color: "teal", message: t(`ops.letters.done.${what}`, { count }) }),
+    onSuccess: (count, { what }) =>
+      notifications.show({ color: "teal", message: t(`ops.letters.done.${what}`, { count }) }),
     onError: showProblem,
     onSettled: () => {
       ask(undefined);

@@ -32,43 +32,43 @@ export function Queues() {
   const format = new Intl.NumberFormat(i18n.language);
   return (
     <Loaded query={queues}>
-        {(items) => {
-          const sum = (read: (queue: api.QueueView) => number) =>
-            format.format(items.reduce((total, item) => total + read(item), 0));
-          const wrong = items.filter(({ state }) => state !== "idle" && state !== "working");
-          return (
-            <Stack>
-              <div className={classes.figures}>
-                <Figure label={t("ops.queues.pending")} value={sum(({ pending }) => pending)} />
-                <Figure label={t("ops.queues.inHand")} value={sum(({ in_hand }) => in_hand)} />
-                <Figure label={t("ops.queues.dead")} value={sum(({ dead_letters }) => dead_letters)} />
-              </div>
-              <Text size="sm" role="status" c={wrong.length ? "red" : "dimmed"} fw={wrong.length ? 600 : undefined}>
-                {wrong.length
-                  ? t("ops.queues.wrong", { count: wrong.length, names: wrong.map((item) => item.durable).join(", ") })
-                  : t("ops.queues.well")}
-              </Text>
-              <Table className={classes.queues} verticalSpacing="xs" aria-label={t("ops.queues.title")}>
-                <Table.Thead>
-                  <Table.Tr>
-                    <Table.Th>{t("ops.queues.name")}</Table.Th>
-                    <Table.Th>{t("ops.queues.state")}</Table.Th>
-                    <Table.Th ta="right">{t("ops.queues.pending")}</Table.Th>
-                    <Table.Th ta="right">{t("ops.queues.inHand")}</Table.Th>
-                    <Table.Th ta="right">{t("ops.queues.redelivered")}</Table.Th>
-                    <Table.Th ta="right">{t("ops.queues.dead")}</Table.Th>
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {items.map((item) => (
-                    <Row key={`${item.stream} ${item.durable}`} queue={item} format={format} onLetters={choose} />
-                  ))}
-                </Table.Tbody>
-              </Table>
-              <DeadLetters durables={items.map((item) => item.durable)} durable={durable} onDurable={choose} />
-            </Stack>
-          );
-        }}
+      {(items) => {
+        const sum = (read: (queue: api.QueueView) => number) =>
+          format.format(items.reduce((total, item) => total + read(item), 0));
+        const wrong = items.filter(({ state }) => state !== "idle" && state !== "working");
+        return (
+          <Stack>
+            <div className={classes.figures}>
+              <Figure label={t("ops.queues.pending")} value={sum(({ pending }) => pending)} />
+              <Figure label={t("ops.queues.inHand")} value={sum(({ in_hand }) => in_hand)} />
+              <Figure label={t("ops.queues.dead")} value={sum(({ dead_letters }) => dead_letters)} />
+            </div>
+            <Text size="sm" role="status" c={wrong.length ? "red" : "dimmed"} fw={wrong.length ? 600 : undefined}>
+              {wrong.length
+                ? t("ops.queues.wrong", { count: wrong.length, names: wrong.map((item) => item.durable).join(", ") })
+                : t("ops.queues.well")}
+            </Text>
+            <Table className={classes.queues} verticalSpacing="xs" aria-label={t("ops.queues.title")}>
+              <Table.Thead>
+                <Table.Tr>
+                  <Table.Th>{t("ops.queues.name")}</Table.Th>
+                  <Table.Th>{t("ops.queues.state")}</Table.Th>
+                  <Table.Th ta="right">{t("ops.queues.pending")}</Table.Th>
+                  <Table.Th ta="right">{t("ops.queues.inHand")}</Table.Th>
+                  <Table.Th ta="right">{t("ops.queues.redelivered")}</Table.Th>
+                  <Table.Th ta="right">{t("ops.queues.dead")}</Table.Th>
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {items.map((item) => (
+                  <Row key={`${item.stream} ${item.durable}`} queue={item} format={format} onLetters={choose} />
+                ))}
+              </Table.Tbody>
+            </Table>
+            <DeadLetters durables={items.map((item) => item.durable)} durable={durable} onDurable={choose} />
+          </Stack>
+        );
+      }}
     </Loaded>
   );
 }
