@@ -26,7 +26,7 @@ _EVER = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 _NEVER = datetime.fromisoformat("9999-12-30T00:00:00+00:00")
 _LEAST = UUID(int=0)
 
-LOOKED_AT = 300
+LOOKED_AT = 200
 """So many that fit are looked at in one go, where not all are to be read or wanted."""
 
 GOES = 2
