@@ -5,14 +5,19 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from clarin.browser import DOORS, routes
-from clarin.client import eventually
-from clarin.testing import Shop
-from playwright.async_api import BrowserContext, Page
+from clarin.client import Client, eventually
+from clarin.testing import Shop, System
+from contracts import subjects
+from playwright.async_api import BrowserContext, Page, expect
+from servicekit.bus import Bus, Item, dlq
 
 pytestmark = pytest.mark.timeout(300)
+expect.set_options(timeout=30_000)
 
+PASSWORD = "una-persona-muy-curiosa"
 WEB = Path(__file__).parents[3] / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -89,11 +94,68 @@ async def test_no_page_keeps_anybody_out(page: Page, context: BrowserContext, sh
     rooms = [path for path in routes() if path not in DOORS]
     assert len(rooms) > 15
     await walk([*DOORS])
-    email, password = f"eva-{secrets.token_hex(5)}@example.com", "una-persona-muy-curiosa"
-    await shop.client.post("/api/auth/users", {"email": email, "name": "Eva", "role": "admin", "password": password})
+    email = f"eva-{secrets.token_hex(5)}@example.com"
+    await shop.client.post("/api/auth/users", {"email": email, "name": "Eva", "role": "admin", "password": PASSWORD})
     entered = await context.request.post(
-        f"{shop.system.url}/api/auth/login", data={"email": email, "password": password, "session": "cookie"}
+        f"{shop.system.url}/api/auth/login", data={"email": email, "password": PASSWORD, "session": "cookie"}
     )
     assert entered.ok
     await walk(rooms)
     assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong)
+
+
+async def test_who_runs_the_installation_sees_every_queue_and_settles_what_could_not_be_handled(
+    page: Page, context: BrowserContext, system: System, owner: Client
+):
+    durable, email = "journeys-letters", f"eva-{secrets.token_hex(5)}@example.com"
+    await owner.post("/api/auth/users", {"email": email, "name": "Eva", "role": "admin", "password": PASSWORD})
+    admin = await asyncpg.connect(str(system.ready["postgres"]))
+    assert await admin.execute("update auth.users set installation = true where email = $1", email) == "UPDATE 1"
+    await admin.close()
+    entered = await context.request.post(f"{system.url}/api/auth/login", data={"email": email, "password": PASSWORD, "session": "cookie"})
+    assert entered.ok
+    async with Bus.open(str(system.ready["nats"]), name="journey") as bus:
+        headers = {dlq.SUBJECT: "evt.devices.device.deleted.v1.somebody", dlq.CODE: "bug", dlq.ERROR: "KeyError"}
+        for number in range(3):
+            await bus.publish_items([Item(subjects.dead("journeys", durable), f"{email}{number}", b"what the customer wrote", headers)])
+        await page.goto(f"{system.url}/ops")
+        await page.get_by_role("tab", name="Colas").click()
+        await expect(page.locator("[data-durable=conversations-whatsapp]")).to_contain_text("Lo que llega de WhatsApp")
+        row = page.locator(f"[data-durable={durable}]")
+        await expect(row).to_contain_text("No está")
+        await row.get_by_role("button", name="Ver los 3 mensajes").press("Enter")
+        region = page.get_by_role("region", name="Mensajes sin atender")
+        letters = region.get_by_role("article")
+        await expect(letters).to_have_count(3)
+        await letters.first.get_by_role("button", name="Detalles").press("Enter")
+        await expect(letters.first).to_contain_text("KeyError")
+        await page.evaluate(AXE.read_text())
+        for width, height in (LAPTOP, PHONE, *NARROW):
+            await page.set_viewport_size({"width": width, "height": height})
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+                await page.wait_for_function(READY, arg=scheme)
+                await page.evaluate(PAINTED)
+                assert await page.evaluate(RUN, {"runOnly": {"type": "tag", "values": WCAG}}) == [], (width, scheme)
+            assert not await page.evaluate(ASIDE), width
+        await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+
+        asking = page.get_by_role("dialog")
+        await letters.first.get_by_role("button", name="Devolver").click()
+        await asking.get_by_role("button", name="Devolver").click()
+        await expect(letters).to_have_count(2)
+        await expect(page.get_by_text("1 mensaje devuelto")).to_be_visible()
+        # Somebody else is quicker.
+        number = int(await letters.first.get_attribute("data-letter") or 0)
+        await letters.first.get_by_role("button", name="Descartar").click()
+        await dlq.discard(bus, number)
+        await asking.get_by_role("button", name="Descartar").click()
+        await expect(page.get_by_text("Este mensaje ya no está aquí")).to_be_visible()
+        await expect(letters).to_have_count(1)
+        await region.get_by_role("button", name="Descartar todos").click()
+        await asking.get_by_role("button", name="Descartar").click()
+        await expect(region).to_contain_text(f"No hay mensajes sin atender de {durable}")
+        assert await dlq.newest(bus, durable=durable) == []
+    await page.evaluate(GO, "/settings/activity")
+    await expect(page.get_by_text("descartó mensajes sin atender")).to_be_visible()
+    await expect(page.get_by_text("devolvió mensajes sin atender")).to_be_visible()
