@@ -1,4 +1,8 @@
 import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
+import i18n from "./i18n";
+
+/** What closes a dialog has a name, in the language that is spoken when it is shown. */
+const closable = () => ({ closeButtonProps: { "aria-label": i18n.t("common.close") } });
 
 const clarin: MantineColorsTuple = [
   "#e6f7f5",
@@ -26,8 +30,8 @@ export const theme = createTheme({
   components: {
     // Words are written as words.
     Badge: { defaultProps: { tt: "none" } },
-    Modal: { styles: { title: { fontWeight: 650 } } },
-    Drawer: { styles: { title: { fontWeight: 650 } } },
+    Modal: { defaultProps: closable, styles: { title: { fontWeight: 650 } } },
+    Drawer: { defaultProps: closable, styles: { title: { fontWeight: 650 } } },
     // Initials stand beside the name that they are of.
     Avatar: { defaultProps: { "aria-hidden": true } },
     // A button without a name, for what the swatches and the field do as well.

@@ -23,14 +23,7 @@ export default function CheatSheet({ onClose }: { onClose: () => void }) {
   const every = useEveryShortcut();
   for (const one of every) groups.set(one.group, [...(groups.get(one.group) ?? []), one]);
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t("shortcuts.title")}
-      size="xl"
-      centered
-      closeButtonProps={{ "aria-label": t("common.close") }}
-    >
+    <Modal opened onClose={onClose} title={t("shortcuts.title")} size="xl" centered>
       <Stack>
         <div className={classes.groups}>
           {[...groups].map(([group, shortcuts]) => (

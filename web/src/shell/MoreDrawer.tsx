@@ -14,14 +14,7 @@ export default function MoreDrawer({ path, opened, close, onSearch }: Props) {
   const session = useSession();
   const signOut = useSignOut();
   return (
-    <Drawer
-      opened={opened}
-      onClose={close}
-      position="bottom"
-      size="auto"
-      title={session?.user.name}
-      closeButtonProps={{ "aria-label": t("common.close") }}
-    >
+    <Drawer opened={opened} onClose={close} position="bottom" size="auto" title={session?.user.name}>
       <Stack gap="xs">
         <Text size="xs" c="dimmed" mt={-12}>
           {session?.account.name}

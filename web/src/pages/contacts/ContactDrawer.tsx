@@ -53,7 +53,6 @@ export function ContactDrawer({ id, company, onClose, show }: Props) {
       position="right"
       size={phone ? "100%" : 440}
       title={t("contacts.one")}
-      closeButtonProps={{ "aria-label": t("common.close") }}
     >
       {contact.isError && !person ? (
         <Failure error={contact.error} reset={() => void contact.refetch()} />

@@ -80,7 +80,6 @@ export function ImportWizard({ profile, onClose }: { profile: Profile; onClose: 
       size="xl"
       fullScreen={phone}
       closeOnClickOutside={false}
-      closeButtonProps={{ "aria-label": t("common.close") }}
     >
       <Stack gap="lg">
         <Stepper active={state === "done" ? 4 : step} size="xs" iconSize={28} allowNextStepsSelect={false} wrap={false}>

@@ -76,14 +76,7 @@ export function MergeDialog({ contact, onClose, onMerged }: Props) {
     setTake(next);
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t("contacts.merge.title")}
-      size="lg"
-      centered
-      closeButtonProps={{ "aria-label": t("common.close") }}
-    >
+    <Modal opened onClose={onClose} title={t("contacts.merge.title")} size="lg" centered>
       <Stack>
         <Text size="sm">{t("contacts.merge.text", { name: called(contact) })}</Text>
         <Select

@@ -23,13 +23,7 @@ export function NewContact({ onClose, onMade }: { onClose: () => void; onMade: (
     },
   });
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t("contacts.new")}
-      centered
-      closeButtonProps={{ "aria-label": t("common.close") }}
-    >
+    <Modal opened onClose={onClose} title={t("contacts.new")} centered>
       <form
         onSubmit={(event) => {
           event.preventDefault();

@@ -90,14 +90,7 @@ export function RuleDialog({ rule, onClose }: { rule: Rule | undefined; onClose:
   const set = (at: number, action: Action) =>
     change({ actions: actions.map((old, index) => (index === at ? action : old)) });
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      size="lg"
-      fullScreen={phone ?? false}
-      title={t(rule ? "rules.edit" : "rules.add")}
-      closeButtonProps={{ "aria-label": t("common.close") }}
-    >
+    <Modal opened onClose={onClose} size="lg" fullScreen={phone ?? false} title={t(rule ? "rules.edit" : "rules.add")}>
       <form
         onSubmit={(event) => {
           event.preventDefault();

@@ -145,13 +145,7 @@ function Runs({ rule, onClose }: { rule: api.Rule; onClose: () => void }) {
     refetchInterval: 10_000,
   });
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t("rules.runsOf", { name: rule.name })}
-      size="lg"
-      closeButtonProps={{ "aria-label": t("common.close") }}
-    >
+    <Modal opened onClose={onClose} title={t("rules.runsOf", { name: rule.name })} size="lg">
       <Loaded query={runs}>
         {({ items }) =>
           items.length === 0 ? (

@@ -88,14 +88,7 @@ export function HoursDialog({ hours, first, devices, teams, zone, onClose }: Pro
   });
 
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      size="xl"
-      fullScreen={phone ?? false}
-      title={t(hours ? "hours.edit" : "hours.add")}
-      closeButtonProps={{ "aria-label": t("common.close") }}
-    >
+    <Modal opened onClose={onClose} size="xl" fullScreen={phone ?? false} title={t(hours ? "hours.edit" : "hours.add")}>
       <form
         onSubmit={(event) => {
           event.preventDefault();

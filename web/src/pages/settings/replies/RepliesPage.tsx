@@ -112,14 +112,7 @@ function ReplyDialog({ reply, onClose }: { reply: Reply | undefined; onClose: ()
     field.current?.focus();
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t(reply ? "replies.edit" : "replies.add")}
-      size="lg"
-      centered
-      closeButtonProps={{ "aria-label": t("common.close") }}
-    >
+    <Modal opened onClose={onClose} title={t(reply ? "replies.edit" : "replies.add")} size="lg" centered>
       <form
         onSubmit={(event) => {
           event.preventDefault();

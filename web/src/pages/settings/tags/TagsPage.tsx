@@ -124,13 +124,7 @@ function TagDialog({ tag, onClose }: { tag: Tag | undefined; onClose: () => void
     onError: showProblem,
   });
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t(tag ? "tags.edit" : "tags.add")}
-      centered
-      closeButtonProps={{ "aria-label": t("common.close") }}
-    >
+    <Modal opened onClose={onClose} title={t(tag ? "tags.edit" : "tags.add")} centered>
       <form
         onSubmit={(event) => {
           event.preventDefault();
