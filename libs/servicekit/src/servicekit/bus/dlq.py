@@ -108,6 +108,14 @@ async def entries(
         after = found.sequence
 
 
+async def given_back(bus: "Bus") -> AsyncIterator[Letter]:
+    """Read what was given back in the last 30 days, handled or not, oldest first: the stream keeps that as well."""
+    after = 0
+    while (found := await _next(bus, subjects.again("*", "*"), after + 1)) is not None:
+        yield found
+        after = found.sequence
+
+
 async def newest(bus: "Bus", service: str = "*", durable: str = "*", *, before: int | None = None, limit: int = 50) -> list[Letter]:
     """Read up to *limit* dead letters, newest first; those with a lower number than *before*."""
     state = await bus.stream_state(subjects.DLQ)
@@ -208,7 +216,7 @@ async def _message(bus: "Bus", which: Mapping[str, object]) -> dict[str, Any] | 
 
 def _letter(message: Mapping[str, Any]) -> Letter:
     headers = _headers(base64.b64decode(message.get("hdrs", "")))
-    _, service, durable = message["subject"].split(".")
+    _, service, durable, *_ = message["subject"].split(".")
     return Letter(
         sequence=message["seq"],
         at=time(message["time"]),

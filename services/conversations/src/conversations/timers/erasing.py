@@ -156,9 +156,10 @@ async def erase_events(bus: Bus, tenant: TenantId, needles: Needles) -> int:
 
 
 async def erase_letters(bus: Bus, needles: Needles) -> int:
-    """No dead letter speaks of the person; tells how many did.  Raises: BusAway."""
+    """No dead letter speaks of the person, nor one that was given back; tells how many did.  Raises: BusAway."""
     erased = 0
-    async for letter in dlq.entries(bus):
-        if needles.speaks(letter.subject, letter.payload) and await bus.erase(letter.sequence, subjects.DLQ):
-            erased += 1
+    for letters in (dlq.entries(bus), dlq.given_back(bus)):
+        async for letter in letters:
+            if needles.speaks(letter.subject, letter.payload) and await bus.erase(letter.sequence, subjects.DLQ):
+                erased += 1
     return erased
