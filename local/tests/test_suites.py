@@ -4,13 +4,14 @@ from clarin import suites
 pytestmark = pytest.mark.timeout(240)
 
 TESTS = {
-    "libs/one": "def test_a(): pass\ndef test_b(): pass\n",
+    "libs/one": "import sys\ndef test_a(): pass\ndef test_what_is_compiled_is_kept(): assert not sys.dont_write_bytecode\n",
     "services/two": "import pytest\n@pytest.mark.docker\ndef test_a(): pytest.skip('no engine')\n",
 }
 
 
 @pytest.fixture
-def root(tmp_path):
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     options = "--import-mode=importlib -p no:cacheprovider -p no:schemathesis"
     (tmp_path / "pytest.ini").write_text(f"[pytest]\naddopts = {options}\nmarkers = docker\n")
 

@@ -97,10 +97,15 @@ def run(root: Path, names: Sequence[str], more: Sequence[str]) -> tuple[list[Res
             *(str(path.relative_to(root)) for path in paths),
             *more,
         ]
-        code = subprocess.run(words, cwd=root, check=False).returncode
+        code = subprocess.run(words, cwd=root, check=False, env=_environment()).returncode
         cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []  # noqa: S314
     results = [_result(root, name, cases) for name in names]
     return results, code in {0, NO_TESTS} and all(result.well for result in results)
+
+
+def _environment() -> dict[str, str]:
+    # Without a cache of bytecode each of the hundreds of processes that tests start compiles our sources anew, and each session the tests.
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _result(root: Path, name: str, cases: Sequence[ElementTree.Element]) -> Result:
