@@ -191,8 +191,16 @@ async def test_a_day_of_an_agent(page: Page, shop: Shop):
 
     # What was said is found, and leads to where it was said.
     await page.get_by_role("searchbox", name="Buscar chats, mensajes y archivos").fill("azul")
-    found = page.get_by_role("region", name="Resultados").get_by_role("link")
+    results = page.get_by_role("region", name="Resultados")
+    found = results.get_by_role("link")
     await expect(found.locator("mark").first).to_have_text("azul")
+    await results.get_by_role("button", name="Filtros").click()
+    await page.get_by_label("Hasta").fill("2020-01-31")
+    await expect(results.get_by_text("Nada coincide con estos filtros.")).to_be_visible()
+    await results.get_by_role("button", name="Quitar filtros").click()
+    await results.get_by_role("combobox", name="Estado", exact=True).click()
+    await page.get_by_role("option", name="Abierto").click()
+    await expect(results.get_by_role("button", name="Filtros (1)")).to_be_visible()
     await found.first.click()
     await expect(answer).to_be_in_viewport()
 

@@ -102,6 +102,8 @@ export const enterContact = (phone: string, name: string) =>
 export const governor = (id: string) => data(sdk.devicesReadGovernor({ ...throwing, path: { id } }));
 export const chatBot = (id: string) => data(sdk.botReadChat({ ...throwing, path: { id } }));
 
-/** Looks for contacts, files and messages; a word may be unfinished. */
-export const search = (q: string, cursor?: string | null) =>
-  data(sdk.searchSearch({ ...throwing, query: { q, cursor, limit: 30 } }));
+type Searched = NonNullable<NonNullable<Parameters<typeof sdk.searchSearch>[0]>["query"]>;
+
+/** Looks for contacts, files and messages *within* some chats and days; a word may be unfinished. */
+export const search = (q: string, within: Omit<Searched, "q" | "cursor" | "limit">, cursor?: string | null) =>
+  data(sdk.searchSearch({ ...throwing, query: { ...within, q, cursor, limit: 30 } }));

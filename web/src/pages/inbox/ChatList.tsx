@@ -257,7 +257,7 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
       )}
       {q.length > 1 ? (
         <Suspense fallback={<Skeleton m="md" h={48} />}>
-          <SearchResults q={q} write={(phone) => writeTo(phone)} />
+          <SearchResults q={q} company={company} write={(phone) => writeTo(phone)} />
         </Suspense>
       ) : chats.isError && !chats.data ? (
         <Failure error={chats.error} reset={() => void chats.refetch()} />

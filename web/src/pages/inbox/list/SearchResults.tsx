@@ -1,40 +1,55 @@
 import { Avatar, Button, Mark, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { type Hit, search } from "@/api/inbox";
 import { Failure } from "@/shell/Failure";
 import { phoneText } from "@/shell/phone";
 import classes from "../ChatList.module.css";
+import type { Company } from "../company";
 import { iconOf } from "../kinds/icons";
 import { useDayOrTime } from "../time";
 import { pieces } from "./pieces";
+import { SearchFilters } from "./SearchFilters";
+import { asQuery, EVERYWHERE, narrows } from "./within";
 
 const SECTIONS = ["contact", "file", "message"] as const;
 
+/** A page has an end before it is full where little of what is said is wanted: so many hits, or pages, are brought unasked. */
+const ENOUGH = 15;
+const PAGES = 8;
+
+type Props = { q: string; company: Company; write: (phone: string) => void };
+
 /** Who, what was said and what files are called: each leads to where it stands. */
-export function SearchResults({ q, write }: { q: string; write: (phone: string) => void }) {
+export function SearchResults({ q, company, write }: Props) {
   const { t } = useTranslation();
+  const [within, setWithin] = useState(EVERYWHERE);
   const found = useInfiniteQuery({
-    queryKey: ["search", q],
-    queryFn: ({ pageParam }) => search(q, pageParam),
+    queryKey: ["search", q, within],
+    queryFn: ({ pageParam }) => search(q, asQuery(within), pageParam),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
     staleTime: 10_000,
   });
-  if (found.isError && !found.data) return <Failure error={found.error} reset={() => void found.refetch()} />;
-  if (found.isPending) {
-    return (
-      <Stack px="md" gap="sm" role="status" aria-busy aria-label={t("common.loading")}>
-        {[1, 2, 3].map((n) => (
-          <Skeleton key={n} h={48} />
-        ))}
-      </Stack>
-    );
-  }
-  const items = found.data.pages.flatMap((page) => page.items);
+  const items = found.data?.pages.flatMap((page) => page.items) ?? [];
+  const { hasNextPage, isFetching, isError, fetchNextPage } = found;
+  const short = items.length < ENOUGH && (found.data?.pages.length ?? PAGES) < PAGES;
+  useEffect(() => {
+    if (hasNextPage && short && !isFetching && !isError) void fetchNextPage();
+  }, [hasNextPage, short, isFetching, isError, fetchNextPage]);
   return (
     <section className={classes.found} data-chats aria-label={t("search.results")}>
+      <SearchFilters within={within} change={setWithin} company={company} />
+      {found.isError && !found.data && <Failure error={found.error} reset={() => void found.refetch()} />}
+      {found.isPending && (
+        <Stack px="md" gap="sm" role="status" aria-busy aria-label={t("common.loading")}>
+          {[1, 2, 3].map((n) => (
+            <Skeleton key={n} h={48} />
+          ))}
+        </Stack>
+      )}
       {SECTIONS.map((kind) => {
         const some = items.filter((hit) => hit.kind === kind);
         return (
@@ -50,9 +65,9 @@ export function SearchResults({ q, write }: { q: string; write: (phone: string) 
           )
         );
       })}
-      {!items.length && !found.hasNextPage && (
+      {found.data && !items.length && !found.hasNextPage && (
         <Text c="dimmed" size="sm" ta="center" p="xl">
-          {t("search.nothing")}
+          {t(narrows(within) ? "search.nothingWithin" : "search.nothing")}
         </Text>
       )}
       {found.hasNextPage && (

@@ -3,6 +3,7 @@ import { snoozes } from "../each";
 import { asFilter, narrowed, remembered, START } from "./filters";
 import { pieces } from "./pieces";
 import { waited } from "./waiting";
+import { asQuery, EVERYWHERE, narrows } from "./within";
 
 describe("what the list shows", () => {
   it("is said in the API's words", () => {
@@ -22,6 +23,26 @@ describe("what the list shows", () => {
     expect(remembered("{nonsense")).toEqual(START);
     expect(remembered('{"status":"closed","gone":1}')).toEqual({ ...START, status: "closed" });
     expect(narrowed({ ...START, unread: true, team: "tem_1" })).toBe(2);
+  });
+});
+
+describe("where is looked for something", () => {
+  it("is said in the API's words", () => {
+    expect(asQuery(EVERYWHERE)).toEqual({});
+    expect(
+      asQuery({ ...EVERYWHERE, device: "dev_1", agent: "me", tag: "tag_1", status: "closed", state: "cst_1" }),
+    ).toEqual({ device_id: "dev_1", assignee_id: "me", tag_id: "tag_1", status: "closed", state_id: "cst_1" });
+  });
+
+  it("is whole days of whoever looks", () => {
+    const within = { ...EVERYWHERE, from: "2026-10-31", to: "2026-10-31" };
+    const { after, before } = asQuery(within) as { after: string; before: string };
+    expect([after, before].map((at) => new Date(at).toString())).toEqual(
+      [new Date(2026, 9, 31), new Date(2026, 10, 1)].map(String),
+    );
+    expect(narrows(within)).toBe(2);
+    expect(asQuery({ ...EVERYWHERE, to: "2026-12-31" })).toEqual({ before: new Date(2027, 0, 1).toISOString() });
+    expect(asQuery({ ...EVERYWHERE, from: "2026-1", to: "0002-06-01" })).toEqual({});
   });
 });
 
