@@ -118,6 +118,9 @@ VAULT = Vault(KEY)
 
 _numbers = itertools.count(1)
 
+#: Seconds between two looks at what stays, and at what may be over soon: each is a whole request, and takes a processor from the worker.
+_LASTING, _PASSING = 0.1, 0.02
+
 
 @dataclass
 class World:
@@ -153,7 +156,7 @@ class World:
             assert shown["state"] == state, shown
             return shown
 
-        return await eventually(probe, timeout=timeout)
+        return await eventually(probe, timeout=timeout, every=_LASTING if state == "connected" else _PASSING)
 
     async def told(self, device: str, state: str, reason: str) -> None:
         """Everyone was told that the device stands there, even if it has moved on."""
@@ -170,7 +173,7 @@ class World:
             assert answer.status_code == 200, answer.text
             return answer.text
 
-        return await eventually(probe, timeout=90)  # a pairing that says nothing for 15 s is started anew
+        return await eventually(probe, timeout=90, every=_LASTING)  # a pairing that says nothing for 15 s is started anew
 
     async def people(self) -> None:
         """The shop and Ana have phones."""
