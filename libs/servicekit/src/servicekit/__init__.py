@@ -1,0 +1,3 @@
+"""The plumbing of a service, without a business noun."""
+
+from servicekit import bare  # noqa: F401  (first: see there)

@@ -1,0 +1,3 @@
+"""The public edge."""
+
+import servicekit  # noqa: F401  (first: it loads some libraries without what they would take along)

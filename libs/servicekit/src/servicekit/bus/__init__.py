@@ -6,9 +6,12 @@ pull.py         the continuous pull below it                          dlq.py    
 publisher.py    many acks in flight                                   ordered.py  a stream in order, for sockets
 keyvalue.py     compare-and-set, watch                                streams.py  declare
 connection.py   the only connection                                   permissions.py  who may do what
-queues.py       how far every durable is
+queues.py       how far every durable is                              bare.py  nats, and no more
 """
 
+from servicekit.bus import bare  # noqa: F401  (first: see there)
+
+# isort: split
 from servicekit.bus import dlq
 from servicekit.bus.bus import Bus, StreamState, Subscription
 from servicekit.bus.consumer import Consumer
