@@ -17,6 +17,9 @@ const clarin: MantineColorsTuple = [
   "#00665c",
 ];
 
+/** A list of choices has room on a small screen, or at a zoom of 200 %, too. */
+const choices = { defaultProps: { maxDropdownHeight: "min(260px, 38dvh)" } };
+
 export const theme = createTheme({
   primaryColor: "clarin",
   primaryShade: 8,
@@ -32,6 +35,10 @@ export const theme = createTheme({
     Badge: { defaultProps: { tt: "none" } },
     Modal: { defaultProps: closable, styles: { title: { fontWeight: 650 } } },
     Drawer: { defaultProps: closable, styles: { title: { fontWeight: 650 } } },
+    Select: choices,
+    MultiSelect: choices,
+    TagsInput: choices,
+    Autocomplete: choices,
     // Initials stand beside the name that they are of.
     Avatar: { defaultProps: { "aria-hidden": true } },
     // A button without a name, for what the swatches and the field do as well.

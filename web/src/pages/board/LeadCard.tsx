@@ -105,7 +105,13 @@ function Open({ count, late }: { count: number; late: boolean }) {
   const said = t(late ? "board.overdueTasks" : "board.openTasks", { count });
   return (
     <Tooltip label={said}>
-      <Group gap={2} wrap="nowrap" c={late ? "var(--mantine-color-error)" : undefined} data-overdue={late || undefined}>
+      <Group
+        gap={2}
+        wrap="nowrap"
+        pos="relative"
+        c={late ? "var(--mantine-color-error)" : undefined}
+        data-overdue={late || undefined}
+      >
         <Icon size={14} aria-hidden />
         <Text size="xs" c={late ? undefined : "dimmed"} fw={late ? 600 : undefined} aria-hidden>
           {count}

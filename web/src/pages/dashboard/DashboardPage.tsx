@@ -139,6 +139,7 @@ function Figures({ data }: { data: Dashboard }) {
           h={220}
           data={bars}
           dataKey="at"
+          yAxisProps={{ allowDecimals: false }}
           xAxisProps={{ interval: "equidistantPreserveStart" }}
           withLegend
           series={[

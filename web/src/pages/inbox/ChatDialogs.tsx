@@ -199,7 +199,7 @@ function Tags({ chats, onClose, company }: Omit<Props, "dialog">) {
       />
       <fieldset
         aria-label={t("act.tags")}
-        style={{ maxHeight: 280, overflowY: "auto", border: 0, margin: 0, padding: 0 }}
+        style={{ maxHeight: 280, overflowY: "auto", border: 0, margin: 0, padding: 0, minWidth: 0 }}
       >
         {found.map((tag, index) => (
           <UnstyledButton

@@ -1,4 +1,5 @@
 import { ActionIcon, Button, Group, Menu, Popover, Text, Textarea, Tooltip } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import {
   IconCalendarClock,
@@ -73,6 +74,7 @@ export function Composer({ chat, device, company, me, items, handle }: Props) {
   const client = useQueryClient();
   const showProblem = useShowProblem();
   const inOneLine = useInOneLine();
+  const narrow = useMediaQuery("(max-width: 22em)", false, { getInitialValueInEffect: false });
   const chatId = chat.id;
   const [kept, setKept] = useState<Draft>(() => draft(me, chatId));
   const [editing, setEditing] = useState<Message>();
@@ -457,7 +459,7 @@ export function Composer({ chat, device, company, me, items, handle }: Props) {
             maxRows={8}
             radius="lg"
             size="md"
-            placeholder={label}
+            placeholder={narrow && !note && !editing ? t("inbox.writeShort") : label}
             aria-label={label}
             title={t("inbox.hint")}
             value={text}

@@ -221,7 +221,7 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
         )}
         {shown && (
           <>
-            <Avatar name={name} color="initials" radius="xl" />
+            <Avatar name={name} color="initials" radius="xl" className={classes.face} />
             <div className={classes.who}>
               <Title order={2} size="md" lineClamp={1} dir="auto" title={name}>
                 {name}

@@ -27,15 +27,15 @@ export function Later({ action, onPick, focused }: Props) {
           {t(`act.until.${id}`)}
         </Button>
       ))}
-      <Group align="flex-end" wrap="nowrap">
+      <Group align="flex-end" gap="xs">
         <TextInput
           type="datetime-local"
           label={t("act.until.own")}
-          flex={1}
+          flex="1 1 210px"
           value={own}
           onChange={(event) => setOwn(event.currentTarget.value)}
         />
-        <Button disabled={!(Date.parse(own) > Date.now())} onClick={() => onPick(new Date(own))}>
+        <Button flex="1 0 auto" disabled={!(Date.parse(own) > Date.now())} onClick={() => onPick(new Date(own))}>
           {action}
         </Button>
       </Group>

@@ -17,6 +17,6 @@ export function snoozes(now: Date): { id: "hour" | "evening" | "tomorrow" | "mon
     { id: "hour" as const, at: new Date(now.getTime() + 60 * 60_000) },
     ...(now.getHours() < 17 ? [{ id: "evening" as const, at: at(0, 18) }] : []),
     { id: "tomorrow" as const, at: at(1, 9) },
-    { id: "monday" as const, at: at(toMonday, 9) },
+    ...(toMonday > 1 ? [{ id: "monday" as const, at: at(toMonday, 9) }] : []),
   ];
 }

@@ -59,7 +59,7 @@ export function Tasks({ lead }: { lead: Card }) {
       >
         <Group gap="xs" align="flex-end">
           <TextInput
-            flex="1 1 180px"
+            flex="1 1 150px"
             aria-label={t("board.newTask")}
             placeholder={t("board.newTask")}
             value={title}
@@ -71,8 +71,8 @@ export function Tasks({ lead }: { lead: Card }) {
             aria-label={t("board.due")}
             value={due}
             onChange={(event) => setDue(event.currentTarget.value)}
-            flex="1 0 170px"
-            maw={{ sm: 170 }}
+            flex="1 0 196px"
+            maw={{ sm: 196 }}
           />
           <ActionIcon
             type="submit"

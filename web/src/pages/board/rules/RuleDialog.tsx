@@ -8,6 +8,7 @@ import {
   MultiSelect,
   NumberInput,
   Select,
+  SimpleGrid,
   Stack,
   TagsInput,
   Text,
@@ -235,7 +236,7 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
   switch (action.do) {
     case "make_lead":
       return (
-        <Group grow align="flex-start">
+        <SimpleGrid cols={{ base: 1, sm: 2 }} verticalSpacing="xs" style={{ alignItems: "end" }}>
           <TextInput
             label={t("rules.leadTitle")}
             description={t("rules.leadHint", { names: "{contact}, {phone}" })}
@@ -245,14 +246,13 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
           />
           <Select
             label={t("reports.stage")}
-            description={"\u00a0"}
             placeholder={t("rules.firstStage")}
             data={stages}
             value={action.stage_id ?? null}
             onChange={(stage_id) => onChange({ ...action, stage_id })}
             clearable
           />
-        </Group>
+        </SimpleGrid>
       );
     case "send":
       return (
@@ -268,7 +268,7 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
       );
     case "assign":
       return (
-        <Group grow>
+        <SimpleGrid cols={{ base: 1, sm: 2 }} verticalSpacing="xs">
           <Select
             label={t("rules.owner")}
             data={people}
@@ -283,7 +283,7 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
             onChange={(team_id) => onChange({ do: "assign", team_id })}
             clearable
           />
-        </Group>
+        </SimpleGrid>
       );
     case "tag":
       return (
@@ -309,7 +309,7 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
       );
     case "make_task":
       return (
-        <Group grow align="flex-start">
+        <SimpleGrid cols={{ base: 1, sm: 3 }} verticalSpacing="xs">
           <TextInput
             label={t("rules.taskTitle")}
             value={action.title}
@@ -330,7 +330,7 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
             onChange={(assignee_id) => onChange({ ...action, assignee_id })}
             clearable
           />
-        </Group>
+        </SimpleGrid>
       );
     case "move":
       return (

@@ -27,7 +27,6 @@ export function DetailsDrawer({
       title={t("inbox.details")}
       padding="md"
       styles={{ body: { padding: 0 } }}
-      closeButtonProps={{ "aria-label": t("common.close") }}
     >
       <Details chatId={chatId} company={company} />
     </Drawer>

@@ -58,8 +58,11 @@ describe("a customer who waits", () => {
 
 describe("a snooze", () => {
   it("ends ahead, in the agent's own day", () => {
-    const evening = new Date(2026, 10, 22, 19, 30);
+    const evening = new Date(2026, 10, 20, 19, 30);
     expect(snoozes(evening).map((one) => one.id)).toEqual(["hour", "tomorrow", "monday"]);
+    // On a Sunday both would be the same.
+    const sunday = new Date(2026, 10, 22, 9, 30);
+    expect(snoozes(sunday).map((one) => one.id)).toEqual(["hour", "evening", "tomorrow"]);
     const monday = new Date(2026, 10, 23, 9, 30);
     for (const one of snoozes(monday)) expect(one.at.getTime()).toBeGreaterThan(monday.getTime());
     expect(snoozes(monday).at(-1)?.at).toEqual(new Date(2026, 10, 30, 9));

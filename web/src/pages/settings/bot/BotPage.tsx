@@ -83,7 +83,7 @@ function Form({ settings }: { settings: api.Settings }) {
           label={t("bot.afterDays")}
           min={1}
           max={365}
-          w={260}
+          maw={340}
           value={welcome.after_days ?? ""}
           onChange={(days) => change({ welcome: { ...welcome, after_days: typeof days === "number" ? days : null } })}
         />
@@ -124,7 +124,7 @@ function Form({ settings }: { settings: api.Settings }) {
           label={t("bot.pause")}
           min={1}
           max={43_200}
-          w={260}
+          maw={340}
           value={manners.pause_minutes ?? ""}
           onChange={(minutes) =>
             change({ manners: { ...manners, pause_minutes: typeof minutes === "number" ? minutes : null } })

@@ -5,6 +5,7 @@ import {
   Checkbox,
   Group,
   Select,
+  SimpleGrid,
   Stack,
   TagsInput,
   Text,
@@ -52,6 +53,7 @@ export function Rules({ rules, menus, onChange }: RulesProps) {
               />
               <Group gap={2} wrap="nowrap">
                 <ActionIcon
+                  size={36}
                   variant="subtle"
                   color="gray"
                   disabled={place === 0}
@@ -61,6 +63,7 @@ export function Rules({ rules, menus, onChange }: RulesProps) {
                   <IconArrowUp size={18} />
                 </ActionIcon>
                 <ActionIcon
+                  size={36}
                   variant="subtle"
                   color="gray"
                   disabled={place === rules.length - 1}
@@ -70,6 +73,7 @@ export function Rules({ rules, menus, onChange }: RulesProps) {
                   <IconArrowDown size={18} />
                 </ActionIcon>
                 <ActionIcon
+                  size={36}
                   variant="subtle"
                   color="red"
                   aria-label={t("bot.removeRule", { name: rule.name })}
@@ -79,13 +83,12 @@ export function Rules({ rules, menus, onChange }: RulesProps) {
                 </ActionIcon>
               </Group>
             </Group>
-            <Group align="flex-start" grow preventGrowOverflow={false}>
+            <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="md" verticalSpacing="xs">
               <Select
                 label={t("bot.match")}
                 data={MATCHES.map((value) => ({ value, label: t(`bot.matches.${value}`) }))}
                 value={rule.match}
                 allowDeselect={false}
-                miw={190}
                 onChange={(value) => value && set(place, { match: value as Match })}
               />
               <TagsInput
@@ -94,10 +97,9 @@ export function Rules({ rules, menus, onChange }: RulesProps) {
                 value={rule.phrases}
                 maxTags={50}
                 acceptValueOnBlur
-                miw={240}
                 onChange={(phrases) => set(place, { phrases })}
               />
-            </Group>
+            </SimpleGrid>
             <Textarea
               label={t("bot.answer")}
               autosize

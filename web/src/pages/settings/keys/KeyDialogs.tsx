@@ -88,7 +88,7 @@ export function NewKeyDialog({ onClose, onMade }: { onClose: () => void; onMade:
             label={t("keys.lasts")}
             data={LASTS.map((count) => ({
               value: String(count),
-              label: count ? t("invitations.days", { count }) : t("keys.forever"),
+              label: count ? t("invitations.days", { count }) : t("keys.always"),
             }))}
             value={String(days)}
             onChange={(value) => value && setDays(Number(value))}

@@ -1,4 +1,5 @@
-import { Checkbox, MultiSelect, SegmentedControl, Stack, Text } from "@mantine/core";
+import { Checkbox, Input, MultiSelect, SegmentedControl, Stack, Text } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
@@ -13,6 +14,7 @@ export const SEES_ALL: Sees = { devices: null, chats: "all", teams: [] };
 /** Chooses the numbers, the teams and which chats somebody sees. */
 export function Sight({ value, onChange, withChats = true }: SightProps) {
   const { t } = useTranslation();
+  const narrow = useMediaQuery("(max-width: 24em)", false, { getInitialValueInEffect: false });
   const devices = useQuery({ queryKey: KEYS.devices, queryFn: api.devices });
   const teams = useQuery({ queryKey: ["teams"], queryFn: team.teams, enabled: withChats });
   return (
@@ -45,11 +47,12 @@ export function Sight({ value, onChange, withChats = true }: SightProps) {
             clearable
           />
           <div>
-            <Text size="sm" fw={500} mb={4} id="which-chats">
+            <Input.Label labelElement="div" id="which-chats" mb={4}>
               {t("people.chats")}
-            </Text>
+            </Input.Label>
             <SegmentedControl
               fullWidth
+              orientation={narrow ? "vertical" : "horizontal"}
               aria-labelledby="which-chats"
               value={value.chats}
               onChange={(chosen) => onChange({ ...value, chats: chosen as Sees["chats"] })}

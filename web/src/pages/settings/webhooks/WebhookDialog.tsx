@@ -1,5 +1,6 @@
 import { Button, Collapse, Modal, MultiSelect, NumberInput, Select, Stack, Switch, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
+import { IconChevronDown, IconChevronUp } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -86,7 +87,9 @@ export function WebhookDialog({ known, onClose, onMade }: Props) {
             size="compact-sm"
             onClick={toggle}
             aria-expanded={more}
+            ml={-8}
             style={{ alignSelf: "start" }}
+            rightSection={more ? <IconChevronUp size={16} /> : <IconChevronDown size={16} />}
           >
             {t("webhooks.more")}
           </Button>
@@ -155,7 +158,6 @@ export function TypesPicker({ value, onChange }: { value: string[]; onChange: (t
         onChange(added === "*" ? ["*"] : chosen.length > 1 ? chosen.filter((type) => type !== "*") : chosen);
       }}
       searchable
-      maxDropdownHeight={260}
     />
   );
 }
