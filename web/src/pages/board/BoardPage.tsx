@@ -70,7 +70,7 @@ export function BoardPage() {
   return (
     <div className={classes.page}>
       <div className={classes.head}>
-        <Group justify="space-between" wrap="nowrap" gap="sm">
+        <Group justify="space-between" wrap={phone ? "wrap" : "nowrap"} gap={phone ? "xs" : "sm"}>
           <Group gap="sm" wrap="nowrap" miw={0}>
             <Title order={1} size="h3" style={{ whiteSpace: "nowrap" }}>
               {t("board.title")}

@@ -94,8 +94,8 @@ function ByQr({ device, again }: { device: Device; again: () => void }) {
 
   return (
     <Group align="center" gap="xl" justify="center" className={classes.qr}>
-      <Stack align="center" gap={6}>
-        <Center w={264} h={264} className={classes.frame}>
+      <Stack align="center" gap={6} maw="100%">
+        <Center w={264} maw="100%" className={classes.frame}>
           {over ? (
             <Stack align="center" gap="sm">
               <IconQrcodeOff size={40} stroke={1.4} />
@@ -105,7 +105,7 @@ function ByQr({ device, again }: { device: Device; again: () => void }) {
               </Button>
             </Stack>
           ) : image.data ? (
-            <Image src={image.data} alt={t("pair.qrAlt")} w={248} h={248} data-testid="qr" />
+            <Image src={image.data} alt={t("pair.qrAlt")} w={248} maw="94%" data-testid="qr" />
           ) : (
             <Stack align="center" gap="sm">
               <Loader size="sm" />

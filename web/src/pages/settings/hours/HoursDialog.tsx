@@ -7,6 +7,7 @@ import {
   Modal,
   MultiSelect,
   Select,
+  SimpleGrid,
   Stack,
   Text,
   TextInput,
@@ -96,7 +97,7 @@ export function HoursDialog({ hours, first, devices, teams, zone, onClose }: Pro
         }}
       >
         <Stack>
-          <Group grow align="flex-start">
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
             <TextInput
               label={t("hours.name")}
               value={name}
@@ -115,7 +116,7 @@ export function HoursDialog({ hours, first, devices, teams, zone, onClose }: Pro
               clearable
               limit={60}
             />
-          </Group>
+          </SimpleGrid>
           <Fieldset legend={t("hours.week")}>
             <Stack gap="sm">
               {days.map((day, at) => (
@@ -216,7 +217,7 @@ export function Parts({ of, parts, onChange }: { of: string; parts: Part[]; onCh
       onChange(parts.map((old, at) => (at === index ? { ...old, ...change } : old)));
     return (
       // biome-ignore lint/suspicious/noArrayIndexKey: two parts of a day may be alike
-      <Group key={index} gap={6} wrap="nowrap">
+      <Group key={index} gap={6}>
         <TextInput
           type="time"
           w={{ base: 112, sm: 138 }}
