@@ -10,8 +10,17 @@ from clarin.client import Client
 from clarin.testing import Shop, System, start, stop
 from sim.testing import Api as Network
 
-#: Files of more than half a minute, the longest first: a long one that is left for the end keeps everybody waiting.
-LONG = ("fleet/test_faults.py", "e2e/test_nothing_lost.py", "security/test_openapi.py", "security/test_isolation.py", "panel/")
+#: Files of more than half a minute: a long one that is left for the end keeps everybody waiting. Two that start many processes follow
+#: each other.
+LONG = (
+    "fleet/test_faults.py",
+    "e2e/test_nothing_lost.py",
+    "security/test_openapi.py",
+    "security/test_isolation.py",
+    "e2e/test_rolling.py",
+    "panel/test_pages.py",
+    "panel/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
