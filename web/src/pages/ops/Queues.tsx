@@ -8,7 +8,7 @@ import {
   IconMail,
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/ops";
 import { Loaded } from "@/pages/settings/parts";
@@ -24,18 +24,33 @@ const LOOK = {
   absent: { color: "red", Icon: IconCircleOff },
 } as const;
 
+/** Nothing waits, nothing was given up: there is no figure to look at. */
+const idle = (queue: api.QueueView) => queue.state === "idle" && queue.dead_letters + queue.returning === 0;
+
+const wrong = ({ state }: api.QueueView) => state !== "idle" && state !== "working";
+
+/** What needs a look first comes first; for the rest the order stays, so that rows do not move under one's eyes. */
+const rank = (queue: api.QueueView) => (wrong(queue) ? 0 : queue.dead_letters ? 1 : 2);
+
 /** How far behind each service is with what it is told, and what it could not handle. */
 export function Queues() {
   const { t, i18n } = useTranslation();
   const queues = useQuery({ queryKey: ["ops", "queues"], queryFn: api.queues, refetchInterval: LIVE_MS });
   const [durable, choose] = useState<string | null>(null);
+  const letters = useRef<HTMLDivElement>(null);
   const format = new Intl.NumberFormat(i18n.language);
+  const show = (chosen: string) => {
+    choose(chosen);
+    letters.current?.focus({ preventScroll: true });
+    letters.current?.scrollIntoView({ block: "start" });
+  };
   return (
     <Loaded query={queues}>
       {(items) => {
         const sum = (read: (queue: api.QueueView) => number) =>
           format.format(items.reduce((total, item) => total + read(item), 0));
-        const wrong = items.filter(({ state }) => state !== "idle" && state !== "working");
+        const bad = items.filter((item) => rank(item) < 2);
+        const ranked = [...items].sort((one, other) => rank(one) - rank(other));
         return (
           <Stack>
             <div className={classes.figures}>
@@ -43,9 +58,9 @@ export function Queues() {
               <Figure label={t("ops.queues.inHand")} value={sum(({ in_hand }) => in_hand)} />
               <Figure label={t("ops.queues.dead")} value={sum(({ dead_letters }) => dead_letters)} />
             </div>
-            <Text size="sm" role="status" c={wrong.length ? "red" : "dimmed"} fw={wrong.length ? 600 : undefined}>
-              {wrong.length
-                ? t("ops.queues.wrong", { count: wrong.length, names: wrong.map((item) => item.durable).join(", ") })
+            <Text size="sm" role="status" c={bad.length ? "red" : "dimmed"} fw={bad.length ? 600 : undefined}>
+              {bad.length
+                ? t("ops.queues.wrong", { count: bad.length, names: bad.map((item) => item.durable).join(", ") })
                 : t("ops.queues.well")}
             </Text>
             <Table className={classes.queues} verticalSpacing="xs" aria-label={t("ops.queues.title")}>
@@ -53,19 +68,21 @@ export function Queues() {
                 <Table.Tr>
                   <Table.Th>{t("ops.queues.name")}</Table.Th>
                   <Table.Th>{t("ops.queues.state")}</Table.Th>
-                  <Table.Th ta="right">{t("ops.queues.pending")}</Table.Th>
-                  <Table.Th ta="right">{t("ops.queues.inHand")}</Table.Th>
-                  <Table.Th ta="right">{t("ops.queues.redelivered")}</Table.Th>
-                  <Table.Th ta="right">{t("ops.queues.dead")}</Table.Th>
+                  <Table.Th className={classes.number}>{t("ops.queues.pending")}</Table.Th>
+                  <Table.Th className={classes.number}>{t("ops.queues.inHand")}</Table.Th>
+                  <Table.Th className={classes.number}>{t("ops.queues.redelivered")}</Table.Th>
+                  <Table.Th className={classes.number}>{t("ops.queues.dead")}</Table.Th>
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>
-                {items.map((item) => (
-                  <Row key={`${item.stream} ${item.durable}`} queue={item} format={format} onLetters={choose} />
+                {ranked.map((item) => (
+                  <Row key={`${item.stream} ${item.durable}`} queue={item} format={format} onLetters={show} />
                 ))}
               </Table.Tbody>
             </Table>
-            <DeadLetters durables={items.map((item) => item.durable)} durable={durable} onDurable={choose} />
+            <div ref={letters} tabIndex={-1} className={classes.letters}>
+              <DeadLetters durables={items.map((item) => item.durable)} durable={durable} onDurable={choose} />
+            </div>
           </Stack>
         );
       }}
@@ -89,19 +106,20 @@ function Row({ queue, format, onLetters }: RowProps) {
   const { t } = useTranslation();
   const span = useSpan();
   const { color, Icon } = LOOK[queue.state];
+  const what = t(`ops.queues.what.${queue.durable}`, { defaultValue: queue.durable });
   const cells = [
     [t("ops.queues.pending"), queue.pending],
     [t("ops.queues.inHand"), queue.in_hand],
     [t("ops.queues.redelivered"), queue.redelivered],
   ] as const;
   return (
-    <Table.Tr data-durable={queue.durable} data-state={queue.state}>
+    <Table.Tr data-durable={queue.durable} data-state={queue.state} data-nothing={idle(queue) || undefined}>
       <Table.Td>
         <Text size="sm" fw={600}>
-          {t(`ops.queues.what.${queue.durable}`, { defaultValue: queue.durable })}
+          {what}
         </Text>
         <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
-          {queue.durable} · {queue.stream}
+          {what === queue.durable ? queue.stream : `${queue.durable} · ${queue.stream}`}
         </Text>
       </Table.Td>
       <Table.Td>
@@ -120,11 +138,11 @@ function Row({ queue, format, onLetters }: RowProps) {
         )}
       </Table.Td>
       {cells.map(([label, value]) => (
-        <Table.Td key={label} ta="right" data-label={label} className={classes.number}>
+        <Table.Td key={label} data-label={label} className={classes.number}>
           {format.format(value)}
         </Table.Td>
       ))}
-      <Table.Td ta="right" data-label={t("ops.queues.dead")} className={classes.number}>
+      <Table.Td data-label={t("ops.queues.dead")} className={classes.number}>
         {queue.dead_letters ? (
           <Button
             size="compact-xs"
