@@ -133,7 +133,9 @@ class Walk:
             again = disguised(last, world.mark)  # its Idempotency-Key is still the owner's
             status, body = await self.send_by(world.stranger, again)
             self.silent("another tenant's owner, after that,", body, again)
-            if "idempotency-key" in again.headers and not names and not 200 <= status < 300:
+            if rule.installation:
+                self.refused("another tenant's owner, after that,", {403}, (status, body), again)
+            elif "idempotency-key" in again.headers and not names and not 200 <= status < 300:
                 self.fault(f"another tenant's owner with the same Idempotency-Key got {status}: {body[:200]}")
 
     async def by_keys(self, request: Valid) -> None:
