@@ -4,5 +4,5 @@ import * as sdk from "./generated";
 
 export type Range = { first: string; last: string };
 export const dashboard = (query: Partial<Range>) => data(sdk.dashboardReadDashboard({ ...throwing, query }));
-export const exported = (table: "agents" | "numbers" | "days" | "hours", range: Range) =>
-  `/api/dashboard/export?${new URLSearchParams({ table, ...range })}`;
+export const exported = (table: "agents" | "numbers" | "days" | "hours", { first, last }: Range) =>
+  `/api/dashboard/export?${new URLSearchParams({ table, first, last })}`;
