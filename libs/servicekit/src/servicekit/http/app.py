@@ -6,14 +6,13 @@ from typing import Any
 from contracts.errors import Problem
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import Response
 
-from servicekit import cursors
+from servicekit import cursors, probes
 from servicekit.auth import Verifier
-from servicekit.health import OK, Health
+from servicekit.health import Health
 from servicekit.http import documents, problems
 from servicekit.http.edge import BodyLimit, BodyTooLarge, Edge
 from servicekit.run import Service
@@ -65,25 +64,10 @@ def create_app(
     app.add_middleware(Edge)  # added last, so outermost
     for router in routers:
         app.include_router(router)
-    _add_own(app, service if isinstance(service, Health) else service.health)
+    for path, answer in probes.answers(service if isinstance(service, Health) else service.health).items():
+        app.add_route(path, answer, methods=["GET"], include_in_schema=False)
     app.openapi = documents.of(app)  # type: ignore[method-assign]
     return app
-
-
-def _add_own(app: FastAPI, health: Health) -> None:
-    async def live(request: Request) -> Response:
-        return PlainTextResponse("live\n")
-
-    async def ready(request: Request) -> Response:
-        states = await health.ready()
-        well = all(state == OK for state in states.values())
-        return JSONResponse({"ready": well, "checks": states}, status_code=200 if well else 503)
-
-    async def metrics(request: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    for path, answer in (("/health/live", live), ("/health/ready", ready), ("/metrics", metrics)):
-        app.add_route(path, answer, methods=["GET"], include_in_schema=False)
 
 
 async def _on_too_large(request: Request, error: Exception) -> Response:

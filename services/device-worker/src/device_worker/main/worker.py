@@ -15,8 +15,8 @@ import structlog
 from prometheus_client import Gauge
 from servicekit.bus import Bus
 from servicekit.db import Database
-from servicekit.http import create_app
 from servicekit.outbox import Relay
+from servicekit.probes import create_app
 from servicekit.run import Service
 from servicekit.timers import every
 
@@ -260,8 +260,7 @@ async def start(settings: WorkerSettings, process: Service) -> None:
     process.background("journal-wipe", every(_JOURNAL_WIPE, wipe_journal, name="journal-wipe"))
     process.background("erasures", every(erasing.EVERY, erase, name="erasures"))
     process.background("unreadable", every(timedelta(hours=6), tidy, name="unreadable"))
-    app = create_app(title="Clarin device worker", service=process, verifier=None, routers=[])
-    process.serve(app, settings.http_host, settings.http_port)
+    process.serve(create_app(process.health), settings.http_host, settings.http_port)
 
 
 def listen(url: str, sessions: Sessions, sends: Sends) -> Callable[[asyncio.Event], Awaitable[None]]:
