@@ -217,7 +217,7 @@ export function Parts({ of, parts, onChange }: { of: string; parts: Part[]; onCh
       onChange(parts.map((old, at) => (at === index ? { ...old, ...change } : old)));
     return (
       // biome-ignore lint/suspicious/noArrayIndexKey: two parts of a day may be alike
-      <Group key={index} gap={6}>
+      <Group key={index} gap={4}>
         <TextInput
           type="time"
           w={{ base: 112, sm: 138 }}
@@ -239,24 +239,26 @@ export function Parts({ of, parts, onChange }: { of: string; parts: Part[]; onCh
           required
           onChange={(event) => set({ closes: event.currentTarget.value })}
         />
-        <ActionIcon
-          variant="subtle"
-          color="gray"
-          aria-label={`${of}: ${t("hours.less")}`}
-          onClick={() => onChange(parts.filter((_, at) => at !== index))}
-        >
-          <IconX size={16} />
-        </ActionIcon>
-        {index === parts.length - 1 && (
+        <Group gap={4} wrap="nowrap">
           <ActionIcon
             variant="subtle"
             color="gray"
-            aria-label={`${of}: ${t("hours.more")}`}
-            onClick={() => onChange([...parts, { opens: part.closes, closes: "20:00" }])}
+            aria-label={`${of}: ${t("hours.less")}`}
+            onClick={() => onChange(parts.filter((_, at) => at !== index))}
           >
-            <IconPlus size={16} />
+            <IconX size={16} />
           </ActionIcon>
-        )}
+          {index === parts.length - 1 && (
+            <ActionIcon
+              variant="subtle"
+              color="gray"
+              aria-label={`${of}: ${t("hours.more")}`}
+              onClick={() => onChange([...parts, { opens: part.closes, closes: "20:00" }])}
+            >
+              <IconPlus size={16} />
+            </ActionIcon>
+          )}
+        </Group>
       </Group>
     );
   });
