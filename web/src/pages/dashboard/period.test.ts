@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { exported } from "@/api/dashboard";
 import { ago, asked, flaw, length } from "./period";
 
 const TODAY = "2026-11-22";
@@ -46,5 +47,10 @@ describe("the days that are asked for", () => {
 
   it("are not called the future by a browser that does not know the account's day yet", () => {
     expect(flaw({ first: "2026-11-20", last: "2026-11-23" })).toBeUndefined();
+  });
+
+  it("are all that a table is asked for by, whatever else is known of them", () => {
+    const period = { first: "2026-11-01", last: "2026-11-10", received: 3 };
+    expect(exported("days", period)).toBe("/api/dashboard/export?table=days&first=2026-11-01&last=2026-11-10");
   });
 });
