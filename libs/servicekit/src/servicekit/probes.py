@@ -1,6 +1,6 @@
 """What every process answers over HTTP besides its own: that it lives, whether it is ready, its metrics.
 
-`create_app` is for a process that answers nothing else. It does without FastAPI, an eighth of the modules that a worker would load at its start.
+`create_app` is for a process that answers nothing else. It does without FastAPI, an eighth of the modules that a worker would load.
 """
 
 from collections.abc import Awaitable, Callable
