@@ -133,9 +133,12 @@ export function useRealtime(): Connection {
     const fresh = new Freshness(client);
     const apply = (frame: Frame) => {
       tellFrame(frame);
-      const { chat_id: chat } = (frame.data ?? {}) as { chat_id?: string };
+      // Of what is said of a chat itself, the chat is what it is about: an answer that left before it was read would undo that.
+      const about = (frame.data ?? {}) as { chat_id?: string; id?: string };
+      const chat = about.chat_id ?? (frame.event.startsWith("chat_") ? about.id : undefined);
       if (chat && frame.event !== "typing" && frame.event !== "agent_typing") {
         fresh.told(KEYS.messages(chat));
+        fresh.told(KEYS.chat(chat));
         if (client.isFetching({ queryKey: KEYS.chats })) ask();
       }
       switch (frame.event) {

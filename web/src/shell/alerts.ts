@@ -17,6 +17,10 @@ const TOLD_MS = 30_000;
 
 const looking = (chat: string) => `clarin.looking.${chat}`;
 
+/** Whether some tab has the chat before somebody's eyes: such a tab holds its lock. */
+const watched = async (chat: string) =>
+  !!navigator.locks && (await navigator.locks.request(looking(chat), { ifAvailable: true }, (free) => free === null));
+
 /** Tells of what comes in, once over all tabs of the browser, and never of a chat that somebody has before his eyes. */
 export function useAlerts() {
   const client = useQueryClient();
@@ -66,9 +70,7 @@ export function useAlerts() {
     };
     const tell = async (message: Message) => {
       const { notify, sound } = preferences();
-      if ((notify === "off" && !sound) || !worthTelling(message, Date.now())) return;
-      const held = (await navigator.locks?.query())?.held ?? [];
-      if (held.some((lock) => lock.name === looking(message.chat_id))) return;
+      if (await watched(message.chat_id)) return;
       const about = known(message.chat_id) ?? (await api.chat(message.chat_id).catch(() => undefined));
       if (!about || !concerns(about, notify === "off" ? "mine" : notify, me)) return;
       if (sound) chime();
@@ -101,6 +103,8 @@ export function useAlerts() {
     const forget = onFrame((frame) => {
       if (frame.event !== "new_message") return;
       const message = frame.data as Message;
+      const { notify, sound } = preferences();
+      if ((notify === "off" && !sound) || !worthTelling(message, Date.now())) return;
       if (!navigator.locks) return void tell(message);
       // The first tab to hear of it tells; the others find it taken.
       void navigator.locks.request(`clarin.told.${message.id}`, { ifAvailable: true }, async (mine) => {
