@@ -98,22 +98,14 @@ def letter(service: str, durable: str, delivery: Delivery, problem: Exception, a
     )
 
 
-async def entries(
-    bus: "Bus", durable: str = "*", *, service: str = "*", after: int = 0, before: int | None = None
-) -> AsyncIterator[Letter]:
+def entries(bus: "Bus", durable: str = "*", *, service: str = "*", after: int = 0, before: int | None = None) -> AsyncIterator[Letter]:
     """Read the dead letters of one durable, or of all, oldest first; those whose number is between *after* and *before*."""
-    wanted = subjects.dead(service, durable)
-    while (found := await _next(bus, wanted, after + 1)) is not None and (before is None or found.sequence < before):
-        yield found
-        after = found.sequence
+    return _each(bus, subjects.dead(service, durable), after, before)
 
 
-async def given_back(bus: "Bus") -> AsyncIterator[Letter]:
+def given_back(bus: "Bus") -> AsyncIterator[Letter]:
     """Read what was given back in the last 30 days, handled or not, oldest first: the stream keeps that as well."""
-    after = 0
-    while (found := await _next(bus, subjects.again("*", "*"), after + 1)) is not None:
-        yield found
-        after = found.sequence
+    return _each(bus, subjects.again("*", "*"), 0, None)
 
 
 async def newest(bus: "Bus", service: str = "*", durable: str = "*", *, before: int | None = None, limit: int = 50) -> list[Letter]:
@@ -197,6 +189,12 @@ def _given_back(letter: Letter) -> Item:
         ATTEMPTS: str(letter.attempts),
     }
     return Item(subjects.again(letter.service, letter.durable), f"again:{letter.sequence}", letter.payload, headers)
+
+
+async def _each(bus: "Bus", subject: str, after: int, before: int | None) -> AsyncIterator[Letter]:
+    while (found := await _next(bus, subject, after + 1)) is not None and (before is None or found.sequence < before):
+        yield found
+        after = found.sequence
 
 
 async def _next(bus: "Bus", subject: str, sequence: int) -> Letter | None:
