@@ -93,7 +93,6 @@ class Host:
             lock: The descriptor of the lock on the worker's name: the host holds it too, so that whoever gets it finds both dead.
         """
         self._begin = Begin(store, str(journal), segment, log_level, worker)
-        self._journals = journal
         self._capacity, self._lock, self._hooks = capacity, lock, hooks
         self._process: Process | None = None
         self._ends: deque[float] = deque(maxlen=_MOST_ENDS)
@@ -102,7 +101,7 @@ class Host:
     async def start(self) -> None:
         """A process is there, and its journal is read.  Raises: HostFails."""
         # Before anybody has published and deleted them.
-        recent = await asyncio.to_thread(left, self._journals)
+        recent = await asyncio.to_thread(left, Path(self._begin.journal))
         process = self._process = await Process.start(structs.replace(self._begin, recent=recent), self._lock, self._hooks)
         try:
             async with asyncio.timeout(_READY_WITHIN):
@@ -373,7 +372,7 @@ class Client:
         self._on_lost(self)
 
     async def disconnect(self) -> None:
-        """Hang up, at once; nothing reconnects. `stop` is still due."""
+        """Hang up; nothing reconnects. `stop` is still due. See `whatsapp.library.Client.disconnect`."""
         with contextlib.suppress(NotRunning):
             await self._ask("disconnect")
 
