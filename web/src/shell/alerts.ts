@@ -9,7 +9,7 @@ import { onFrame } from "@/realtime/frames";
 import { useSession } from "@/session/session";
 import { concerns, worthTelling } from "./concerns";
 import { phoneText } from "./phone";
-import { preferences } from "./preferences";
+import { type Preferences, preferences } from "./preferences";
 import { chime } from "./sound";
 
 /** So long a tab holds what it has told, so that no other tells it too. */
@@ -68,8 +68,7 @@ export function useAlerts() {
       }
       return client.getQueryData<Chat>(KEYS.chat(id));
     };
-    const tell = async (message: Message) => {
-      const { notify, sound } = preferences();
+    const tell = async (message: Message, { notify, sound }: Preferences) => {
       if (await watched(message.chat_id)) return;
       const about = known(message.chat_id) ?? (await api.chat(message.chat_id).catch(() => undefined));
       if (!about || !concerns(about, notify === "off" ? "mine" : notify, me)) return;
@@ -95,28 +94,28 @@ export function useAlerts() {
         notice.close();
       };
     };
-    const chosen = (event: MessageEvent) => {
+    const clicked = (event: MessageEvent) => {
       const path = (event.data as { open?: string } | null)?.open;
       if (path) void navigate({ to: path });
     };
-    navigator.serviceWorker?.addEventListener("message", chosen);
+    navigator.serviceWorker?.addEventListener("message", clicked);
     const forget = onFrame((frame) => {
       if (frame.event !== "new_message") return;
       const message = frame.data as Message;
-      const { notify, sound } = preferences();
-      if ((notify === "off" && !sound) || !worthTelling(message, Date.now())) return;
-      if (!navigator.locks) return void tell(message);
+      const chosen = preferences();
+      if ((chosen.notify === "off" && !chosen.sound) || !worthTelling(message, Date.now())) return;
+      if (!navigator.locks) return void tell(message, chosen);
       // The first tab to hear of it tells; the others find it taken.
       void navigator.locks.request(`clarin.told.${message.id}`, { ifAvailable: true }, async (mine) => {
         if (!mine) return;
         // Where nothing can be shown, it is not for another tab to try.
-        await tell(message).catch(() => {});
+        await tell(message, chosen).catch(() => {});
         await new Promise((over) => setTimeout(over, TOLD_MS));
       });
     });
     return () => {
       forget();
-      navigator.serviceWorker?.removeEventListener("message", chosen);
+      navigator.serviceWorker?.removeEventListener("message", clicked);
     };
   }, [client, navigate, me]);
 }

@@ -21,6 +21,18 @@ export function OwnPeriod({ range, today, onChoose }: Props) {
   }
   const said = wrong ?? flaw(range, today);
   const told = said && { "aria-describedby": "own-period-flaw", error: true };
+  const day = (name: keyof Range) => (
+    <TextInput
+      {...told}
+      type="date"
+      name={name}
+      label={t(`dashboard.${name}`)}
+      value={draft[name]}
+      max={today}
+      onChange={(event) => setDraft({ ...draft, [name]: event.currentTarget.value })}
+      flex={{ base: "1 1 130px", sm: "0 0 170px" }}
+    />
+  );
   return (
     <form
       ref={form}
@@ -36,26 +48,8 @@ export function OwnPeriod({ range, today, onChoose }: Props) {
       }}
     >
       <Group gap="sm" align="flex-end">
-        <TextInput
-          {...told}
-          type="date"
-          name="first"
-          label={t("dashboard.first")}
-          value={draft.first}
-          max={today}
-          onChange={(event) => setDraft({ ...draft, first: event.currentTarget.value })}
-          flex={{ base: "1 1 130px", sm: "0 0 170px" }}
-        />
-        <TextInput
-          {...told}
-          type="date"
-          name="last"
-          label={t("dashboard.last")}
-          value={draft.last}
-          max={today}
-          onChange={(event) => setDraft({ ...draft, last: event.currentTarget.value })}
-          flex={{ base: "1 1 130px", sm: "0 0 170px" }}
-        />
+        {day("first")}
+        {day("last")}
         <Button type="submit" variant="light" flex={{ base: "1 1 100%", sm: "0 0 auto" }}>
           {t("dashboard.show")}
         </Button>

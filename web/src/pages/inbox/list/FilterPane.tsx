@@ -1,4 +1,4 @@
-import { Badge, Button, NavLink, Select, Stack, Switch, Text } from "@mantine/core";
+import { Badge, Button, NavLink, Stack, Switch, Text } from "@mantine/core";
 import {
   IconClock,
   IconInbox,
@@ -11,6 +11,7 @@ import {
 import { useTranslation } from "react-i18next";
 import type { Counts } from "@/api/inbox";
 import type { Company } from "../company";
+import { Choice, named } from "./Choice";
 import { type Chosen, narrowed, START } from "./filters";
 
 const VIEWS = [
@@ -40,19 +41,13 @@ export function FilterPane({ chosen, choose, company, counts }: Props) {
       </Badge>
     );
   };
-  const options = (items: { id: string; name: string }[]) => items.map((one) => ({ value: one.id, label: one.name }));
   const pick = (label: string, key: "device" | "agent" | "team" | "tag", items: { id: string; name: string }[]) =>
     items.length > (key === "device" ? 1 : 0) && (
-      <Select
-        size="xs"
+      <Choice
         label={label}
-        placeholder={t("filter.any")}
-        data={options(items)}
+        data={named(items)}
         value={chosen[key]}
         onChange={(value) => choose({ ...chosen, [key]: value })}
-        clearable
-        searchable
-        comboboxProps={{ withinPortal: true }}
       />
     );
   return (

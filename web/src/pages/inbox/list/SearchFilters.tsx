@@ -1,14 +1,14 @@
-import { Button, Collapse, Group, Select, SimpleGrid, TextInput } from "@mantine/core";
+import { Button, Collapse, Group, SimpleGrid, TextInput } from "@mantine/core";
 import { IconAdjustmentsHorizontal } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { type ComponentProps, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import type { Company } from "../company";
+import { Choice, named } from "./Choice";
 import { EVERYWHERE, narrows, type Within } from "./within";
 
 type Props = { within: Within; change: (within: Within) => void; company: Company };
-type Options = { value: string; label: string }[];
 
 /** Narrows a search: number, agent, tag, status, the contact's state, days. */
 export function SearchFilters({ within, change, company }: Props) {
@@ -21,21 +21,13 @@ export function SearchFilters({ within, change, company }: Props) {
     enabled: opened,
   });
   const count = narrows(within);
-  const named = (items: { id: string; name: string }[]): Options =>
-    items.map((one) => ({ value: one.id, label: one.name }));
-  const pick = (label: string, key: Exclude<keyof Within, "from" | "to">, data: Options) =>
+  const pick = (
+    label: string,
+    key: Exclude<keyof Within, "from" | "to">,
+    data: ComponentProps<typeof Choice>["data"],
+  ) =>
     data.length > 0 && (
-      <Select
-        size="xs"
-        label={label}
-        placeholder={t("filter.any")}
-        data={data}
-        value={within[key]}
-        onChange={(value) => change({ ...within, [key]: value })}
-        clearable
-        searchable
-        comboboxProps={{ withinPortal: true }}
-      />
+      <Choice label={label} data={data} value={within[key]} onChange={(value) => change({ ...within, [key]: value })} />
     );
   const day = (label: string, key: "from" | "to") => (
     <TextInput

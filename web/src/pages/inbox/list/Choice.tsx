@@ -1,0 +1,27 @@
+import { Select } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+
+type Props = {
+  label: string;
+  data: { value: string; label: string }[];
+  value: string | null;
+  onChange: (value: string | null) => void;
+};
+
+export const named = (items: { id: string; name: string }[]) =>
+  items.map((one) => ({ value: one.id, label: one.name }));
+
+/** One of many that narrows what is shown, or any of them. */
+export function Choice(props: Props) {
+  const { t } = useTranslation();
+  return (
+    <Select
+      {...props}
+      size="xs"
+      placeholder={t("filter.any")}
+      clearable
+      searchable
+      comboboxProps={{ withinPortal: true }}
+    />
+  );
+}
