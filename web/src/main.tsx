@@ -8,6 +8,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { onSignedOut } from "./api/http";
 import { asProblem, away } from "./api/problem";
+import { shared } from "./api/sharing";
 import i18n, { spoken } from "./i18n";
 import { createAppRouter } from "./router";
 import { ask } from "./session/again";
@@ -20,6 +21,7 @@ const client = new QueryClient({
     queries: {
       staleTime: 30_000,
       refetchOnWindowFocus: false,
+      structuralSharing: shared,
       retry: (count, error) => count < 3 && away(asProblem(error).status),
     },
   },

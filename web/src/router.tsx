@@ -70,16 +70,24 @@ const home = createRoute({
   },
 });
 
-const inbox = createRoute({
+// One page for both, which draws the chat too: whoever opens one finds the list as it was.
+const inboxes = createRoute({
   getParentRoute: () => shell,
-  path: "/inbox",
+  id: "inboxes",
   component: lazyRouteComponent(() => import("./pages/inbox/InboxPage"), "InboxPage"),
+});
+const drawn = () => null;
+
+const inbox = createRoute({
+  getParentRoute: () => inboxes,
+  path: "/inbox",
+  component: drawn,
 });
 
 const conversation = createRoute({
-  getParentRoute: () => shell,
+  getParentRoute: () => inboxes,
   path: "/inbox/$chatId",
-  component: lazyRouteComponent(() => import("./pages/inbox/InboxPage"), "InboxPage"),
+  component: drawn,
 });
 
 const board = createRoute({
@@ -295,8 +303,7 @@ export const createAppRouter = (client: QueryClient) =>
       reset,
       shell.addChildren([
         home,
-        inbox,
-        conversation,
+        inboxes.addChildren([inbox, conversation]),
         board,
         contacts,
         dashboard,

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { Chat, Device, Message } from "@/api/types";
+import type { Chat, Device, Happening, Message } from "@/api/types";
 import {
   fits,
   merge,
   type Pages,
   placed,
+  shortened,
   standsElsewhere,
   withChat,
   withDevice,
@@ -48,6 +49,38 @@ describe("withMessage", () => {
   it("keeps two equal texts that are both pending", () => {
     const two = withMessage(withMessage(pages(), aMessage({ id: "pending-a" })), aMessage({ id: "pending-b" }));
     expect(ids(two)).toHaveLength(2);
+  });
+});
+
+describe("shortened", () => {
+  const at = (id: string, minute: number, changes: Partial<Message> = {}) =>
+    aMessage({ id, at: `2026-01-01T10:0${minute}:00Z`, status: "sent", ...changes });
+  const happened = (id: string, minute: number): Happening =>
+    ({ id, at: `2026-01-01T10:0${minute}:00.5Z`, kind: "assigned" }) as Happening;
+  const long: Pages<Message> = {
+    pages: [
+      {
+        items: [at("pending-k", 5), at("msg_4", 4, { status: "read" }), at("msg_3", 3)],
+        happened: [happened("b", 4)],
+        next_cursor: "after 3",
+      },
+      { items: [at("msg_2", 2), at("msg_1", 1)], happened: [happened("a", 1)], next_cursor: null },
+    ],
+    pageParams: [null, "after 3"],
+  };
+  it("keeps what has been told since the page was looked up, as it was told", () => {
+    const first = { items: [at("msg_3", 3), at("msg_2", 2)], next_cursor: "after 2" };
+    const left = shortened(long, first);
+    expect(ids(left)).toEqual(["pending-k", "msg_4", "msg_3", "msg_2"]);
+    expect(left?.pages[0]?.items[1]?.status).toBe("read");
+    expect(left?.pages[0]?.next_cursor).toBe("after 2");
+    expect(left?.pages[0]?.happened?.map((one) => one.id)).toEqual(["b"]);
+    expect(left?.pageParams).toEqual([null]);
+  });
+  it("leaves all as it is where the page ends at what is not here", () => {
+    expect(shortened(long, { items: [at("msg_0", 0)], next_cursor: null })).toBe(long);
+    expect(shortened(long, { items: [], next_cursor: null })).toBe(long);
+    expect(shortened(undefined, { items: [], next_cursor: null })).toBeUndefined();
   });
 });
 

@@ -78,6 +78,18 @@ export function withMessage(
   return { ...pages, pages: next };
 }
 
+/** Of a conversation that has become long what *first*, its newest page, bounds stays: each message as it stands here. */
+export function shortened(pages: Pages<Message> | undefined, first: Page<Message>): Pages<Message> | undefined {
+  const all = pages?.pages.flatMap((page) => page.items) ?? [];
+  const end = all.findIndex((item) => item.id === first.items.at(-1)?.id);
+  const oldest = all[end];
+  if (!pages || !oldest) return pages;
+  const since = pages.pages
+    .flatMap((page) => page.happened ?? [])
+    .filter((one) => Date.parse(one.at) >= Date.parse(oldest.at));
+  return { pages: [{ ...first, items: all.slice(0, end + 1), happened: since }], pageParams: [null] };
+}
+
 export function withStatus(
   pages: Pages<Message> | undefined,
   change: { id: string; status: MessageStatus; reason?: string | null },

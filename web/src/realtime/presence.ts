@@ -6,7 +6,6 @@ export type Present = { state: "online" | "away"; chats: string[] };
 export type Colleagues = Record<string, Colleague>;
 
 export const PRESENCE = ["presence"] as const;
-export const typingKey = (chat: string) => ["typing", chat] as const;
 
 /** More than one screen shows, and fewer than the server takes. */
 const CHATS = 10;
@@ -29,14 +28,14 @@ export type Writer = { who: "customer" | string; state: string; until: number };
 /** The server says of a customer alone when he just stopped, 12 s after his last sign. */
 export const BELIEVED_MS = { customer: 15_000, colleague: 8_000 };
 
-export function withWriter(writers: Writer[] | undefined, who: string, state: string, now: number): Writer[] {
+export function withWriter(writers: readonly Writer[] | undefined, who: string, state: string, now: number): Writer[] {
   const rest = (writers ?? []).filter((writer) => writer.who !== who && writer.until > now);
   if (state === "paused") return rest;
   const until = now + (who === "customer" ? BELIEVED_MS.customer : BELIEVED_MS.colleague);
   return [...rest, { who, state, until }];
 }
 
-export const writing = (writers: Writer[] | undefined, now: number) =>
+export const writing = (writers: readonly Writer[] | undefined, now: number) =>
   (writers ?? []).filter((writer) => writer.until > now);
 
 /** What this tab says of its user: whether he looks, and which chats are on the screen. */

@@ -1,4 +1,4 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { notifyManager, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import * as api from "@/api/calls";
 import { asProblem } from "@/api/problem";
@@ -25,24 +25,16 @@ import {
 } from "./apply";
 import { tellFrame } from "./frames";
 import { Freshness } from "./freshness";
-import {
-  type Colleague,
-  type Colleagues,
-  everybody,
-  here,
-  PRESENCE,
-  typingKey,
-  type Writer,
-  withColleague,
-  withWriter,
-} from "./presence";
+import { type Colleague, type Colleagues, everybody, here, PRESENCE, withColleague } from "./presence";
 import { type Connection, type Frame, Socket } from "./socket";
+import { Together } from "./together";
+import { writers } from "./writers";
 
 export type QrFrame = { device_id: string; qr: string; expires_at: string };
 export const qrKey = (device: string) => ["qr", device] as const;
 
 /** What the server tells by itself, and nobody fetches. */
-const KEPT: ReadonlySet<unknown> = new Set([SESSION[0], PRESENCE[0], typingKey("")[0]]);
+const KEPT: ReadonlySet<unknown> = new Set([SESSION[0], PRESENCE[0]]);
 
 /** Who does not touch anything for so long is away. */
 const IDLE_MS = 5 * 60_000;
@@ -89,8 +81,7 @@ export function useRealtime(): Connection {
       );
       touchLast(client, message.chat_id, (last) => merge(last, message), message.id);
     };
-    const writes = (chat: string, who: string, state: string) =>
-      client.setQueryData<Writer[]>(typingKey(chat), (writers) => withWriter(writers, who, state, Date.now()));
+    const writes = (chat: string, who: string, state: string) => writers.tell(chat, who, state, Date.now());
     // In which lists a chat is only the server knows; a busy minute asks it now and then.
     let asking: ReturnType<typeof setTimeout> | undefined;
     const ask = () => {
@@ -132,7 +123,6 @@ export function useRealtime(): Connection {
     };
     const fresh = new Freshness(client);
     const apply = (frame: Frame) => {
-      tellFrame(frame);
       // Of what is said of a chat itself, the chat is what it is about: an answer that left before it was read would undo that.
       const about = (frame.data ?? {}) as { chat_id?: string; id?: string };
       const chat = about.chat_id ?? (frame.event.startsWith("chat_") ? about.id : undefined);
@@ -257,13 +247,19 @@ export function useRealtime(): Connection {
         }
       }
     };
+    // A busy minute is drawn some times a second, not once for each frame.
+    const drawing = new Together<Frame>((frames) => notifyManager.batch(() => frames.forEach(apply)));
+    const heard = (frame: Frame) => {
+      tellFrame(frame);
+      drawing.add(frame);
+    };
     // A first answer that is on its way is not asked for again by an invalidation, and may be as old as the rest.
     const anew = () => {
       for (const { queryKey } of client.getQueryCache().findAll()) if (!KEPT.has(queryKey[0])) fresh.again(queryKey);
     };
     const socket = new Socket({
       ticket: async () => (await api.ticket()).ticket,
-      frame: apply,
+      frame: heard,
       opened: anew,
       resync: anew,
       connection: setConnection,
@@ -277,6 +273,7 @@ export function useRealtime(): Connection {
     return () => {
       clearTimeout(asking);
       clearTimeout(counting);
+      drawing.stop();
       fresh.stop();
       unwatched();
       unheard();

@@ -32,8 +32,9 @@ export function Shell() {
   const session = useSession();
   preferencesOf(session?.user.id ?? "");
   const connection = useRealtime();
-  const path = useRouterState({ select: (state) => state.location.pathname });
-  const reading = phone && path.startsWith("/inbox/");
+  // The place, not the chat in it: nothing here is another for another chat.
+  const path = useRouterState({ select: (state) => state.location.pathname.replace(/^(\/inbox\/).*/, "$1") });
+  const reading = phone && path === "/inbox/";
   const asked = useAsking();
   const [palette, setPalette] = useState(false);
   const [used, setUsed] = useState(false);

@@ -10,10 +10,13 @@ import { useSession } from "@/session/session";
 import { concerns, worthTelling } from "./concerns";
 import { phoneText } from "./phone";
 import { type Preferences, preferences } from "./preferences";
-import { chime } from "./sound";
+import { chime, rings } from "./sound";
 
 /** So long a tab holds what it has told, so that no other tells it too. */
 const TOLD_MS = 30_000;
+
+const shows = ({ notify }: Pick<Preferences, "notify">) =>
+  notify !== "off" && "Notification" in window && Notification.permission === "granted";
 
 const looking = (chat: string) => `clarin.looking.${chat}`;
 
@@ -73,7 +76,7 @@ export function useAlerts() {
       const about = known(message.chat_id) ?? (await api.chat(message.chat_id).catch(() => undefined));
       if (!about || !concerns(about, notify === "off" ? "mine" : notify, me)) return;
       if (sound) chime();
-      if (notify === "off" || !("Notification" in window) || Notification.permission !== "granted") return;
+      if (!shows({ notify })) return;
       const who = about.name ?? (about.contact?.phone ? phoneText(about.contact.phone) : i18n.t("inbox.unknown"));
       const devices = client.getQueryData<Page<{ id: string; name: string }>>(KEYS.devices)?.items ?? [];
       const via = devices.length > 1 ? devices.find(({ id }) => id === about.device_id)?.name : undefined;
@@ -103,7 +106,7 @@ export function useAlerts() {
       if (frame.event !== "new_message") return;
       const message = frame.data as Message;
       const chosen = preferences();
-      if ((chosen.notify === "off" && !chosen.sound) || !worthTelling(message, Date.now())) return;
+      if (!(shows(chosen) || (chosen.sound && rings())) || !worthTelling(message, Date.now())) return;
       if (!navigator.locks) return void tell(message, chosen);
       // The first tab to hear of it tells; the others find it taken.
       void navigator.locks.request(`clarin.told.${message.id}`, { ifAvailable: true }, async (mine) => {

@@ -4,6 +4,7 @@ import { IconAlarm, IconCalendar, IconCheckbox, IconClockExclamation } from "@ta
 import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import type { Card, Stage } from "@/api/board";
+import { dates } from "@/formats";
 import { phoneText } from "@/shell/phone";
 import { overdue, stuck } from "./apply";
 import classes from "./BoardPage.module.css";
@@ -75,10 +76,9 @@ export const LeadCard = memo(function LeadCard({ card, index, stage, owner, onOp
                   <Group gap={2} wrap="nowrap">
                     <IconCalendar size={14} aria-hidden />
                     <Text size="xs" c="dimmed">
-                      {new Date(`${card.expected_close}T12:00:00`).toLocaleDateString(i18n.language, {
-                        day: "numeric",
-                        month: "short",
-                      })}
+                      {dates(i18n.language, { day: "numeric", month: "short" }).format(
+                        new Date(`${card.expected_close}T12:00:00`),
+                      )}
                     </Text>
                   </Group>
                 </Tooltip>

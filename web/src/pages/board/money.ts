@@ -1,9 +1,10 @@
 import { useTranslation } from "react-i18next";
+import { numbers } from "@/formats";
 
 /** The decimals of a currency, as the browser knows them. */
 export const decimals = (currency: string) => {
   try {
-    return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+    return numbers("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
   } catch {
     return 2;
   }
@@ -19,7 +20,7 @@ export function useMoney() {
     const major = toMajor(amount, currency);
     const digits = Number.isInteger(major) ? 0 : decimals(currency);
     try {
-      return new Intl.NumberFormat(i18n.language, {
+      return numbers(i18n.language, {
         style: "currency",
         currency,
         minimumFractionDigits: digits,

@@ -1,5 +1,6 @@
 // biome-ignore-all lint/a11y/useSemanticElements: of a hundred thousand rows those on the screen are laid out, which a table element does not do
 // biome-ignore-all lint/a11y/useFocusableInteractive: one row of the grid has the focus, its cells have none
+
 import { Avatar, Badge, Checkbox, Group, Stack, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconBan } from "@tabler/icons-react";
@@ -7,6 +8,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Contact } from "@/api/contacts";
+import { dates } from "@/formats";
 import type { Company } from "@/pages/inbox/company";
 import { phoneText } from "@/shell/phone";
 import classes from "./ContactsPage.module.css";
@@ -69,7 +71,7 @@ export function ContactTable({ items, shown, company, profile, picked, pick, pic
     } else return;
     event.preventDefault();
   };
-  const date = new Intl.DateTimeFormat(i18n.language, { dateStyle: "medium" });
+  const date = dates(i18n.language, { dateStyle: "medium" });
   const state = new Map(profile.states.map((one) => [one.id, one]));
   const field = new Map(profile.fields.map((one) => [`field:${one.key}`, one]));
   const cell = (contact: Contact, column: string) => {

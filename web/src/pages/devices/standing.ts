@@ -1,5 +1,6 @@
 import { useTranslation } from "react-i18next";
 import type { DeviceState } from "@/api/types";
+import { dates } from "@/formats";
 
 type Standing = { state: DeviceState; reason?: string | null; action?: string | null };
 
@@ -36,9 +37,8 @@ export function useMoment() {
   return (iso: string) => {
     const at = new Date(iso);
     const today = at.toDateString() === new Date().toDateString();
-    return new Intl.DateTimeFormat(
-      i18n.language,
-      today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" },
-    ).format(at);
+    return dates(i18n.language, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(
+      at,
+    );
   };
 }

@@ -4,6 +4,7 @@ import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import type { Message } from "@/api/types";
 import { unreadable } from "@/realtime/apply";
+import { useLater } from "@/shell/later";
 import classes from "./Bubble.module.css";
 import { Edited } from "./kinds/Edited";
 import { iconOf } from "./kinds/icons";
@@ -40,6 +41,7 @@ type Props = {
   acts: MessageActs;
 };
 
+const TROUBLED = new Set(["failed", "unknown", "queued"]);
 const FILES = new Set(["image", "video", "audio", "voice", "document", "sticker"]);
 
 /** One message. Text is text: nothing in it is ever read as markup. */
@@ -50,6 +52,7 @@ export const Bubble = memo(function Bubble({ message, follows, marked, who, peop
   const mine = message.from_me && !note;
   const bare = message.kind === "sticker" && message.media?.state === "ready" && !message.deleted_at;
   const pending = message.id.startsWith("pending-");
+  const later = useLater();
   return (
     <article
       className={classes.row}
@@ -76,7 +79,7 @@ export const Bubble = memo(function Bubble({ message, follows, marked, who, peop
               </Text>
             </div>
           )}
-          <Quote message={message} jump={acts.jump} />
+          {message.quoted && !message.deleted_at && <Quote quoted={message.quoted} jump={acts.jump} />}
           <Content message={message} people={people} acts={acts} />
           <span className={classes.meta}>
             {message.edited_at && !message.deleted_at && <Edited id={message.id} at={message.edited_at} />}
@@ -84,12 +87,16 @@ export const Bubble = memo(function Bubble({ message, follows, marked, who, peop
             {mine && <Ticks status={message.status} />}
           </span>
         </div>
-        {!pending && !message.deleted_at && (
-          <MessageMenu message={message} acts={acts} className={classes.menu ?? ""} />
-        )}
+        {!pending &&
+          !message.deleted_at &&
+          (later ? (
+            <MessageMenu message={message} acts={acts} className={classes.menu ?? ""} />
+          ) : (
+            <span className={classes.menuToCome} />
+          ))}
       </div>
-      <Reactions message={message} acts={acts} />
-      <Trouble message={message} pending={pending} acts={acts} />
+      {!!message.reactions?.length && <Reactions message={message} some={message.reactions} acts={acts} />}
+      {message.from_me && TROUBLED.has(message.status) && <Trouble message={message} pending={pending} acts={acts} />}
     </article>
   );
 });
@@ -151,11 +158,9 @@ function Content({ message, people, acts }: { message: Message; people: readonly
   );
 }
 
-function Quote({ message, jump }: { message: Message; jump: (id: string) => void }) {
+function Quote({ quoted, jump }: { quoted: NonNullable<Message["quoted"]>; jump: (id: string) => void }) {
   const { t } = useTranslation();
   const inOneLine = useInOneLine();
-  const quoted = message.quoted;
-  if (!quoted || message.deleted_at) return null;
   const words = quoted.kind ? inOneLine({ kind: quoted.kind, text: quoted.text ?? null }) : quoted.text;
   return (
     <button
@@ -177,10 +182,10 @@ function Quote({ message, jump }: { message: Message; jump: (id: string) => void
   );
 }
 
-function Reactions({ message, acts }: { message: Message; acts: MessageActs }) {
+type Reaction = NonNullable<Message["reactions"]>[number];
+
+function Reactions({ message, some, acts }: { message: Message; some: readonly Reaction[]; acts: MessageActs }) {
   const { t } = useTranslation();
-  const some = message.reactions ?? [];
-  if (!some.length) return null;
   const each = new Map<string, { names: string[]; mine: boolean }>();
   for (const one of some) {
     const known = each.get(one.emoji) ?? { names: [], mine: false };
@@ -215,7 +220,7 @@ function Trouble({ message, pending, acts }: { message: Message; pending: boolea
   const unknown = message.status === "unknown";
   const unread = unreadable(message);
   const held = message.status === "queued" && !!message.reason;
-  if (!message.from_me || !(failed || unknown || held)) return null;
+  if (!(failed || unknown || held)) return null;
   const code = message.reason ?? "";
   const refused = code.startsWith("refused:") ? code.slice(8) : undefined;
   const reason = refused

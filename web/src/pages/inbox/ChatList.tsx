@@ -40,6 +40,9 @@ const NewChat = lazy(told(() => import("./NewChat").then((part) => ({ default: p
 const ROW = 78;
 const TICK_MS = 30_000;
 
+/** Where which list was left: on a phone whoever comes back from a chat finds it there. */
+const left = { list: "", at: 0 };
+
 type Props = {
   selected: string | undefined;
   chosen: Chosen;
@@ -83,13 +86,21 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
   }, [chats.data]);
 
   const scroller = useRef<HTMLDivElement>(null);
+  const name = JSON.stringify(filter);
   const rows = useVirtualizer({
     count: items.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW,
     getItemKey: (index) => items[index]?.id ?? index,
     overscan: 8,
+    initialOffset: () => (left.list === name ? left.at : 0),
   });
+  useEffect(() => {
+    return () => {
+      left.list = name;
+      left.at = rows.scrollOffset ?? 0;
+    };
+  }, [name, rows]);
   const last = rows.getVirtualItems().at(-1)?.index ?? 0;
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = chats;
   useEffect(() => {

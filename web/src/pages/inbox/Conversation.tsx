@@ -9,9 +9,10 @@ import * as inbox from "@/api/inbox";
 import type { Chat, Message, Page } from "@/api/types";
 import { ChatLead } from "@/pages/board/ChatLead";
 import { Around } from "@/realtime/Around";
-import { KEYS, knownChat, type Pages, showChat, withMessage } from "@/realtime/apply";
+import { KEYS, knownChat, type Pages, shortened, showChat, withMessage } from "@/realtime/apply";
 import { useSession } from "@/session/session";
 import { Failure } from "@/shell/Failure";
+import { useLater } from "@/shell/later";
 import { phoneText } from "@/shell/phone";
 import { useShowProblem } from "@/shell/problems";
 import { useShortcuts } from "@/shell/shortcuts";
@@ -26,6 +27,9 @@ import { NewChat } from "./NewChat";
 import { useChatName } from "./names";
 
 const Viewer = lazy(() => import("./kinds/Viewer"));
+
+/** Messages of one chat after which the oldest are let go. */
+const MUCH = 300;
 
 /** Pages that are looked through for a message that is answered, or was found. */
 const FAR = 60;
@@ -65,6 +69,8 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
   const happened = useMemo(() => messages.data?.pages.flatMap((page) => page.happened ?? []) ?? [], [messages.data]);
   const name = nameOf(chat.data);
 
+  // Whoever opens a chat sees at once that it is another one; what was said and what can be done follow a moment later.
+  const later = useLater();
   const list = useRef<ListHandle>(null);
   const composer = useRef<ComposerHandle>(null);
   const [viewed, setViewed] = useState<string>();
@@ -104,6 +110,16 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
   }, [lastInbound, counted, unread, chatId, client, me]);
 
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = messages;
+  // A chat that is open all day does not hold all of the day: what is older comes back when somebody scrolls to it.
+  const much = isFetchingNextPage ? 0 : Math.floor(items.length / MUCH);
+  useEffect(() => {
+    if (!much || !list.current?.atEnd()) return;
+    const shorten = (first: Page<Message>) => {
+      if (list.current?.atEnd())
+        client.setQueryData<Pages<Message>>(KEYS.messages(chatId), (pages) => shortened(pages, first));
+    };
+    void api.messages(chatId, null).then(shorten, () => {});
+  }, [much, chatId, client]);
   const jump = async (id: string) => {
     if (list.current?.show(id)) return;
     for (let page = 0; page < FAR; page++) {
@@ -237,7 +253,7 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
               <Around chatId={chatId} />
             </div>
             {!phone && !details.shown && <ChatLead chatId={chatId} name={name} />}
-            <ChatBar chat={shown} company={company} compact={phone} />
+            {later && <ChatBar chat={shown} company={company} compact={phone} />}
             <Tooltip label={`${t("details.toggle")} (I)`}>
               <ActionIcon
                 variant={details.shown ? "light" : "subtle"}
@@ -255,6 +271,8 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
       </header>
       {messages.isError && !messages.data ? (
         <Failure error={messages.error} reset={() => void messages.refetch()} />
+      ) : !later ? (
+        <div className={classes.body} />
       ) : !shown || unread === undefined ? (
         <MessagesToCome />
       ) : (
@@ -271,7 +289,8 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
           handle={list}
         />
       )}
-      {shown && (
+      {shown && !later && <div className={classes.boxToCome} />}
+      {shown && later && (
         <Composer
           key={chatId}
           chat={shown}
@@ -288,28 +307,30 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
           <Viewer items={pictures} at={viewed} onClose={() => setViewed(undefined)} />
         </Suspense>
       )}
-      <Modal opened={!!leaving} onClose={() => setLeaving(undefined)} title={t("inbox.takeBack")} centered>
-        <Text size="sm" mb="md">
-          {t("inbox.takeBackHint")}
-        </Text>
-        <Group justify="flex-end">
-          <Button variant="default" onClick={() => setLeaving(undefined)}>
-            {t("common.cancel")}
-          </Button>
-          <Button
-            color="red"
-            data-autofocus
-            onClick={() => {
-              const message = leaving;
-              setLeaving(undefined);
-              if (message) inbox.takeBack(message.id).catch(showProblem);
-            }}
-          >
-            {t("inbox.takeBack")}
-          </Button>
-        </Group>
-      </Modal>
-      <NewChat opened={!!writeTo} onClose={() => setWriteTo(undefined)} devices={company.devices} to={writeTo} />
+      {later && (
+        <Modal opened={!!leaving} onClose={() => setLeaving(undefined)} title={t("inbox.takeBack")} centered>
+          <Text size="sm" mb="md">
+            {t("inbox.takeBackHint")}
+          </Text>
+          <Group justify="flex-end">
+            <Button variant="default" onClick={() => setLeaving(undefined)}>
+              {t("common.cancel")}
+            </Button>
+            <Button
+              color="red"
+              data-autofocus
+              onClick={() => {
+                const message = leaving;
+                setLeaving(undefined);
+                if (message) inbox.takeBack(message.id).catch(showProblem);
+              }}
+            >
+              {t("inbox.takeBack")}
+            </Button>
+          </Group>
+        </Modal>
+      )}
+      {writeTo && <NewChat opened onClose={() => setWriteTo(undefined)} devices={company.devices} to={writeTo} />}
     </section>
   );
 }

@@ -4,6 +4,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { type RefObject, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Chat, Happening, Message } from "@/api/types";
+import { dates } from "@/formats";
 import { Bubble, type MessageActs } from "./Bubble";
 import classes from "./Conversation.module.css";
 import type { Company } from "./company";
@@ -13,8 +14,10 @@ import { estimated, laidOut, oldestUnread } from "./timeline";
 
 /** Near enough to the end to follow it. */
 const END = 90;
+/** What stands above the first message. */
+const START = 44;
 
-export type ListHandle = { show: (id: string) => boolean; toEnd: () => void };
+export type ListHandle = { show: (id: string) => boolean; toEnd: () => void; atEnd: () => boolean };
 
 type Props = {
   chat: Chat;
@@ -42,6 +45,11 @@ export function MessageList({ chat, messages, happened, unread, older, company, 
   const lines = useMemo(() => laidOut(messages, happened, firstNew), [messages, happened, firstNew]);
   const people = useMemo(() => company.users.map((user) => user.name), [company.users]);
 
+  // The end at first, or the first of what nobody has seen: drawn there at once, not at the top and then there.
+  const [opensAt] = useState(() => {
+    const at = lines.findIndex((line) => line.kind === "new");
+    return at > 0 && lines.length - at > 8 ? at : undefined;
+  });
   const scroller = useRef<HTMLDivElement>(null);
   const rows = useVirtualizer({
     count: lines.length,
@@ -52,18 +60,17 @@ export function MessageList({ chat, messages, happened, unread, older, company, 
     anchorTo: "end",
     followOnAppend: true,
     scrollEndThreshold: END,
-    paddingStart: 44,
+    paddingStart: START,
     paddingEnd: 14,
+    initialRect: { width: 0, height: window.innerHeight },
+    initialOffset: () => lines.slice(0, opensAt).reduce((height, line) => height + estimated(line), START),
   });
 
-  const stay = useRef(true);
-  // The end at first, or the first of what nobody has seen.
+  const stay = useRef(opensAt === undefined);
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the conversation opens
   useLayoutEffect(() => {
-    const at = lines.findIndex((line) => line.kind === "new");
-    stay.current = !(at > 0 && lines.length - at > 8);
-    if (stay.current) rows.scrollToEnd();
-    else rows.scrollToIndex(at, { align: "start" });
+    if (opensAt === undefined) rows.scrollToEnd();
+    else rows.scrollToIndex(opensAt, { align: "start" });
   }, []);
 
   // Whoever writes wants to see what he wrote, and knows what was above.
@@ -136,6 +143,7 @@ export function MessageList({ chat, messages, happened, unread, older, company, 
         return true;
       },
       toEnd: () => rows.scrollToEnd(),
+      atEnd: () => stay.current,
     }),
     [lines, rows],
   );
@@ -264,7 +272,7 @@ function Happened({ happened, company, first }: { happened: Happening; company: 
     from: nameOf(happened.previous_id),
     tags: happened.tags?.map((id) => company.tag.get(id)?.name ?? "…").join(", "),
     until: happened.until
-      ? new Date(happened.until).toLocaleString(i18n.language, { dateStyle: "medium", timeStyle: "short" })
+      ? dates(i18n.language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(happened.until))
       : "",
   });
   const name = actor?.startsWith("key_") ? t("inbox.program") : nameOf(actor);

@@ -1,7 +1,13 @@
 import { useTranslation } from "react-i18next";
+import { dates } from "@/formats";
 
 const day = (date: Date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
 const DAY = 86_400_000;
+
+const CLOCK = { hour: "2-digit", minute: "2-digit" } as const;
+const WEEKDAY = { weekday: "short" } as const;
+const SHORT = { day: "numeric", month: "numeric", year: "2-digit" } as const;
+const LONG = { weekday: "long", day: "numeric", month: "long" } as const;
 
 /** Today's time, else the day: as short as a list wants it. */
 export function useDayOrTime() {
@@ -9,16 +15,16 @@ export function useDayOrTime() {
   return (at: string) => {
     const date = new Date(at);
     const age = Math.round((day(new Date()) - day(date)) / DAY);
-    if (age <= 0) return date.toLocaleTimeString(i18n.language, { hour: "2-digit", minute: "2-digit" });
+    if (age <= 0) return dates(i18n.language, CLOCK).format(date);
     if (age === 1) return t("inbox.yesterday");
-    if (age < 7) return date.toLocaleDateString(i18n.language, { weekday: "short" });
-    return date.toLocaleDateString(i18n.language, { day: "numeric", month: "numeric", year: "2-digit" });
+    if (age < 7) return dates(i18n.language, WEEKDAY).format(date);
+    return dates(i18n.language, SHORT).format(date);
   };
 }
 
 export function useTime() {
   const { i18n } = useTranslation();
-  return (at: string) => new Date(at).toLocaleTimeString(i18n.language, { hour: "2-digit", minute: "2-digit" });
+  return (at: string) => dates(i18n.language, CLOCK).format(new Date(at));
 }
 
 /** The heading of a day in a conversation. */
@@ -29,12 +35,7 @@ export function useDay() {
     const age = Math.round((day(new Date()) - day(date)) / DAY);
     if (age <= 0) return t("inbox.today");
     if (age === 1) return t("inbox.yesterday");
-    return date.toLocaleDateString(i18n.language, {
-      weekday: "long",
-      day: "numeric",
-      month: "long",
-      ...(age > 300 ? { year: "numeric" } : {}),
-    });
+    return dates(i18n.language, age > 300 ? { ...LONG, year: "numeric" } : LONG).format(date);
   };
 }
 

@@ -3,6 +3,7 @@ import { IconCheck, IconCopy } from "@tabler/icons-react";
 import { type UseQueryResult, useMutation, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import { dates } from "@/formats";
 import { Failure } from "@/shell/Failure";
 import { useShowProblem } from "@/shell/problems";
 
@@ -119,6 +120,6 @@ type ConfirmProps = {
 /** Writes a moment as the user's language has it; nothing where there is none. */
 export function useMoment() {
   const { i18n } = useTranslation();
-  const format = new Intl.DateTimeFormat(i18n.language, { dateStyle: "medium", timeStyle: "short" });
+  const format = dates(i18n.language, { dateStyle: "medium", timeStyle: "short" });
   return (at: string | null | undefined) => (at ? format.format(new Date(at)) : "");
 }

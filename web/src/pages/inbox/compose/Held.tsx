@@ -1,10 +1,10 @@
 import { Text } from "@mantine/core";
-import { skipToken, useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import type { Chat, Device } from "@/api/types";
-import { typingKey, type Writer, writing } from "@/realtime/presence";
+import { dates } from "@/formats";
+import { useWriters } from "@/realtime/useWriters";
 import classes from "../Composer.module.css";
 import type { Company } from "../company";
 
@@ -23,24 +23,17 @@ export function Held({
   note: boolean;
 }) {
   const { t, i18n } = useTranslation();
-  const { data: writers } = useQuery<Writer[]>({ queryKey: typingKey(chat.id), queryFn: skipToken });
-  const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    setNow(Date.now());
-    if (!writers?.length) return;
-    const timer = setInterval(() => setNow(Date.now()), 2_000);
-    return () => clearInterval(timer);
-  }, [writers]);
+  const writers = useWriters(chat.id);
   const { data: governor } = useQuery({
     queryKey: ["governor", chat.device_id],
     queryFn: () => api.governor(chat.device_id),
     staleTime: 60_000,
     retry: false,
   });
-  const colleague = writing(writers, now).find((one) => one.who !== "customer" && one.who !== me);
+  const colleague = writers.find((one) => one.who !== "customer" && one.who !== me);
   const clock = (at: string) =>
-    new Date(at).toLocaleString(i18n.language, { weekday: "short", hour: "2-digit", minute: "2-digit" });
-  const ahead = (at: string | null | undefined) => !!at && Date.parse(at) > now;
+    dates(i18n.language, { weekday: "short", hour: "2-digit", minute: "2-digit" }).format(new Date(at));
+  const ahead = (at: string | null | undefined) => !!at && Date.parse(at) > Date.now();
   const words = [
     colleague && t("compose.answering", { name: company.user.get(colleague.who)?.name ?? t("around.somebody") }),
     !note && device && device.state !== "connected" && t("inbox.disconnected", { device: device.name }),

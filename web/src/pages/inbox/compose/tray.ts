@@ -2,6 +2,7 @@ import { useSyncExternalStore } from "react";
 import type { MediaView } from "@/api/generated";
 import { asProblem, type Problem } from "@/api/problem";
 import { upload } from "@/api/upload";
+import { numbers } from "@/formats";
 
 /** A file that is to be sent with the next message: it goes up as soon as it is chosen. */
 export type Attached = {
@@ -40,7 +41,7 @@ export function kindOf(type: string): Kind {
 export function sizeText(bytes: number, language: string): string {
   const [value, unit] =
     bytes < 1000 ? [bytes, "byte"] : bytes < 1e6 ? [bytes / 1e3, "kilobyte"] : [bytes / 1e6, "megabyte"];
-  return new Intl.NumberFormat(language, {
+  return numbers(language, {
     style: "unit",
     unit,
     unitDisplay: unit === "byte" ? "narrow" : "short",

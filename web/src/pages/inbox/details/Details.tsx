@@ -23,6 +23,7 @@ import type { Chat } from "@/api/types";
 import { KEYS } from "@/realtime/apply";
 import { useMayManage, useSession } from "@/session/session";
 import { Failure } from "@/shell/Failure";
+import { useLater } from "@/shell/later";
 import { Notebook } from "@/shell/Notebook";
 import { phoneText } from "@/shell/phone";
 import { useShowProblem } from "@/shell/problems";
@@ -37,9 +38,10 @@ import { OnWhatsApp } from "./OnWhatsApp";
 export function Details({ chatId, company }: { chatId: string; company: Company }) {
   const { t } = useTranslation();
   const nameOf = useChatName();
+  const later = useLater();
   const chat = useQuery({ queryKey: KEYS.chat(chatId), queryFn: () => calls.chat(chatId) });
   if (chat.isError && !chat.data) return <Failure error={chat.error} reset={() => void chat.refetch()} />;
-  if (!chat.data) {
+  if (!chat.data || !later) {
     return (
       <Stack p="md" align="center" role="status" aria-busy aria-label={t("common.loading")}>
         <Skeleton circle h={72} />

@@ -1,3 +1,5 @@
+import { numbers } from "@/formats";
+
 /** How long a customer has waited for a person, and how bad that is by now. */
 export const LATE_MINUTES = 15;
 export const LOST_MINUTES = 60;
@@ -18,7 +20,5 @@ export function inShort(minutes: number, language: string): string {
       : minutes < 48 * 60
         ? [Math.floor(minutes / 60), "hour"]
         : [Math.floor(minutes / 1440), "day"];
-  return new Intl.NumberFormat(language, { style: "unit", unit: unit as string, unitDisplay: "narrow" }).format(
-    value as number,
-  );
+  return numbers(language, { style: "unit", unit: unit as string, unitDisplay: "narrow" }).format(value as number);
 }
