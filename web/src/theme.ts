@@ -3,6 +3,8 @@ import i18n from "./i18n";
 
 /** What closes a dialog has a name, in the language that is spoken when it is shown. */
 const closable = () => ({ closeButtonProps: { "aria-label": i18n.t("common.close") } });
+/** It comes with a movement and goes at once: what is pressed next is not for a dialog that has been closed. */
+const comes = { duration: 200, exitDuration: 0 };
 
 const clarin: MantineColorsTuple = [
   "#e6f7f5",
@@ -33,8 +35,11 @@ export const theme = createTheme({
   components: {
     // Words are written as words.
     Badge: { defaultProps: { tt: "none" } },
-    Modal: { defaultProps: closable, styles: { title: { fontWeight: 650 } } },
-    Drawer: { defaultProps: closable, styles: { title: { fontWeight: 650 } } },
+    Modal: {
+      defaultProps: () => ({ ...closable(), transitionProps: { ...comes, transition: "fade-down" } }),
+      styles: { title: { fontWeight: 650 } },
+    },
+    Drawer: { defaultProps: () => ({ ...closable(), transitionProps: comes }), styles: { title: { fontWeight: 650 } } },
     Select: choices,
     MultiSelect: choices,
     TagsInput: choices,

@@ -12,7 +12,7 @@ import { Around } from "@/realtime/Around";
 import { KEYS, knownChat, type Pages, shortened, showChat, withMessage } from "@/realtime/apply";
 import { useSession } from "@/session/session";
 import { Failure } from "@/shell/Failure";
-import { useLater } from "@/shell/later";
+import { useLaterOrAtKey } from "@/shell/later";
 import { phoneText } from "@/shell/phone";
 import { useShowProblem } from "@/shell/problems";
 import { useShortcuts } from "@/shell/shortcuts";
@@ -70,7 +70,7 @@ export function Conversation({ chatId, company, phone, at, details }: Props) {
   const name = nameOf(chat.data);
 
   // Whoever opens a chat sees at once that it is another one; what was said and what can be done follow a moment later.
-  const later = useLater();
+  const later = useLaterOrAtKey();
   const list = useRef<ListHandle>(null);
   const composer = useRef<ComposerHandle>(null);
   const [viewed, setViewed] = useState<string>();
