@@ -5,8 +5,10 @@ import gzip
 import os
 import secrets
 import time
+from contextlib import suppress
 from typing import Any
 
+import psutil
 from clarin.browser import FLAGS, find
 from clarin.client import Client
 from clarin.seed.command import run as seed
@@ -21,6 +23,8 @@ from bench.installation import fleet, installation
 #: The browser tells of no interaction that was painted sooner: it counts as this.
 _SOONEST_MS = 16.0
 _CUSTOMERS = 20
+#: How often memory is read from the first to the last message.
+_PARTS = 12
 #: What the page itself saw, as Interaction to Next Paint counts it; and how far its frames were apart.
 _OBSERVE = """() => {
   window.clarinSeen = [];
@@ -116,13 +120,13 @@ async def _interactions(page: Page, count: int) -> dict[str, Any]:
 
 
 async def _memory(page: Page, system: System, network: Network, number: str, *, minutes: float, rate: float) -> dict[str, Any]:
-    """Megabytes that the page holds on to at the beginning and at the end of *minutes* with *rate* messages a second."""
+    """Megabytes that the page holds on to, and that its process takes, while for *minutes* *rate* messages a second come in."""
     debugger = await page.context.new_cdp_session(page)
 
-    async def held() -> float:
+    async def held() -> tuple[float, float]:
         await debugger.send("HeapProfiler.collectGarbage")
         used = await debugger.send("Runtime.getHeapUsage")
-        return float(used["usedSize"]) / 1_000_000
+        return round(used["usedSize"] / 1_000_000, 1), round(_resident() / 1_000_000, 1)
 
     customers = [await system.phone(network, f"Cliente {index}") for index in range(_CUSTOMERS)]
     sent = 0
@@ -142,15 +146,28 @@ async def _memory(page: Page, system: System, network: Network, number: str, *, 
     await page.locator(_ROW).filter(has_text="Cliente ").first.click()
     await expect(page.get_by_test_id("message").first).to_be_visible(timeout=60_000)
     # What is warm is measured, not what is being warmed.
-    await write(time.monotonic() + min(20.0, minutes * 15))
-    first = await held()
+    await write(time.monotonic() + min(60.0, minutes * 15))
+    taken = [await held()]
     began = time.monotonic()
-    await write(began + minutes * 60)
+    for part in range(1, _PARTS + 1):
+        await write(began + minutes * 60 * part / _PARTS)
+        taken.append(await held())
     took = time.monotonic() - began
-    last = await held()
+    heap, resident = [list(some) for some in zip(*taken, strict=True)]
     return {
         "written": sent,
-        "heap_first_mb": round(first, 1),
-        "heap_last_mb": round(last, 1),
-        "heap_growth_mb_per_hour": round((last - first) / took * 3600, 1),
+        "heap_mb": heap,
+        "process_mb": resident,
+        "heap_growth_mb_per_hour": round((heap[-1] - heap[0]) / took * 3600, 1),
+        "process_growth_mb_per_hour": round((resident[-1] - resident[0]) / took * 3600, 1),
     }
+
+
+def _resident() -> int:
+    """Bytes that the largest page of the browser takes."""
+    sizes = [0]
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if "--type=renderer" in process.cmdline():
+                sizes.append(process.memory_info().rss)
+    return max(sizes)
