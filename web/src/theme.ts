@@ -40,6 +40,8 @@ export const theme = createTheme({
       styles: { title: { fontWeight: 650 } },
     },
     Drawer: { defaultProps: () => ({ ...closable(), transitionProps: comes }), styles: { title: { fontWeight: 650 } } },
+    // Its first item has the focus, as a menu's has everywhere; what would have it before that is no item of a menu.
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
     Select: choices,
     MultiSelect: choices,
     TagsInput: choices,
@@ -75,7 +77,7 @@ export const readable: CSSVariablesResolver = (used) => ({
   },
   dark: {
     "--mantine-color-dimmed": "#adb0b5",
-    "--mantine-color-placeholder": "#8f949a",
+    "--mantine-color-placeholder": "#999ea4",
     "--mantine-color-error": "#ff8787",
     ...each(used, (name) => ({
       [`--mantine-color-${name}-light-color`]: `var(--mantine-color-${name}-2)`,

@@ -8,7 +8,7 @@ from clarin.client import Client
 from clarin.testing import Shop, System
 from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
-from .test_panel import shot
+from .pictures import shot
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -9,21 +9,16 @@ import pytest
 from clarin.testing import Shop
 from playwright.async_api import Page, expect
 
+from .pictures import shot
+
 pytestmark = pytest.mark.timeout(180)
 
-SHOTS = Path(__file__).parents[3] / ".data" / "screenshots"
 LIST = """Nombre;Celular;Correo;Etiquetas
 Ana Paz;+52 55 1234 5678;ana@example.com;VIP
 Ana Paz Ríos;+52 55 8765 4321;ana@example.com;
 Luis;55 1111 2222;;Mayorista
 Nadie;;;
 """
-
-
-async def shot(page: Page, name: str) -> None:
-    """Keep a picture for whoever wants to look."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SHOTS / f"{name}.png")
 
 
 async def test_a_list_comes_in_two_are_made_one_and_one_is_blocked(page: Page, shop: Shop):

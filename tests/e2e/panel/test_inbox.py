@@ -14,7 +14,8 @@ from clarin.testing import Shop
 from PIL import Image
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
-from .test_panel import shot, sign_in
+from .pictures import shot
+from .test_panel import sign_in
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -58,11 +59,11 @@ def box(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Escribe un mensaje")
 
 
-async def menu(page: Page, text: str, item: str, *, role: str = "menuitem") -> None:
+async def menu(page: Page, text: str, item: str) -> None:
     """Do something to a message, as a hand does it."""
     await bubble(page, text).first.hover()
     await page.get_by_role("button", name=f"Acciones del mensaje {text}").first.click()
-    await page.get_by_role(role, name=item).click()  # type: ignore[arg-type]
+    await page.get_by_role("menuitem", name=item).click()
 
 
 async def key(page: Page, name: str) -> None:
@@ -124,7 +125,7 @@ async def test_a_day_of_an_agent(page: Page, shop: Shop):
     await page.keyboard.press("Enter")
     answer = bubble(page, "Sí, en azul.")
     await expect(answer.get_by_role("button", name=re.compile("Responde a: ¿Tienen de este"))).to_be_visible()
-    await menu(page, "¿Tienen de este?", "Reaccionar con 👍", role="button")
+    await menu(page, "¿Tienen de este?", "Reaccionar con 👍")
     await expect(page.get_by_test_id("reaction")).to_be_visible()
 
     # A canned reply, with whom it is for.

@@ -2,22 +2,15 @@
 
 import re
 import secrets
-from pathlib import Path
 
 import pytest
 from clarin.client import eventually
 from clarin.testing import Shop
 from playwright.async_api import Page, expect
 
+from .pictures import shot
+
 pytestmark = pytest.mark.timeout(180)
-
-SHOTS = Path(__file__).parents[3] / ".data" / "screenshots"
-
-
-async def shot(page: Page, name: str) -> None:
-    """Keep a picture for whoever wants to look."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SHOTS / f"{name}.png")
 
 
 async def test_an_admin_sees_why_a_message_waits_takes_it_out_and_sets_the_number_up(page: Page, shop: Shop):
@@ -89,3 +82,40 @@ async def test_an_admin_sees_why_a_message_waits_takes_it_out_and_sets_the_numbe
     await shot(page, "phone-number")
     width = await page.evaluate("document.documentElement.scrollWidth")
     assert width <= 360, "the page scrolls sideways"
+
+
+async def test_of_many_numbers_one_is_found(page: Page, shop: Shop):
+    """Forty of them: only those near the eye are drawn, and who looks for one finds it."""
+    email, password = f"eva-{secrets.token_hex(5)}@example.com", f"una-jefa-larga-{secrets.token_hex(3)}"
+    await shop.client.post("/api/auth/users", {"email": email, "name": "Eva", "role": "admin", "password": password})
+    for number in range(40):
+        await shop.client.post("/api/devices", {"name": f"Sucursal {number}"}, key=f"device-{number}")
+    entered = await page.context.request.post(
+        f"{shop.system.url}/api/auth/login", data={"email": email, "password": password, "session": "cookie"}
+    )
+    assert entered.ok
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await page.goto(f"{shop.system.url}/devices")
+    cards = page.get_by_role("article")
+    await expect(cards.first).to_be_visible()
+    assert 6 <= await cards.count() < 40
+    await shot(page, "numbers-many")
+    await page.mouse.move(640, 600)
+    await page.mouse.wheel(0, 50_000)
+    await expect(
+        page.get_by_role("article", name="Sucursal 39", exact=True).or_(page.get_by_role("article", name="Ventas"))
+    ).to_be_visible()
+
+    sought = page.get_by_role("searchbox", name="Buscar por nombre, número o etiqueta")
+    await sought.fill("sucursal 17")
+    await expect(cards).to_have_count(1)
+    await expect(cards).to_contain_text("Sucursal 17")
+    await sought.fill("sucursal 99")
+    await expect(page.get_by_text("Nada coincide con lo que buscas.")).to_be_visible()
+    await sought.fill("")
+    await page.get_by_role("combobox", name="Cómo están").click()
+    await page.get_by_role("option", name="Conectados (1)").click()
+    await expect(cards).to_have_count(1)
+    await expect(cards).to_contain_text("Ventas")
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await shot(page, "numbers-phone")

@@ -14,6 +14,8 @@ from contracts import subjects
 from playwright.async_api import BrowserContext, Page, expect
 from servicekit.bus import Bus, Item, dlq
 
+from .pictures import shot
+
 pytestmark = pytest.mark.timeout(300)
 expect.set_options(timeout=30_000)
 
@@ -101,6 +103,89 @@ async def test_no_page_keeps_anybody_out(page: Page, context: BrowserContext, sh
     )
     assert entered.ok
     await walk(rooms)
+    assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong)
+
+
+#: What opens over a page: where, and what is pressed for it, one after the other; ``key:`` is a key of the
+#: keyboard, ``item:`` one of a menu.
+DIALOGS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("/inbox", ("key:c",)),
+    ("/inbox", ("key:?",)),
+    ("/inbox", ("key:Control+k",)),
+    ("/inbox", ("Filtros",)),
+    ("/inbox/$chatId", ("key:a",)),
+    ("/inbox/$chatId", ("key:h",)),
+    ("/inbox/$chatId", ("key:l",)),
+    ("/inbox/$chatId", ("Más acciones",)),
+    ("/inbox/$chatId", ("Emojis",)),
+    ("/inbox/$chatId", ("^Acciones del mensaje",)),
+    ("/inbox/$chatId", ("^Acciones del mensaje", "item:Más emojis")),
+    ("/board", ("Nueva oportunidad",)),
+    ("/board/rules", ("Agregar regla",)),
+    ("/contacts", ("Nuevo contacto",)),
+    ("/contacts", ("Importar",)),
+    ("/devices", ("Agregar número",)),
+    ("/devices", (r"^Detalles de",)),
+    ("/settings/people", ("Invitar",)),
+    ("/settings/people", ("Crear equipo",)),
+    ("/settings/hours", ("Agregar horario",)),
+    ("/settings/replies", ("Agregar respuesta",)),
+    ("/settings/tags", ("Agregar etiqueta",)),
+    ("/settings/keys", ("Crear clave",)),
+    ("/settings/webhooks", ("Crear webhook",)),
+    ("/settings/webhooks/$id", ("Repetir",)),
+    ("/settings/webhooks/$id", ("Enviar prueba",)),
+)
+OPENED = "[role=dialog], [role=menu], .mantine-Popover-dropdown"
+#: What is open stands on the screen, whole from side to side.
+BESIDE = """() => [...document.querySelectorAll("[role=dialog], [role=menu], .mantine-Popover-dropdown")].some((one) => {
+  const {left, right} = one.getBoundingClientRect();
+  return left < -1 || right > innerWidth + 1 || one.scrollWidth > one.clientWidth + 1;
+})"""
+
+
+async def test_no_dialog_keeps_anybody_out(page: Page, context: BrowserContext, shop: Shop, furnished: dict[str, str]):
+    """What opens over a page is held to what the pages are."""
+    wrong: list[str] = []
+    email = f"eva-{secrets.token_hex(5)}@example.com"
+    await shop.client.post("/api/auth/users", {"email": email, "name": "Eva", "role": "admin", "password": PASSWORD})
+    entered = await context.request.post(
+        f"{shop.system.url}/api/auth/login", data={"email": email, "password": PASSWORD, "session": "cookie"}
+    )
+    assert entered.ok
+    await page.goto(f"{shop.system.url}/inbox")
+    await page.wait_for_load_state("networkidle")
+    await page.evaluate(AXE.read_text())
+    for route, pressed in DIALOGS:
+        path, name = re.sub(r"\$\w+", lambda found: furnished[found[0]], route), f"{route} {pressed[-1]}"
+        await page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
+        await page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        await page.evaluate(GO, "/settings/account")
+        await page.evaluate(GO, path)
+        await page.wait_for_function(READY, arg="light")
+        for what in pressed:
+            if what.startswith("key:"):
+                await page.evaluate("document.activeElement?.blur()")
+                await page.keyboard.press(what.removeprefix("key:"))
+            elif what.startswith("item:"):
+                await page.get_by_role("menuitem", name=what.removeprefix("item:")).click()
+            else:
+                button = re.compile(what) if what.startswith("^") else what
+                await page.get_by_role("button", name=button, exact=not what.startswith("^")).first.click()
+        opened = page.locator(OPENED).filter(visible=True).first
+        await expect(opened, name).to_be_visible()
+        for scheme, only in (("light", {"type": "tag", "values": WCAG}), ("dark", {"type": "rule", "values": ["color-contrast"]})):
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            await page.wait_for_function(READY, arg=scheme)
+            await page.evaluate(PAINTED)
+            wrong.extend(f"{name} {scheme}: {what}" for what in await page.evaluate(RUN, {"runOnly": only}))
+        await shot(page, f"dialog-{name}")
+        for width, height in (PHONE, *NARROW):
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.evaluate(PAINTED)
+            if await opened.count() and await page.evaluate(BESIDE):
+                wrong.append(f"{name} {width}: goes beyond the screen")
+        await page.keyboard.press("Escape")
     assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong)
 
 

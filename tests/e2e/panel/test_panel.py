@@ -2,22 +2,15 @@
 
 import re
 import secrets
-from pathlib import Path
 
 import pytest
 from clarin.testing import Shop, System
 from playwright.async_api import BrowserContext, Page, expect
 from sim.testing import Api as Network
 
+from .pictures import shot
+
 pytestmark = pytest.mark.timeout(180)
-
-SHOTS = Path(__file__).parents[3] / ".data" / "screenshots"
-
-
-async def shot(page: Page, name: str) -> None:
-    """Keep a picture for whoever wants to look."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SHOTS / f"{name}.png")
 
 
 async def register(page: Page, system: System) -> None:

@@ -7,7 +7,7 @@ import pytest
 from clarin.testing import Shop
 from playwright.async_api import Page, expect
 
-from .test_panel import shot
+from .pictures import shot
 
 pytestmark = pytest.mark.timeout(180)
 

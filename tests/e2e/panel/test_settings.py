@@ -4,7 +4,6 @@ import email
 import email.policy
 import re
 import secrets
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,17 +11,12 @@ from clarin.client import Client, eventually
 from clarin.testing import System
 from playwright.async_api import BrowserContext, Page, expect
 
+from .pictures import shot
+
 pytestmark = pytest.mark.timeout(180)
 
-SHOTS = Path(__file__).parents[3] / ".data" / "screenshots"
 PASSWORD = "un-caballo-muy-correcto"
 expect.set_options(timeout=20_000)  # on a busy machine a page takes its time
-
-
-async def shot(page: Page, name: str) -> None:
-    """Keep a picture for whoever wants to look."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
 def new_email(name: str) -> str:
@@ -67,11 +61,11 @@ async def test_who_is_invited_joins_by_the_link_and_sees_what_was_chosen_for_the
     await page.get_by_role("option", name="Ventas").click()
     await page.keyboard.press("Escape")
     await page.get_by_text("De sus equipos", exact=True).click()
-    await shot(page, "settings-invite")
+    await shot(page, "settings-invite", whole=True)
     await page.get_by_role("button", name="Crear invitación").click()
     link = (await page.get_by_test_id("shown-once").text_content() or "").strip()
     assert link.startswith(f"{system.url}/invite?code=")
-    await shot(page, "settings-invited")
+    await shot(page, "settings-invited", whole=True)
     await page.get_by_role("button", name="Listo").click()
     await expect(page.get_by_text("Quien tenga el enlace")).to_be_visible()
 
@@ -101,12 +95,12 @@ async def test_who_is_invited_joins_by_the_link_and_sees_what_was_chosen_for_the
     await page.get_by_role("menuitem", name="Editar").click()
     await page.get_by_text("Solo los suyos", exact=True).click()
     await page.get_by_label("Todos los números").uncheck()
-    await shot(page, "settings-person")
+    await shot(page, "settings-person", whole=True)
     await page.get_by_role("button", name="Guardar").click()
     await expect(beto).to_contain_text("0 números · Solo los suyos")
     [user] = [user for user in (await ana.get("/api/users"))["items"] if user["email"] == address]
     assert (user["devices"], user["chats"], user["teams"]) == ([], "own", [team["id"]])
-    await shot(page, "settings-people")
+    await shot(page, "settings-people", whole=True)
 
     await beto.get_by_role("button", name="Acciones de Beto").click()
     await page.get_by_role("menuitem", name="Desactivar").click()
@@ -122,7 +116,7 @@ async def test_a_key_is_shown_once_works_is_rotated_and_revoked(page: Page, syst
     await page.get_by_role("button", name="Crear clave").click()
     await page.get_by_label("Nombre").fill("Tienda en línea")
     await page.get_by_label("Enviar").check()
-    await shot(page, "settings-key")
+    await shot(page, "settings-key", whole=True)
     await page.get_by_role("button", name="Crear", exact=True).click()
     first = (await page.get_by_test_id("shown-once").text_content() or "").strip()
     assert first.startswith("clk_")
@@ -143,7 +137,7 @@ async def test_a_key_is_shown_once_works_is_rotated_and_revoked(page: Page, syst
         await eventually(lambda: refused(program, first), 15, "the former secret works")
         await page.reload()
         await expect(row).to_contain_text("usada")
-        await shot(page, "settings-keys")
+        await shot(page, "settings-keys", whole=True)
         await row.get_by_role("button", name="Acciones de Tienda en línea").click()
         await page.get_by_role("menuitem", name="Revocar").click()
         await page.get_by_role("dialog").get_by_role("button", name="Revocar").click()
@@ -168,7 +162,7 @@ async def test_a_forgotten_password_is_set_anew_from_the_mail(page: Page, system
     await page.get_by_label("Correo").fill(address)
     await page.get_by_role("button", name="Enviar el enlace").click()
     await expect(page.get_by_role("status")).to_contain_text("el enlace ya va en camino")
-    await shot(page, "forgot")
+    await shot(page, "forgot", whole=True)
 
     async def mailed() -> str | None:
         for file in (system.folder / "data" / "mail").glob("*.eml"):
@@ -185,7 +179,7 @@ async def test_a_forgotten_password_is_set_anew_from_the_mail(page: Page, system
     await page.get_by_role("button", name="Cambiar la contraseña").click()
     await expect(page.get_by_text("No es la misma.")).to_be_visible()
     await page.get_by_label("Repítela").fill("otra-frase-muy-larga")
-    await shot(page, "reset")
+    await shot(page, "reset", whole=True)
     await page.get_by_role("button", name="Cambiar la contraseña").click()
     await expect(page.get_by_role("status")).to_contain_text("Tu contraseña cambió")
     await sign_in(page, system, address, "otra-frase-muy-larga")
@@ -204,14 +198,14 @@ async def test_the_account_shows_its_limits_its_sessions_and_who_did_what(page: 
     sessions = page.get_by_role("region", name="Dónde entraste")
     await expect(sessions.get_by_role("article")).to_have_count(2)
     await expect(sessions.get_by_role("article").first).to_contain_text("Aquí")
-    await shot(page, "settings-account")
+    await shot(page, "settings-account", whole=True)
     await sessions.get_by_role("button", name="Cerrar").click()
     await expect(sessions.get_by_role("article")).to_have_count(1)
 
     await page.get_by_role("tab", name="Actividad").click()
     lines = page.get_by_role("region", name="Actividad").get_by_role("article")
     await expect(lines.filter(has_text="cambió la cuenta")).to_have_count(1, timeout=15_000)
-    await shot(page, "settings-activity")
+    await shot(page, "settings-activity", whole=True)
 
     # A line leads to what it is about, unless that is gone.
     made = lines.filter(has_text="creó una oportunidad")
@@ -236,4 +230,4 @@ async def test_the_account_shows_its_limits_its_sessions_and_who_did_what(page: 
         await page.goto(f"{system.url}/settings/{part}")
         await expect(page.get_by_role("tab", selected=True)).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360, part
-    await shot(page, "phone-settings")
+    await shot(page, "phone-settings", whole=True)

@@ -12,8 +12,9 @@ from clarin.testing import Shop, System
 from playwright.async_api import BrowserContext, Page, Route, expect
 from sim.testing import Api as Network
 
+from .pictures import shot
 from .test_pages import GO
-from .test_panel import api, register, shot
+from .test_panel import api, register
 
 LOCALES = Path(__file__).parents[3] / "web" / "src" / "locales"
 

@@ -4,7 +4,6 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +13,12 @@ from clarin.testing import Shop
 from playwright.async_api import Page, expect
 from standardwebhooks import Webhook
 
+from .pictures import shot
+
 pytestmark = pytest.mark.timeout(180)
 
 #: A busy machine takes its time.
 expect.set_options(timeout=30_000)
-
-SHOTS = Path(__file__).parents[3] / ".data" / "screenshots"
-
-
-async def shot(page: Page, name: str) -> None:
-    """Keep a picture for whoever wants to look."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
 @dataclass
@@ -83,7 +76,7 @@ async def test_a_webhook_is_set_up_tried_resent_and_replayed(page: Page, shop: S
     await page.get_by_role("combobox", name="Qué avisar").click()
     await page.get_by_role("option", name="message.*").click()
     await page.keyboard.press("Escape")
-    await shot(page, "webhook-new")
+    await shot(page, "webhook-new", whole=True)
     await page.get_by_role("button", name="Crear", exact=True).click()
     secret = (await page.get_by_test_id("shown-once").text_content() or "").strip()
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", secret)
@@ -107,7 +100,7 @@ async def test_a_webhook_is_set_up_tried_resent_and_replayed(page: Page, shop: S
     await expect(came).to_have_attribute("data-state", "delivered")
     await came.get_by_role("button", name="Detalles").click()
     await expect(came).to_contain_text("¿Tienen de este?")
-    await shot(page, "webhook")
+    await shot(page, "webhook", whole=True)
 
     said = receiver.verified(secret)
     [real] = {id for id, body in said if body["data"].get("text") == "¿Tienen de este?" and body["data"]["sender_name"] == "Marta"}
@@ -118,10 +111,10 @@ async def test_a_webhook_is_set_up_tried_resent_and_replayed(page: Page, shop: S
     assert [id for id, _ in receiver.verified(secret)].count(real) >= 3, "it failed, was resent, and was replayed under one id"
     pulled = (await shop.client.get("/api/events", types="message.received"))["items"]
     assert [item["id"] for item in pulled] == [real]
-    await shot(page, "webhook-replayed")
+    await shot(page, "webhook-replayed", whole=True)
 
     await page.set_viewport_size({"width": 360, "height": 740})
-    await shot(page, "phone-webhook")
+    await shot(page, "phone-webhook", whole=True)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360, "the page scrolls sideways"
     await page.keyboard.press("Tab")
     await page.get_by_role("button", name="Pausar").focus()
@@ -129,7 +122,7 @@ async def test_a_webhook_is_set_up_tried_resent_and_replayed(page: Page, shop: S
     await expect(page.get_by_text("En pausa")).to_be_visible()
     await page.goto(f"{shop.system.url}/settings/webhooks")
     await expect(page.get_by_role("link", name="Tienda")).to_contain_text("En pausa")
-    await shot(page, "phone-webhooks")
+    await shot(page, "phone-webhooks", whole=True)
 
 
 async def test_an_agent_does_not_see_webhooks(page: Page, shop: Shop):

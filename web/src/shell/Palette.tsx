@@ -25,6 +25,7 @@ import { PARTS } from "@/pages/settings/places";
 import { useMayManage, useSession, useSignOut } from "@/session/session";
 import { phoneText } from "./phone";
 import { OPS, PLACES } from "./places";
+import { plain } from "./plain";
 import { useEveryShortcut } from "./shortcuts";
 
 /** How many contacts are shown; a longer list is the page of contacts. */
@@ -32,13 +33,6 @@ const KNOWN = 5;
 const [store, actions] = createSpotlight();
 
 type Action = { id: string; label: string; hint?: string; Icon: ComponentType<{ size?: number }>; run: () => void };
-
-/** How a text is compared: accents and case do not count. */
-const plain = (text: string) =>
-  text
-    .normalize("NFD")
-    .replace(/\p{Diacritic}/gu, "")
-    .toLowerCase();
 
 /** Everywhere and everything by a few letters: pages, what can be done, chats and contacts by name or number. */
 export default function Palette({ opened, onClose, onHelp }: Props) {
@@ -125,7 +119,8 @@ export default function Palette({ opened, onClose, onHelp }: Props) {
       scrollable
       maxHeight="60dvh"
       clearQueryOnClose
-      aria-label={t("shortcut.palette")}
+      attributes={{ content: { "aria-label": t("shortcut.palette") } }}
+      transitionProps={{ duration: 150, exitDuration: 0, transition: "pop" }}
     >
       <Spotlight.Search
         placeholder={t("palette.placeholder")}

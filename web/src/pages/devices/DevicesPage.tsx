@@ -1,18 +1,38 @@
-import { Button, Center, Group, ScrollArea, SimpleGrid, Skeleton, Stack, Text, ThemeIcon, Title } from "@mantine/core";
+import {
+  Button,
+  Center,
+  Group,
+  ScrollArea,
+  Select,
+  SimpleGrid,
+  Skeleton,
+  Stack,
+  Text,
+  TextInput,
+  ThemeIcon,
+  Title,
+} from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { IconDeviceMobilePlus, IconPlus } from "@tabler/icons-react";
+import { IconDeviceMobilePlus, IconPlus, IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
+import type { Device } from "@/api/types";
 import { KEYS } from "@/realtime/apply";
 import { useMayManage } from "@/session/session";
 import { Failure } from "@/shell/Failure";
 import { DeviceCard } from "./DeviceCard";
+import { DeviceGrid } from "./DeviceGrid";
 import { NewDevice } from "./NewDevice";
 import { NumberDrawer } from "./NumberDrawer";
+import { narrowed, STANDS, type Stand, standOf } from "./narrowed";
 import { PairDialog } from "./PairDialog";
+
+/** So many are found by looking. */
+const FEW = 6;
+const NONE: Device[] = [];
 
 export function DevicesPage() {
   const { t } = useTranslation();
@@ -22,12 +42,16 @@ export function DevicesPage() {
   const [pairing, setPairing] = useState<string>();
   const navigate = useNavigate();
   const { device: shown } = useSearch({ strict: false }) as { device?: string };
-  const items = devices.data?.items ?? [];
+  const items = devices.data?.items ?? NONE;
   const device = items.find((item) => item.id === pairing);
+  const [viewport, setViewport] = useState<HTMLDivElement | null>(null);
+  const [sought, setSought] = useState("");
+  const [stand, setStand] = useState<Stand>();
+  const found = useMemo(() => narrowed(items, sought, stand), [items, sought, stand]);
   const detailed = items.find((item) => item.id === shown);
 
   return (
-    <ScrollArea h="100%" type="auto">
+    <ScrollArea h="100%" type="auto" viewportRef={setViewport}>
       <Stack p={{ base: "md", sm: "xl" }} gap="lg" maw={1180} mx="auto">
         <Group justify="space-between" align="flex-end">
           <div>
@@ -77,17 +101,50 @@ export function DevicesPage() {
             </Stack>
           </Center>
         ) : (
-          <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }}>
-            {items.map((item) => (
-              <DeviceCard
-                key={item.id}
-                device={item}
-                mayManage={mayManage}
-                onPair={() => setPairing(item.id)}
-                onDetails={() => void navigate({ to: "/devices", search: { device: item.id } })}
-              />
-            ))}
-          </SimpleGrid>
+          <>
+            {items.length > FEW && (
+              <Group gap="sm">
+                <TextInput
+                  type="search"
+                  flex="1 1 220px"
+                  leftSection={<IconSearch size={16} />}
+                  aria-label={t("devices.search")}
+                  placeholder={t("devices.search")}
+                  value={sought}
+                  onChange={(event) => setSought(event.currentTarget.value)}
+                />
+                <Select
+                  flex="0 1 220px"
+                  aria-label={t("devices.stand.label")}
+                  placeholder={`${t("devices.stand.all")} (${items.length})`}
+                  data={STANDS.map((value) => ({
+                    value,
+                    label: `${t(`devices.stand.${value}`)} (${items.filter((item) => standOf(item) === value).length})`,
+                  }))}
+                  value={stand ?? null}
+                  onChange={(value) => setStand((value as Stand | null) ?? undefined)}
+                  clearable
+                />
+              </Group>
+            )}
+            {found.length === 0 && (
+              <Text c="dimmed" size="sm" role="status">
+                {t("common.nothing")}
+              </Text>
+            )}
+            <DeviceGrid
+              devices={found}
+              viewport={viewport}
+              card={(item) => (
+                <DeviceCard
+                  device={item}
+                  mayManage={mayManage}
+                  onPair={() => setPairing(item.id)}
+                  onDetails={() => void navigate({ to: "/devices", search: { device: item.id } })}
+                />
+              )}
+            />
+          </>
         )}
       </Stack>
       <NewDevice opened={adding} onClose={add.close} onCreated={setPairing} />

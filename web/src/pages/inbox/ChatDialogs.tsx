@@ -18,6 +18,7 @@ import * as api from "@/api/inbox";
 import type { Chat } from "@/api/types";
 import { KEYS } from "@/realtime/apply";
 import { useSession } from "@/session/session";
+import { plain } from "@/shell/plain";
 import { useShowProblem } from "@/shell/problems";
 import { useChatActions } from "./actions";
 import type { Company } from "./company";
@@ -153,7 +154,7 @@ function Tags({ chats, onClose, company }: Omit<Props, "dialog">) {
   const [on, setOn] = useState(
     () => new Set(company.tags.map((tag) => tag.id).filter((id) => chats.every((chat) => chat.tags.includes(id)))),
   );
-  const found = company.tags.filter((tag) => tag.name.toLowerCase().includes(q.trim().toLowerCase()));
+  const found = company.tags.filter((tag) => plain(tag.name).includes(plain(q.trim())));
   const fresh = q.trim() && !company.tags.some((tag) => tag.name.toLowerCase() === q.trim().toLowerCase());
   const count = found.length + (fresh ? 1 : 0);
   useEffect(() => setAt((before) => Math.min(before, Math.max(0, count - 1))), [count]);

@@ -31,6 +31,7 @@ import * as api from "@/api/inbox";
 import type { Chat, Device, Message } from "@/api/types";
 import { KEYS, type Pages, withMessage } from "@/realtime/apply";
 import { here } from "@/realtime/presence";
+import { plain } from "@/shell/plain";
 import { useShowProblem } from "@/shell/problems";
 import classes from "./Composer.module.css";
 import type { Company } from "./company";
@@ -152,16 +153,14 @@ export function Composer({ chat, device, company, me, items, handle }: Props) {
   });
   const suggestions = useMemo(() => {
     if (!token) return undefined;
-    const q = token.q.toLowerCase();
+    const q = plain(token.q);
     if (token.kind === "reply") {
       const found = (replies?.items ?? []).filter(
-        (one) => one.shortcut.includes(q) || (q && one.text.toLowerCase().includes(q)),
+        (one) => one.shortcut.includes(q) || (q && plain(one.text).includes(q)),
       );
       return found.slice(0, SUGGESTED).map((one) => ({ id: one.id, name: `/${one.shortcut}`, hint: one.text }));
     }
-    const found = company.users.filter(
-      (user) => user.active && user.id !== me && user.name.toLowerCase().startsWith(q),
-    );
+    const found = company.users.filter((user) => user.active && user.id !== me && plain(user.name).startsWith(q));
     return found.slice(0, SUGGESTED).map((user) => ({ id: user.id, name: user.name, hint: user.email }));
   }, [token, replies, company.users, me]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new word begins at its first suggestion

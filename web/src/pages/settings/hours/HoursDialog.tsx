@@ -199,12 +199,18 @@ function Day({ name, parts, onChange, onCopy }: DayProps) {
             {t("hours.overlap")}
           </Text>
         )}
+        {onCopy && (
+          <Button
+            size="compact-xs"
+            w="fit-content"
+            variant="subtle"
+            leftSection={<IconCopy size={14} />}
+            onClick={onCopy}
+          >
+            {t("hours.copy")}
+          </Button>
+        )}
       </Stack>
-      {onCopy && (
-        <Button size="compact-sm" mt={4} variant="subtle" leftSection={<IconCopy size={14} />} onClick={onCopy}>
-          {t("hours.copy")}
-        </Button>
-      )}
     </Group>
   );
 }

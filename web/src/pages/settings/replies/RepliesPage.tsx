@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { data, throwing } from "@/api/calls";
 import type { Reply } from "@/api/generated";
 import * as sdk from "@/api/generated";
+import { plain } from "@/shell/plain";
 import { useShowProblem } from "@/shell/problems";
 import { Head, Loaded, Removal } from "../parts";
 
@@ -18,7 +19,8 @@ export function RepliesPage() {
   const [search, setSearch] = useState("");
   const [editing, edit] = useState<Reply | "new">();
   const [removing, remove] = useState<Reply>();
-  const sought = search.trim().toLowerCase();
+  const sought = plain(search.trim());
+  const found = ({ shortcut, text }: Reply) => plain(`${shortcut} ${text}`).includes(sought);
   return (
     <section aria-label={t("replies.title")}>
       <Head title={t("replies.title")} subtitle={t("replies.subtitle")}>
@@ -43,40 +45,43 @@ export function RepliesPage() {
                 {t("replies.empty")}
               </Text>
             )}
-            {items
-              .filter(({ shortcut, text }) => `${shortcut} ${text}`.toLowerCase().includes(sought))
-              .map((item) => (
-                <Card key={item.id} withBorder padding="sm" component="article" aria-label={item.shortcut}>
-                  <Group wrap="nowrap" align="flex-start" justify="space-between">
-                    <Stack gap={4} miw={0}>
-                      <div>
-                        <Code fw={600}>/{item.shortcut}</Code>
-                      </div>
-                      <Text size="sm" lineClamp={4} style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
-                        {item.text}
-                      </Text>
-                    </Stack>
-                    <Group gap={4} wrap="nowrap">
-                      <ActionIcon
-                        variant="subtle"
-                        color="gray"
-                        aria-label={`${t("people.edit")}: ${item.shortcut}`}
-                        onClick={() => edit(item)}
-                      >
-                        <IconPencil size={16} />
-                      </ActionIcon>
-                      <ActionIcon
-                        variant="subtle"
-                        color="red"
-                        aria-label={`${t("teams.delete")}: ${item.shortcut}`}
-                        onClick={() => remove(item)}
-                      >
-                        <IconTrash size={16} />
-                      </ActionIcon>
-                    </Group>
+            {items.length > 0 && !items.some(found) && (
+              <Text size="sm" c="dimmed">
+                {t("common.nothing")}
+              </Text>
+            )}
+            {items.filter(found).map((item) => (
+              <Card key={item.id} withBorder padding="sm" component="article" aria-label={item.shortcut}>
+                <Group wrap="nowrap" align="flex-start" justify="space-between">
+                  <Stack gap={4} miw={0}>
+                    <div>
+                      <Code fw={600}>/{item.shortcut}</Code>
+                    </div>
+                    <Text size="sm" lineClamp={4} style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
+                      {item.text}
+                    </Text>
+                  </Stack>
+                  <Group gap={4} wrap="nowrap">
+                    <ActionIcon
+                      variant="subtle"
+                      color="gray"
+                      aria-label={`${t("people.edit")}: ${item.shortcut}`}
+                      onClick={() => edit(item)}
+                    >
+                      <IconPencil size={16} />
+                    </ActionIcon>
+                    <ActionIcon
+                      variant="subtle"
+                      color="red"
+                      aria-label={`${t("teams.delete")}: ${item.shortcut}`}
+                      onClick={() => remove(item)}
+                    >
+                      <IconTrash size={16} />
+                    </ActionIcon>
                   </Group>
-                </Card>
-              ))}
+                </Group>
+              </Card>
+            ))}
           </Stack>
         )}
       </Loaded>

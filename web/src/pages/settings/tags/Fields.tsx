@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { data, throwing } from "@/api/calls";
 import type { FieldPut } from "@/api/generated";
 import * as sdk from "@/api/generated";
+import { plain } from "@/shell/plain";
 import { Loaded } from "../parts";
 import { Lines } from "./Lines";
 
@@ -11,10 +12,7 @@ const KINDS = ["text", "number", "date", "boolean", "choice"] as const;
 
 /** The key under which programs find a field: made of its name, and kept from then on. */
 export const keyOf = (name: string) =>
-  name
-    .normalize("NFD")
-    .replace(/\p{Diacritic}/gu, "")
-    .toLowerCase()
+  plain(name)
     .replace(/[^a-z0-9]+/g, "_")
     .replace(/^[^a-z]+|_+$/g, "")
     .slice(0, 40);
