@@ -2,13 +2,13 @@
 
 import asyncio
 import re
-import secrets
 from pathlib import Path
 
 import pytest
 from clarin.testing import Shop
 from playwright.async_api import Page, expect
 
+from .entrance import enter
 from .pictures import shot
 
 pytestmark = pytest.mark.timeout(180)
@@ -22,12 +22,7 @@ Nadie;;;
 
 
 async def test_a_list_comes_in_two_are_made_one_and_one_is_blocked(page: Page, shop: Shop):
-    email, password = f"eva-{secrets.token_hex(5)}@example.com", f"una-jefa-larga-{secrets.token_hex(3)}"
-    await shop.client.post("/api/auth/users", {"email": email, "name": "Eva", "role": "admin", "password": password})
-    entered = await page.context.request.post(
-        f"{shop.system.url}/api/auth/login", data={"email": email, "password": password, "session": "cookie"}
-    )
-    assert entered.ok
+    await enter(page.context, shop.system, shop.client)
     await page.goto(f"{shop.system.url}/contacts")
     await expect(page.get_by_role("heading", name="Aquí estarán tus contactos")).to_be_visible()
     await shot(page, "contacts-empty")

@@ -7,17 +7,15 @@ import pytest
 from clarin.testing import Shop
 from playwright.async_api import Page, expect
 
+from .entrance import enter
 from .pictures import shot
 
 pytestmark = pytest.mark.timeout(180)
 
 
 async def test_an_admin_gives_a_person_their_data_and_erases_them(page: Page, shop: Shop):
-    email, password = f"eva-{secrets.token_hex(5)}@example.com", f"una-jefa-larga-{secrets.token_hex(3)}"
-    await shop.client.post("/api/auth/users", {"email": email, "name": "Eva", "role": "admin", "password": password})
     url = shop.system.url
-    entered = await page.context.request.post(f"{url}/api/auth/login", data={"email": email, "password": password, "session": "cookie"})
-    assert entered.ok
+    await enter(page.context, shop.system, shop.client)
     word = secrets.token_hex(4)
     customer = await shop.customer(f"Rosa {word}")
     async with shop.client.socket() as socket:

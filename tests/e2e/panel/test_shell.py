@@ -2,7 +2,6 @@
 
 import json
 import re
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from clarin.testing import Shop, System
 from playwright.async_api import BrowserContext, Page, Route, expect
 from sim.testing import Api as Network
 
+from .entrance import PASSWORD, enter
 from .pictures import shot
 from .test_pages import GO
 from .test_panel import api, register
@@ -20,18 +20,6 @@ LOCALES = Path(__file__).parents[3] / "web" / "src" / "locales"
 
 pytestmark = pytest.mark.timeout(300)
 expect.set_options(timeout=30_000)
-
-PASSWORD = "un-caballo-muy-correcto"
-
-
-async def enter(context: BrowserContext, system: System, client: Client, *, role: str = "admin") -> str:
-    """The browser is signed in as a new person of the client's account; their address."""
-    email = f"eva-{secrets.token_hex(5)}@example.com"
-    await client.post("/api/auth/users", {"email": email, "name": "Eva Ríos", "role": role, "password": PASSWORD})
-    body = {"email": email, "password": PASSWORD, "session": "cookie"}
-    answer = await context.request.post(f"{system.url}/api/auth/login", data=body)
-    assert answer.ok
-    return email
 
 
 async def test_the_first_steps_lead_from_nothing_to_the_first_answer(page: Page, system: System, network: Network):
