@@ -4,8 +4,7 @@ let last = Number.NEGATIVE_INFINITY;
 /** In a busy minute it rings now and then, not for each message. */
 const APART_MS = 2_000;
 
-// What is scheduled before somebody has touched the page would all ring at once when he does.
-/** Whether a chime would be heard now. */
+/** Whether a chime would be heard now: what is scheduled before somebody has touched the page would all ring at once when he does. */
 export const rings = () => performance.now() - last >= APART_MS && navigator.userActivation?.hasBeenActive !== false;
 
 /** Two short notes. A browser in which nobody has touched anything yet stays silent. */

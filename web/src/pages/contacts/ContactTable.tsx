@@ -1,6 +1,5 @@
 // biome-ignore-all lint/a11y/useSemanticElements: of a hundred thousand rows those on the screen are laid out, which a table element does not do
 // biome-ignore-all lint/a11y/useFocusableInteractive: one row of the grid has the focus, its cells have none
-
 import { Avatar, Badge, Checkbox, Group, Stack, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconBan } from "@tabler/icons-react";

@@ -21,11 +21,11 @@ export function DeviceGrid({ devices, viewport, card }: Props) {
   const beside = three ? 3 : two ? 2 : 1;
   const grid = useRef<HTMLDivElement>(null);
   const [above, setAbove] = useState(0);
-  // What stands above changes with what is looked for; measured again it is mostly the same.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what stands above changes with what is looked for, and with the room
   useLayoutEffect(() => {
     if (grid.current && viewport)
       setAbove(grid.current.getBoundingClientRect().top - viewport.getBoundingClientRect().top + viewport.scrollTop);
-  });
+  }, [viewport, devices, beside]);
   const rows = useVirtualizer({
     count: Math.ceil(devices.length / beside),
     getScrollElement: () => viewport,

@@ -41,7 +41,6 @@ type Props = {
   acts: MessageActs;
 };
 
-const TROUBLED = new Set(["failed", "unknown", "queued"]);
 const FILES = new Set(["image", "video", "audio", "voice", "document", "sticker"]);
 
 /** One message. Text is text: nothing in it is ever read as markup. */
@@ -96,7 +95,7 @@ export const Bubble = memo(function Bubble({ message, follows, marked, who, peop
           ))}
       </div>
       {!!message.reactions?.length && <Reactions message={message} some={message.reactions} acts={acts} />}
-      {message.from_me && TROUBLED.has(message.status) && <Trouble message={message} pending={pending} acts={acts} />}
+      {troubled(message) && <Trouble message={message} pending={pending} acts={acts} />}
     </article>
   );
 });
@@ -213,14 +212,17 @@ function Reactions({ message, some, acts }: { message: Message; some: readonly R
   );
 }
 
+/** Tells whether it is not with the customer, or may not be, and there is something to say of that. */
+const troubled = ({ from_me, status, reason }: Message) =>
+  from_me && (status === "failed" || status === "unknown" || (status === "queued" && !!reason));
+
 /** Why it is not with the customer, and what can be done. */
 function Trouble({ message, pending, acts }: { message: Message; pending: boolean; acts: MessageActs }) {
   const { t, i18n } = useTranslation();
   const failed = message.status === "failed";
   const unknown = message.status === "unknown";
   const unread = unreadable(message);
-  const held = message.status === "queued" && !!message.reason;
-  if (!(failed || unknown || held)) return null;
+  const held = message.status === "queued";
   const code = message.reason ?? "";
   const refused = code.startsWith("refused:") ? code.slice(8) : undefined;
   const reason = refused

@@ -2,12 +2,14 @@ import { Button, Group, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { snoozes } from "./each";
+import { useAhead } from "./time";
 
 type Props = { action: string; onPick: (at: Date) => void; focused?: boolean };
 
 /** A moment ahead: one of those that are mostly meant, or one's own. */
 export function Later({ action, onPick, focused }: Props) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
+  const clock = useAhead();
   const [own, setOwn] = useState("");
   return (
     <>
@@ -20,7 +22,7 @@ export function Later({ action, onPick, focused }: Props) {
           data-autofocus={(focused && index === 0) || undefined}
           rightSection={
             <Text size="xs" c="dimmed">
-              {at.toLocaleString(i18n.language, { weekday: "short", hour: "2-digit", minute: "2-digit" })}
+              {clock(at)}
             </Text>
           }
         >

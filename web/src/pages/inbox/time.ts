@@ -27,6 +27,12 @@ export function useTime() {
   return (at: string) => dates(i18n.language, CLOCK).format(new Date(at));
 }
 
+/** A moment within the next days: its weekday and the time. */
+export function useAhead() {
+  const { i18n } = useTranslation();
+  return (at: Date) => dates(i18n.language, { ...WEEKDAY, ...CLOCK }).format(at);
+}
+
 /** The heading of a day in a conversation. */
 export function useDay() {
   const { t, i18n } = useTranslation();

@@ -3,10 +3,10 @@ import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import type { Chat, Device } from "@/api/types";
-import { dates } from "@/formats";
 import { useWriters } from "@/realtime/useWriters";
 import classes from "../Composer.module.css";
 import type { Company } from "../company";
+import { useAhead } from "../time";
 
 /** What whoever is about to write should know: a colleague writes already, or the message would wait. */
 export function Held({
@@ -22,7 +22,8 @@ export function Held({
   me: string;
   note: boolean;
 }) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
+  const clock = useAhead();
   const writers = useWriters(chat.id);
   const { data: governor } = useQuery({
     queryKey: ["governor", chat.device_id],
@@ -31,8 +32,6 @@ export function Held({
     retry: false,
   });
   const colleague = writers.find((one) => one.who !== "customer" && one.who !== me);
-  const clock = (at: string) =>
-    dates(i18n.language, { weekday: "short", hour: "2-digit", minute: "2-digit" }).format(new Date(at));
   const ahead = (at: string | null | undefined) => !!at && Date.parse(at) > Date.now();
   const words = [
     colleague && t("compose.answering", { name: company.user.get(colleague.who)?.name ?? t("around.somebody") }),
@@ -41,9 +40,11 @@ export function Held({
     !note &&
       (governor?.paused_reason || ahead(governor?.paused_until)) &&
       (ahead(governor?.paused_until)
-        ? t("compose.pausedUntil", { at: clock(governor?.paused_until as string) })
+        ? t("compose.pausedUntil", { at: clock(new Date(governor?.paused_until as string)) })
         : t("compose.paused")),
-    !note && ahead(governor?.quiet_until) && t("compose.quiet", { at: clock(governor?.quiet_until as string) }),
+    !note &&
+      ahead(governor?.quiet_until) &&
+      t("compose.quiet", { at: clock(new Date(governor?.quiet_until as string)) }),
   ].filter(Boolean);
   return (
     <div role="status">
