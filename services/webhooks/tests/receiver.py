@@ -110,6 +110,9 @@ class Receiver:
             case float():
                 await asyncio.sleep(status)
                 status = 204
+            case asyncio.Event():
+                await status.wait()
+                status = 200
         if isinstance(status, int):
             writer.write(f"HTTP/1.1 {status} Status\r\nContent-Length: {len(text)}\r\n{more}\r\n{text}".encode())
             await writer.drain()

@@ -1,9 +1,11 @@
 """Somebody is erased: the log of deliveries says nothing of them any more."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from contracts import examples, ids, subjects
 from contracts.envelope import wrap
 from contracts.events.conversations import ContactCreated, ContactErased
@@ -22,7 +24,7 @@ async def test_of_somebody_who_is_erased_nothing_is_in_the_log_and_nothing_more_
 ):
     ana = world.caller()
     endpoint = await ana.make(f"{receiver.url}/all")
-    receiver.answers = [503]
+    receiver.answers = {"/all": 503}
     contact, chat, lead = ids.public(ids.CONTACT, ids.new()), ids.new(), ids.public(ids.LEAD, ids.new())
     tenant = ana.tenant
     known = wrap(tenant, ContactCreated(id=contact, name="Ana Perez", phone="5215550001111"))
@@ -49,6 +51,34 @@ async def test_of_somebody_who_is_erased_nothing_is_in_the_log_and_nothing_more_
     assert await world.admin.fetchval("select count(*) from people") == 0
     events = {attempt["event_id"] for attempt in await ana.attempts(endpoint["id"])}
     assert events <= {event_id(other), event_id(erasure)}
+
+
+@pytest.mark.parametrize("over", [True, False], ids=["erased", "being erased"])
+async def test_an_attempt_under_way_while_somebody_is_erased_leaves_nothing_in_the_log(
+    world: World, receiver: Receiver, bus: Bus, over: bool
+):
+    ana = world.caller()
+    endpoint = await ana.make(f"{receiver.url}/slow")
+    answering = asyncio.Event()
+    receiver.answers = {"/slow": (answering, "", "of Ana Perez")}
+    contact = ids.public(ids.CONTACT, ids.new())
+    await bus.publish(wrap(ana.tenant, ContactCreated(id=contact, name="Ana Perez", phone="5215550001111")))
+    await eventually(lambda: receiver.received)
+
+    async def recorded() -> None:
+        assert await world.admin.fetchval("select sum(delivered) from statistics") == 1
+
+    async with world.admin.transaction():
+        await erasing.hold(world.admin, {ana.tenant}, {ana.tenant})
+        erasure = ids.public(ids.ERASURE, ids.new())
+        assert await erasing.forget(world.admin, ana.tenant, [ids.parse(ids.CONTACT, contact)], (), (), erasure, datetime.now(UTC)) == 1
+        if not over:
+            answering.set()
+            await eventually(recorded)
+    answering.set()
+    await eventually(recorded)
+    assert await ana.attempts(endpoint["id"]) == []
+    assert await world.admin.fetchval("select count(*) from attempts") == 0
 
 
 async def settled(ana: Any, path: str) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """The stream of events read again: pulled, and replayed."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 from contracts import ids, subjects
 from contracts.envelope import wrap
 from contracts.events.conversations import ContactCreated
@@ -126,6 +128,25 @@ async def test_a_replay_goes_on_where_it_was_and_can_be_cancelled(bare: World, r
     await ana("PATCH", f"/api/webhooks/{made['id']}", {"state": "enabled"})
     await eventually(lambda: len(receiver.received) == 450, timeout=20)
     assert sorted(receiver.ids("/")) == sorted(map(event_id, some))
+
+
+async def test_what_was_under_way_when_its_replay_was_cancelled_is_in_the_log(world: World, receiver: Receiver, bus: Bus):
+    ana = world.caller()
+    since = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    await bus.publish(msgspec.structs.replace(a_message(ana.tenant), occurred_at=datetime.now(UTC) - timedelta(seconds=30)))
+    made = await ana.make(f"{receiver.url}/slow")
+    answering = asyncio.Event()
+    receiver.answers = {"/slow": answering}
+    replay = await ana("POST", f"/api/webhooks/{made['id']}/replays", {"since": since})
+    await eventually(lambda: receiver.received)
+    await ana("DELETE", f"/api/webhooks/{made['id']}/replays/{replay['id']}")
+    assert await ana.deliveries(made["id"]) == []
+    answering.set()
+
+    async def recorded() -> None:
+        assert [one["error"] for one in await ana.attempts(made["id"])] == [None]
+
+    await eventually(recorded)
 
 
 async def _waiting(world: World, count: int) -> bool:

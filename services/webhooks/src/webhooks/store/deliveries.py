@@ -146,7 +146,10 @@ async def due(c: asyncpg.Connection, key: Key, *, ordered: bool, besides: Collec
 
 
 async def record(c: asyncpg.Connection, some: Sequence[Tried]) -> None:
-    """Attempts are in the log, and their deliveries, endpoints and statistics say what became of them."""
+    """Attempts are in the log, and their deliveries, endpoints and statistics say what became of them.
+
+    Of what was erased while its attempt was under way only endpoints and statistics speak.
+    """
     fared = {one.key: one for one in some if one.health is not None}
     lanes = [fared[key] for key in sorted(fared)]
     if lanes:
@@ -165,6 +168,7 @@ async def record(c: asyncpg.Connection, some: Sequence[Tried]) -> None:
             [one.health.held_until for one in lanes if one.health],
             [one.health.warned_at for one in lanes if one.health],
         )
+    there, told = await _kept(c, some)
     await c.execute(
         """
         insert into attempts (tenant, id, endpoint, delivery, event, type, number, at, status, error, latency_ms, answer)
@@ -172,18 +176,18 @@ async def record(c: asyncpg.Connection, some: Sequence[Tried]) -> None:
                              $9::int[], $10::text[], $11::int[], $12::text[])
         on conflict do nothing
         """,
-        [one.key[0] for one in some],
-        [one.attempt for one in some],
-        [one.key[1] for one in some],
-        [one.delivery for one in some],
-        [one.event for one in some],
-        [one.type for one in some],
-        [one.number for one in some],
-        [one.at for one in some],
-        [one.status for one in some],
-        [one.error for one in some],
-        [one.latency_ms for one in some],
-        [one.answer for one in some],
+        [one.key[0] for one in told],
+        [one.attempt for one in told],
+        [one.key[1] for one in told],
+        [one.delivery for one in told],
+        [one.event for one in told],
+        [one.type for one in told],
+        [one.number for one in told],
+        [one.at for one in told],
+        [one.status for one in told],
+        [one.error for one in told],
+        [one.latency_ms for one in told],
+        [one.answer for one in told],
     )
     await c.execute(
         """
@@ -195,15 +199,15 @@ async def record(c: asyncpg.Connection, some: Sequence[Tried]) -> None:
                     $9::timestamptz[]) as n (tenant, id, delivered, next_at, step, number, status, error, at)
         where d.tenant = n.tenant and d.id = n.id and d.state = 'waiting'
         """,
-        [one.key[0] for one in some],
-        [one.delivery for one in some],
-        [one.delivered for one in some],
-        [one.next_at for one in some],
-        [one.step for one in some],
-        [one.number for one in some],
-        [one.status for one in some],
-        [one.error for one in some],
-        [one.at for one in some],
+        [one.key[0] for one in there],
+        [one.delivery for one in there],
+        [one.delivered for one in there],
+        [one.next_at for one in there],
+        [one.step for one in there],
+        [one.number for one in there],
+        [one.status for one in there],
+        [one.error for one in there],
+        [one.at for one in there],
     )
     sums: dict[tuple[TenantId, UUID, datetime], list[int]] = {}
     for one in some:
@@ -225,6 +229,32 @@ async def record(c: asyncpg.Connection, some: Sequence[Tried]) -> None:
         [key[2] for key in ordered],
         *([sums[key][place] for key in ordered] for place in range(4)),
     )
+
+
+async def _kept(c: asyncpg.Connection, some: Sequence[Tried]) -> tuple[list[Tried], list[Tried]]:
+    """Tell of which attempts the delivery is there, and which belong into the log; both stay so until the transaction ends.
+
+    Nobody is waited for: who deletes a row deletes what hangs on it last, and so finds what was written meanwhile.
+    """
+    rows = await c.fetch(
+        "select d.id from deliveries d join unnest($1::uuid[], $2::uuid[]) as n (tenant, id) using (tenant, id) "
+        "for key share of d skip locked",
+        [one.key[0] for one in some],
+        [one.delivery for one in some],
+    )
+    held = {row["id"] for row in rows}
+    there = [one for one in some if one.delivery in held]
+    if len(there) == len(some):
+        return there, there
+    # A replay that is cancelled takes its deliveries with it; what was sent of it was sent all the same.
+    left = [one for one in some if one.delivery not in held]
+    rows = await c.fetch(
+        "select e.id from events e join unnest($1::uuid[], $2::uuid[]) as n (tenant, id) using (tenant, id) for key share of e skip locked",
+        [one.key[0] for one in left],
+        [one.event for one in left],
+    )
+    held = {row["id"] for row in rows}
+    return there, [*there, *(one for one in left if one.event in held)]
 
 
 async def give_up(c: asyncpg.Connection, key: Key, error: str) -> None:

@@ -126,5 +126,6 @@ def _is_about_one(data: bytes) -> bool:
 
 async def _delete(c: asyncpg.Connection, tenant: TenantId, events: Iterable[UUID]) -> None:
     some = list(events)
-    for table, column in (("attempts", "event"), ("deliveries", "event"), ("events", "id")):
+    # attempts last: one that is recorded meanwhile holds its delivery or event, and is there once that is let go
+    for table, column in (("deliveries", "event"), ("events", "id"), ("attempts", "event")):
         await c.execute(f"delete from {table} where tenant = $1 and {column} = any($2::uuid[])", tenant, some)  # noqa: S608
