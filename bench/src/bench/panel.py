@@ -5,12 +5,11 @@ import gzip
 import os
 import secrets
 import time
-from contextlib import suppress
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil
-from clarin.browser import FLAGS, find
-from clarin.client import Client
+from clarin.browser import FLAGS, Chromium, find
+from clarin.client import Client, eventually
 from clarin.seed.command import run as seed
 from clarin.testing import System
 from playwright.async_api import Page, Response, async_playwright, expect
@@ -19,10 +18,12 @@ from sim.testing import Api as Network
 
 from bench.figures import percentile
 from bench.installation import fleet, installation
+from bench.unwatched import unwatched
 
 #: The browser tells of no interaction that was painted sooner: it counts as this.
 _SOONEST_MS = 16.0
 _CUSTOMERS = 20
+_WIDE, _HIGH = 1280, 800
 #: How often memory is read from the first to the last message.
 _PARTS = 12
 #: What the page itself saw, as Interaction to Next Paint counts it; and how far its frames were apart.
@@ -43,6 +44,7 @@ _OBSERVE = """() => {
 _TAKE = "name => { window.clarinTold(); const taken = window[name]; window[name] = []; return taken; }"
 #: Two frames later whatever was asked for has been painted.
 _PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+_MESSAGES = "document.querySelectorAll('[data-testid=message]').length"
 _ROW = "a[href^='/inbox/cht_']"
 
 
@@ -56,13 +58,21 @@ async def run(*, chats: int, messages: int, interactions: int, minutes: float, r
         await owner.ask("PATCH", f"/api/devices/{device}/settings", {"pace": {"enabled": False}})
         quiet = Console(quiet=True)
         await seed(str(system.ready["postgres"]), quiet, chats=chats, messages=messages, tenants=1, email=email, seed=1, add=True)
-        browser = await driver.chromium.launch(executable_path=chromium.path, args=list(FLAGS), env={**os.environ, **chromium.environment})
-        page = await browser.new_page(locale="es-MX", viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(60_000)
-        result = {"chats": chats, "messages": messages, "script_kb_gzip": await _first_load(page, system, email, password)}
-        result |= await _interactions(page, interactions)
-        result |= await _memory(page, system, network, number, minutes=minutes, rate=rate)
-        await browser.close()
+        with TemporaryDirectory() as profile:
+            browser = await driver.chromium.launch_persistent_context(
+                profile,
+                executable_path=chromium.path,
+                args=list(FLAGS),
+                env={**os.environ, **chromium.environment},
+                locale="es-MX",
+                viewport={"width": _WIDE, "height": _HIGH},
+            )
+            page = browser.pages[0]
+            page.set_default_timeout(60_000)
+            result = {"chats": chats, "messages": messages, "script_kb_gzip": await _first_load(page, system, email, password)}
+            result |= await _interactions(page, interactions)
+            await browser.close()
+            result |= await _memory(chromium, profile, system, owner, network, number, minutes=minutes, rate=rate)
     return result
 
 
@@ -119,15 +129,10 @@ async def _interactions(page: Page, count: int) -> dict[str, Any]:
     }
 
 
-async def _memory(page: Page, system: System, network: Network, number: str, *, minutes: float, rate: float) -> dict[str, Any]:
+async def _memory(
+    chromium: Chromium, profile: str, system: System, owner: Client, network: Network, number: str, *, minutes: float, rate: float
+) -> dict[str, Any]:
     """Megabytes that the page holds on to, and that its process takes, while for *minutes* *rate* messages a second come in."""
-    debugger = await page.context.new_cdp_session(page)
-
-    async def held() -> tuple[float, float]:
-        await debugger.send("HeapProfiler.collectGarbage")
-        used = await debugger.send("Runtime.getHeapUsage")
-        return round(used["usedSize"] / 1_000_000, 1), round(_resident() / 1_000_000, 1)
-
     customers = [await system.phone(network, f"Cliente {index}") for index in range(_CUSTOMERS)]
     sent = 0
 
@@ -140,20 +145,20 @@ async def _memory(page: Page, system: System, network: Network, number: str, *, 
             sent = max(sent, due)
             await asyncio.sleep(1 / rate)
 
-    # A page that nobody watches: what was kept of its interactions would grow too. One of the chats that grow is open in it.
+    # One of the chats that grow is open.
     await write(time.monotonic() + 2.0)
-    await page.goto(f"{system.url}/inbox")
-    await page.locator(_ROW).filter(has_text="Cliente ").first.click()
-    await expect(page.get_by_test_id("message").first).to_be_visible(timeout=60_000)
-    # What is warm is measured, not what is being warmed.
-    await write(time.monotonic() + min(60.0, minutes * 15))
-    taken = [await held()]
-    began = time.monotonic()
-    for part in range(1, _PARTS + 1):
-        await write(began + minutes * 60 * part / _PARTS)
-        taken.append(await held())
-    took = time.monotonic() - began
-    heap, resident = [list(some) for some in zip(*taken, strict=True)]
+    [chat, *_] = (await owner.get("/api/chats", limit="1"))["items"]
+    async with unwatched(chromium, profile, f"{system.url}/inbox/{chat['id']}", wide=_WIDE, high=_HIGH) as watch:
+        await eventually(lambda: watch.value(_MESSAGES), 60, "The open chat showed no message")
+        # What is warm is measured, not what is being warmed.
+        await write(time.monotonic() + min(60.0, minutes * 15))
+        taken = [await watch.held()]
+        began = time.monotonic()
+        for part in range(1, _PARTS + 1):
+            await write(began + minutes * 60 * part / _PARTS)
+            taken.append(await watch.held())
+        took = time.monotonic() - began
+    heap, resident = [[round(each / 1_000_000, 1) for each in some] for some in zip(*taken, strict=True)]
     return {
         "written": sent,
         "heap_mb": heap,
@@ -161,13 +166,3 @@ async def _memory(page: Page, system: System, network: Network, number: str, *, 
         "heap_growth_mb_per_hour": round((heap[-1] - heap[0]) / took * 3600, 1),
         "process_growth_mb_per_hour": round((resident[-1] - resident[0]) / took * 3600, 1),
     }
-
-
-def _resident() -> int:
-    """Bytes that the largest page of the browser takes."""
-    sizes = [0]
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if "--type=renderer" in process.cmdline():
-                sizes.append(process.memory_info().rss)
-    return max(sizes)

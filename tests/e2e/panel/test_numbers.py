@@ -86,19 +86,19 @@ async def test_an_admin_sees_why_a_message_waits_takes_it_out_and_sets_the_numbe
 
 
 async def test_of_many_numbers_one_is_found(page: Page, shop: Shop):
-    """Forty of them: only those near the eye are drawn, and who looks for one finds it."""
-    for number in range(40):
+    """Seventy of them: only those near the eye are drawn, and who looks for one finds it."""
+    for number in range(70):
         await shop.client.post("/api/devices", {"name": f"Sucursal {number}"}, key=f"device-{number}")
     await enter(page.context, shop.system, shop.client)
     await page.set_viewport_size({"width": 1280, "height": 800})
     await page.goto(f"{shop.system.url}/devices")
     cards = page.get_by_role("article")
     await expect(cards.first).to_be_visible()
-    assert 6 <= await cards.count() < 40
+    assert 6 <= await cards.count() < 70
     await shot(page, "numbers-many")
     await page.mouse.move(640, 600)
     await page.mouse.wheel(0, 50_000)
-    await expect(page.get_by_role("article", name="Sucursal 39", exact=True)).to_be_visible()
+    await expect(page.get_by_role("article", name="Sucursal 69", exact=True)).to_be_visible()
     await expect(page.get_by_role("article", name="Ventas")).to_have_count(0)
 
     sought = page.get_by_role("searchbox", name="Buscar por nombre, número o etiqueta")
@@ -114,3 +114,13 @@ async def test_of_many_numbers_one_is_found(page: Page, shop: Shop):
     await expect(cards).to_contain_text("Ventas")
     await page.set_viewport_size({"width": 360, "height": 740})
     await shot(page, "numbers-phone")
+
+    await page.goto(f"{shop.system.url}/inbox")
+    await page.get_by_role("button", name="Nuevo chat").click()
+    chosen = page.get_by_role("dialog").get_by_role("combobox", name="Desde el número")
+    await chosen.click()
+    await expect(page.get_by_role("option", name="y 11 más: escribe para encontrarlos")).to_be_visible()
+    await shot(page, "numbers-chosen")
+    await chosen.fill("SUCURSÁL 68")
+    await page.get_by_role("option", name="Sucursal 68").click()
+    await expect(chosen).to_have_value(re.compile("^Sucursal 68"))

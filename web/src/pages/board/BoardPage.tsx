@@ -1,5 +1,5 @@
 import { DragDropContext, type DropResult } from "@hello-pangea/dnd";
-import { ActionIcon, Button, Group, Select, Skeleton, Text, Title, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Group, Skeleton, Text, Title, Tooltip } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { IconBolt, IconChartDots, IconPlus, IconSettings } from "@tabler/icons-react";
@@ -10,6 +10,7 @@ import { useTranslation } from "react-i18next";
 import type { BoardFilter } from "@/api/board";
 import * as api from "@/api/board";
 import { useMayManage } from "@/session/session";
+import { OneOf } from "@/shell/choose";
 import { Failure } from "@/shell/Failure";
 import { useShowProblem } from "@/shell/problems";
 import { findCard } from "./apply";
@@ -76,7 +77,7 @@ export function BoardPage() {
               {t("board.title")}
             </Title>
             {several && (
-              <Select
+              <OneOf
                 aria-label={t("board.pipeline")}
                 data={(pipelines.data?.items ?? []).map((one) => ({ value: one.id, label: one.name }))}
                 value={board?.pipeline.id ?? null}

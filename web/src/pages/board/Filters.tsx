@@ -7,6 +7,7 @@ import { useTranslation } from "react-i18next";
 import type { BoardFilter } from "@/api/board";
 import * as api from "@/api/board";
 import { useSession } from "@/session/session";
+import { OneOf } from "@/shell/choose";
 import { toMinor } from "./money";
 
 type Props = {
@@ -41,7 +42,7 @@ export function Filters({ filter, onChange, people }: Props) {
   const owner = filter.owned === false ? NOBODY : (filter.owner_id ?? null);
   const fields = (
     <Group gap="xs" align="center">
-      <Select
+      <OneOf
         aria-label={t("board.owner")}
         placeholder={t("board.owner")}
         data={[
@@ -61,7 +62,7 @@ export function Filters({ filter, onChange, people }: Props) {
         w={150}
       />
       {(tags.data?.items.length ?? 0) > 0 && (
-        <Select
+        <OneOf
           aria-label={t("board.tag")}
           placeholder={t("board.tag")}
           data={(tags.data?.items ?? []).map((tag) => ({ value: tag.id, label: tag.name }))}

@@ -1,9 +1,10 @@
-import { Button, Group, Modal, NumberInput, Select, Stack, TextInput } from "@mantine/core";
+import { Button, Group, Modal, NumberInput, Stack, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Board } from "@/api/board";
 import * as api from "@/api/board";
+import { OneOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import { decimals, toMinor } from "./money";
 import { BOARD } from "./useBoard";
@@ -60,7 +61,7 @@ export function NewLead({ board, onClose }: { board: Board; onClose: (made: bool
               thousandSeparator=" "
               hideControls
             />
-            <Select
+            <OneOf
               label={t("board.stage")}
               data={board.items.map((column) => ({ value: column.id, label: column.name }))}
               value={stage ?? null}

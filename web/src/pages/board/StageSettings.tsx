@@ -19,6 +19,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Board, Stage } from "@/api/board";
 import * as api from "@/api/board";
+import { OneOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import { BOARD } from "./useBoard";
 
@@ -115,7 +116,7 @@ export function StageSettings({ pipeline, onClose }: { pipeline: Pipeline; onClo
       >
         <Stack>
           <Text size="sm">{t("board.deleteStageText")}</Text>
-          <Select
+          <OneOf
             label={t("board.moveTo")}
             data={pipeline.stages
               .filter((stage) => stage.id !== removing?.id)

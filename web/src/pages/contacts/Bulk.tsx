@@ -1,10 +1,11 @@
-import { CloseButton, Group, Paper, Select, Text } from "@mantine/core";
+import { CloseButton, Group, Paper, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import * as inbox from "@/api/inbox";
 import type { Company } from "@/pages/inbox/company";
 import { KEYS } from "@/realtime/apply";
+import { OneOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import { CONTACTS, type Profile } from "./useContacts";
 
@@ -54,7 +55,7 @@ export function Bulk({ ids, company, profile, clear: done }: Props) {
         <Text size="sm" fw={600} role="status" style={{ flex: "1 1 120px" }}>
           {t("contacts.bulk.chosen", { count: ids.length })}
         </Text>
-        <Select
+        <OneOf
           size="xs"
           w={150}
           aria-label={t("contacts.bulk.state")}
@@ -64,25 +65,23 @@ export function Bulk({ ids, company, profile, clear: done }: Props) {
           disabled={change.isPending}
           onChange={(value) => value && change.mutate({ state_id: value })}
         />
-        <Select
+        <OneOf
           size="xs"
           w={150}
           aria-label={t("contacts.bulk.tag")}
           placeholder={t("contacts.bulk.tag")}
           data={tags}
           value={null}
-          searchable
           disabled={change.isPending}
           onChange={(value) => value && change.mutate({ add_tags: [value] })}
         />
-        <Select
+        <OneOf
           size="xs"
           w={150}
           aria-label={t("contacts.bulk.untag")}
           placeholder={t("contacts.bulk.untag")}
           data={tags}
           value={null}
-          searchable
           disabled={change.isPending}
           onChange={(value) => value && change.mutate({ remove_tags: [value] })}
         />

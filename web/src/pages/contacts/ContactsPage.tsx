@@ -29,6 +29,7 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/contacts";
 import { useCompany } from "@/pages/inbox/company";
 import { useMayManage } from "@/session/session";
+import { OneOf } from "@/shell/choose";
 import { Failure } from "@/shell/Failure";
 import { useShortcuts } from "@/shell/shortcuts";
 import { Bulk } from "./Bulk";
@@ -161,7 +162,7 @@ export function ContactsPage() {
             maw={420}
             onChange={(event) => setSearch(event.currentTarget.value)}
           />
-          <Select
+          <OneOf
             aria-label={t("contacts.column.state")}
             placeholder={t("contacts.anyState")}
             data={profile.states.map((one) => ({ value: one.id, label: one.name }))}
@@ -170,14 +171,13 @@ export function ContactsPage() {
             clearable
             w={150}
           />
-          <Select
+          <OneOf
             aria-label={t("contacts.column.tags")}
             placeholder={t("contacts.anyTag")}
             data={company.tags.map((one) => ({ value: one.id, label: one.name }))}
             value={tag}
             onChange={setTag}
             clearable
-            searchable
             w={150}
           />
           <Select

@@ -23,6 +23,7 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/contacts";
 import { asProblem } from "@/api/problem";
 import { onFrame } from "@/realtime/frames";
+import { OneOf } from "@/shell/choose";
 import { useProblemText, useShowProblem } from "@/shell/problems";
 import { CONTACTS, type Profile } from "./useContacts";
 
@@ -222,7 +223,7 @@ function Columns({ one, profile, keep, onTry }: StepProps & { profile: Profile; 
           </Table.Tbody>
         </Table>
       </Paper>
-      <Select
+      <OneOf
         label={t("contacts.import.country")}
         description={t("contacts.import.countryHint")}
         placeholder={t("contacts.import.noCountry")}
@@ -230,7 +231,6 @@ function Columns({ one, profile, keep, onTry }: StepProps & { profile: Profile; 
         value={country}
         onChange={setCountry}
         clearable
-        searchable
       />
       <Checkbox
         label={t("contacts.import.overwrite")}

@@ -1,15 +1,4 @@
-import {
-  Button,
-  ColorSwatch,
-  Group,
-  Modal,
-  Select,
-  Stack,
-  Text,
-  Textarea,
-  TextInput,
-  UnstyledButton,
-} from "@mantine/core";
+import { Button, ColorSwatch, Group, Modal, Stack, Text, Textarea, TextInput, UnstyledButton } from "@mantine/core";
 import { IconCheck } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
@@ -18,6 +7,7 @@ import * as api from "@/api/inbox";
 import type { Chat } from "@/api/types";
 import { KEYS } from "@/realtime/apply";
 import { useSession } from "@/session/session";
+import { OneOf } from "@/shell/choose";
 import { plain } from "@/shell/plain";
 import { useShowProblem } from "@/shell/problems";
 import { useChatActions } from "./actions";
@@ -66,7 +56,7 @@ function Assign({ chats, onClose, company }: Omit<Props, "dialog">) {
       }}
     >
       <Stack>
-        <Select
+        <OneOf
           label={t("act.agent")}
           data={people.map((user) => ({
             value: user.id,
@@ -74,19 +64,17 @@ function Assign({ chats, onClose, company }: Omit<Props, "dialog">) {
           }))}
           value={agent}
           onChange={setAgent}
-          searchable
           clearable
           data-autofocus
           openOnFocus={false}
           nothingFoundMessage={t("act.nobody")}
         />
         {company.teams.length > 0 && (
-          <Select
+          <OneOf
             label={t("act.team")}
             data={company.teams.map((one) => ({ value: one.id, label: one.name }))}
             value={team}
             onChange={setTeam}
-            searchable
             clearable
           />
         )}

@@ -1,4 +1,4 @@
-import { Button, Modal, Select, Stack, Textarea, TextInput } from "@mantine/core";
+import { Button, Modal, Stack, Textarea, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
@@ -7,6 +7,7 @@ import * as api from "@/api/calls";
 import { asProblem } from "@/api/problem";
 import type { Device } from "@/api/types";
 import { KEYS } from "@/realtime/apply";
+import { OneOf } from "@/shell/choose";
 import { useProblemText } from "@/shell/problems";
 
 /** Writes first to somebody who has not written yet. */
@@ -51,7 +52,7 @@ export function NewChat({
         }}
       >
         <Stack>
-          <Select
+          <OneOf
             label={t("inbox.newFrom")}
             data={devices.map((item) => ({
               value: item.id,

@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Card, Collapse, Group, Select, Stack, Text, Title } from "@mantine/core";
+import { Alert, Badge, Button, Card, Collapse, Group, Stack, Text, Title } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { IconCircleCheck, IconMailX } from "@tabler/icons-react";
@@ -7,6 +7,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/ops";
 import { Confirm, Loaded, useMoment } from "@/pages/settings/parts";
+import { OneOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import classes from "./Ops.module.css";
 import { LIVE_MS } from "./Workers";
@@ -50,14 +51,13 @@ export function DeadLetters({ durables, durable, onDurable }: DeadLettersProps) 
             {t("ops.letters.subtitle")}
           </Text>
         </div>
-        <Select
+        <OneOf
           label={t("ops.letters.of")}
           placeholder={t("ops.letters.ofAll")}
           data={durables}
           value={durable}
           onChange={onDurable}
           clearable
-          searchable
         />
       </Group>
       <Loaded query={list}>

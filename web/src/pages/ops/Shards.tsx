@@ -1,9 +1,10 @@
-import { Button, Group, Modal, Select, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
+import { Button, Group, Modal, Stack, Text, Tooltip, UnstyledButton } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/ops";
 import { Loaded } from "@/pages/settings/parts";
+import { OneOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import classes from "./Ops.module.css";
 import { LIVE_MS } from "./Workers";
@@ -104,7 +105,7 @@ function Move({ shard, workers, onClose }: { shard: api.ShardView; workers: stri
         <Text size="sm" c="dimmed">
           {t("ops.lease", { seconds: Math.round(shard.age_seconds ?? 0), fence: shard.fence })}
         </Text>
-        <Select
+        <OneOf
           label={t("ops.moveTo")}
           placeholder={t("ops.byItself")}
           data={workers}

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, MultiSelect, NumberInput, Select, Stack, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Group, NumberInput, Stack, TextInput } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -7,6 +7,7 @@ import type { Board, Card } from "@/api/board";
 import * as api from "@/api/board";
 import { asProblem } from "@/api/problem";
 import { Confirm } from "@/pages/settings/parts";
+import { OneOf, SomeOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import { decimals, toMajor, toMinor } from "../money";
 import { BOARD, LEAD } from "../useBoard";
@@ -93,7 +94,7 @@ export function Fields({ lead, pipeline, people, onClose }: Props) {
             thousandSeparator=" "
             hideControls
           />
-          <Select
+          <OneOf
             label={t("board.stage")}
             data={
               boards.length > 1
@@ -117,7 +118,7 @@ export function Fields({ lead, pipeline, people, onClose }: Props) {
           />
         )}
         <Group grow align="flex-start">
-          <Select
+          <OneOf
             label={t("board.owner")}
             placeholder={t("board.nobody")}
             data={people.map((person) => ({ value: person.id, label: person.name }))}
@@ -133,12 +134,11 @@ export function Fields({ lead, pipeline, people, onClose }: Props) {
           />
         </Group>
         {((tags.data?.items.length ?? 0) > 0 || bears.length > 0) && (
-          <MultiSelect
+          <SomeOf
             label={t("board.tags")}
             data={(tags.data?.items ?? []).map((tag) => ({ value: tag.id, label: tag.name }))}
             value={bears}
             onChange={setBears}
-            searchable
             maxValues={50}
           />
         )}

@@ -1,4 +1,4 @@
-import { Button, Group, Paper, Progress, SegmentedControl, Select, Stack, Table, Text, Title } from "@mantine/core";
+import { Button, Group, Paper, Progress, SegmentedControl, Stack, Table, Text, Title } from "@mantine/core";
 import { IconDownload } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
@@ -7,6 +7,7 @@ import * as board from "@/api/board";
 import { data, throwing } from "@/api/calls";
 import * as sdk from "@/api/generated";
 import { Loaded } from "@/pages/settings/parts";
+import { OneOf } from "@/shell/choose";
 import { BelowBoard } from "../BelowBoard";
 import { useMoney } from "../money";
 
@@ -29,7 +30,7 @@ export function ReportsPage() {
       actions={
         <Group gap="sm">
           {(pipelines.data?.items.length ?? 0) > 1 && (
-            <Select
+            <OneOf
               aria-label={t("board.pipeline")}
               data={(pipelines.data?.items ?? []).map((one) => ({ value: one.id, label: one.name }))}
               value={id ?? null}

@@ -5,7 +5,6 @@ import {
   Fieldset,
   Group,
   Modal,
-  MultiSelect,
   NumberInput,
   Select,
   SimpleGrid,
@@ -22,6 +21,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Action, Draft, Rule, Trigger } from "@/api/automations";
 import * as api from "@/api/automations";
+import { OneOf, SomeOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import { useNamed } from "./said";
 
@@ -203,7 +203,7 @@ function TriggerFields({ trigger, onChange }: { trigger: Trigger; onChange: (tri
       );
     case "chat_tagged":
       return (
-        <Select
+        <OneOf
           label={t("tags.title")}
           data={tags.map(({ id, name }) => ({ value: id, label: name }))}
           value={trigger.tag_id || null}
@@ -213,7 +213,7 @@ function TriggerFields({ trigger, onChange }: { trigger: Trigger; onChange: (tri
       );
     case "stage_entered":
       return (
-        <Select
+        <OneOf
           label={t("reports.stage")}
           placeholder={t("rules.anyStage")}
           data={stages}
@@ -244,7 +244,7 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
             maxLength={200}
             onChange={(event) => onChange({ ...action, title: event.currentTarget.value })}
           />
-          <Select
+          <OneOf
             label={t("reports.stage")}
             placeholder={t("rules.firstStage")}
             data={stages}
@@ -269,14 +269,14 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
     case "assign":
       return (
         <SimpleGrid cols={{ base: 1, sm: 2 }} verticalSpacing="xs">
-          <Select
+          <OneOf
             label={t("rules.owner")}
             data={people}
             value={action.owner_id ?? null}
             onChange={(owner_id) => onChange({ do: "assign", owner_id })}
             clearable
           />
-          <Select
+          <OneOf
             label={t("rules.team")}
             data={teams.map(({ id, name }) => ({ value: id, label: name }))}
             value={action.team_id ?? null}
@@ -288,13 +288,13 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
     case "tag":
       return (
         <Stack gap="xs">
-          <MultiSelect
+          <SomeOf
             label={t("rules.addTags")}
             data={tagged}
             value={action.add ?? []}
             onChange={(add) => onChange({ ...action, add })}
           />
-          <MultiSelect
+          <SomeOf
             label={t("rules.removeTags")}
             data={tagged}
             value={action.remove ?? []}
@@ -323,7 +323,7 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
             value={Math.round(action.due_minutes / 60)}
             onChange={(hours) => onChange({ ...action, due_minutes: typeof hours === "number" ? hours * 60 : 0 })}
           />
-          <Select
+          <OneOf
             label={t("rules.assignee")}
             data={people}
             value={action.assignee_id ?? null}
@@ -334,7 +334,7 @@ function ActionFields({ action, onChange }: { action: Action; onChange: (action:
       );
     case "move":
       return (
-        <Select
+        <OneOf
           label={t("reports.stage")}
           data={stages}
           value={action.stage_id || null}

@@ -5,7 +5,6 @@ import {
   Badge,
   Divider,
   Group,
-  Select,
   Skeleton,
   Stack,
   Text,
@@ -22,6 +21,7 @@ import * as api from "@/api/inbox";
 import type { Chat } from "@/api/types";
 import { KEYS } from "@/realtime/apply";
 import { useMayManage, useSession } from "@/session/session";
+import { OneOf } from "@/shell/choose";
 import { Failure } from "@/shell/Failure";
 import { useLater } from "@/shell/later";
 import { Notebook } from "@/shell/Notebook";
@@ -214,7 +214,7 @@ export function OfContact({ id, company, fallback }: { id: string; company: Comp
         )}
         {person && <OnWhatsApp contact={person} company={company} />}
       </Stack>
-      <Select
+      <OneOf
         size="xs"
         label={t("details.state")}
         placeholder={t("details.noState")}
@@ -284,7 +284,7 @@ function Tags({
             )
           );
         })}
-        <Select
+        <OneOf
           size="xs"
           variant="unstyled"
           w={120}
@@ -293,7 +293,6 @@ function Tags({
           data={company.tags.filter((tag) => !tags.includes(tag.id)).map((tag) => ({ value: tag.id, label: tag.name }))}
           value={null}
           onChange={(id) => id && change({ add_tags: [id] })}
-          searchable
           nothingFoundMessage={t("act.noTags")}
         />
       </Group>

@@ -1,6 +1,7 @@
-import { NumberInput, Select, Switch, TextInput } from "@mantine/core";
+import { NumberInput, Switch, TextInput } from "@mantine/core";
 import { useEffect, useState } from "react";
 import type { ContactField } from "@/api/inbox";
+import { OneOf } from "@/shell/choose";
 
 type Value = string | number | boolean;
 
@@ -22,7 +23,7 @@ export function FieldValue({
   switch (field.kind) {
     case "choice":
       return (
-        <Select
+        <OneOf
           size="xs"
           label={field.name}
           data={[...(field.choices ?? [])]}

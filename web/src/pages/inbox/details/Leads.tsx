@@ -1,10 +1,11 @@
-import { Badge, Button, Group, Paper, Select, Skeleton, Stack, Text } from "@mantine/core";
+import { Badge, Button, Group, Paper, Skeleton, Stack, Text } from "@mantine/core";
 import { IconExternalLink, IconPlus } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/board";
 import { useMoney } from "@/pages/board/money";
+import { OneOf } from "@/shell/choose";
 import { Dot } from "@/shell/Dot";
 import { useShowProblem } from "@/shell/problems";
 import { Section } from "./Details";
@@ -71,7 +72,7 @@ export function Leads({ chatId, name }: { chatId: string; name: string }) {
                 </Text>
               </Group>
               {pipeline && (
-                <Select
+                <OneOf
                   size="xs"
                   aria-label={t("details.stage")}
                   data={pipeline.stages.map((one) => ({ value: one.id, label: one.name }))}

@@ -1,5 +1,5 @@
-import { Select } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { OneOf } from "@/shell/choose";
 
 type Props = {
   label: string;
@@ -14,14 +14,5 @@ export const named = (items: { id: string; name: string }[]) =>
 /** One of many that narrows what is shown, or any of them. */
 export function Choice(props: Props) {
   const { t } = useTranslation();
-  return (
-    <Select
-      {...props}
-      size="xs"
-      placeholder={t("filter.any")}
-      clearable
-      searchable
-      comboboxProps={{ withinPortal: true }}
-    />
-  );
+  return <OneOf {...props} size="xs" placeholder={t("filter.any")} clearable comboboxProps={{ withinPortal: true }} />;
 }

@@ -21,6 +21,7 @@ import * as team from "@/api/team";
 import { LANGUAGES } from "@/i18n";
 import { KEYS } from "@/realtime/apply";
 import { SESSION, useMayManage, useSession } from "@/session/session";
+import { OneOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import { Loaded, useMoment } from "../parts";
 
@@ -119,10 +120,9 @@ function Profile({ account }: { account: AccountProfile }) {
         <fieldset disabled={!mayManage} style={{ border: 0, padding: 0, margin: 0 }}>
           <SimpleGrid cols={{ base: 1, sm: 2 }}>
             <TextInput label={t("login.account")} required maxLength={100} {...form.getInputProps("name")} />
-            <Select
+            <OneOf
               label={t("account.timeZone")}
               data={zones(account.time_zone)}
-              searchable
               allowDeselect={false}
               disabled={!mayManage}
               {...form.getInputProps("time_zone")}

@@ -31,6 +31,7 @@ import * as calls from "@/api/calls";
 import type { DeedOut } from "@/api/generated";
 import * as team from "@/api/team";
 import { KEYS } from "@/realtime/apply";
+import { OneOf } from "@/shell/choose";
 import { Failure } from "@/shell/Failure";
 import { useMoment } from "../parts";
 import { placeOf } from "./place";
@@ -102,13 +103,12 @@ export function ActivityPage() {
         {t("activity.title")}
       </Title>
       <SimpleGrid mb="md" spacing="sm" cols={{ base: 2, sm: 4 }} maw={820}>
-        <Select
+        <OneOf
           label={t("activity.who")}
           placeholder={t("activity.anybody")}
           value={actor}
           onChange={setActor}
           clearable
-          searchable
           data={[
             {
               group: t("people.title"),

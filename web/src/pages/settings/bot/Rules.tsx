@@ -15,6 +15,7 @@ import {
 import { IconArrowDown, IconArrowUp, IconPlus, IconTrash } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import type { Match, Menu, Rule } from "@/api/bot";
+import { OneOf } from "@/shell/choose";
 import { reply } from "./BotPage";
 
 const MATCHES: Match[] = ["any_of", "contains", "exact", "starts", "regex"];
@@ -117,7 +118,7 @@ export function Rules({ rules, menus, onChange }: RulesProps) {
                 }
               />
               {menus.length > 0 && (
-                <Select
+                <OneOf
                   aria-label={t("bot.thenMenu")}
                   placeholder={t("bot.thenMenu")}
                   clearable

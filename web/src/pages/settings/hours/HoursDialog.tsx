@@ -5,8 +5,6 @@ import {
   Fieldset,
   Group,
   Modal,
-  MultiSelect,
-  Select,
   SimpleGrid,
   Stack,
   Text,
@@ -21,6 +19,7 @@ import { data, throwing } from "@/api/calls";
 import type { HoursShown, SetHours, TeamOut } from "@/api/generated";
 import * as sdk from "@/api/generated";
 import type { Device } from "@/api/types";
+import { OneOf, SomeOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import { useDays } from "./days";
 import { type HolidayLine, Holidays } from "./Holidays";
@@ -106,15 +105,13 @@ export function HoursDialog({ hours, first, devices, teams, zone, onClose }: Pro
               required
               data-autofocus
             />
-            <Select
+            <OneOf
               label={t("hours.zone")}
               placeholder={t("hours.zoneOfAccount", { zone })}
               data={zones}
               value={timeZone}
               onChange={setTimeZone}
-              searchable
               clearable
-              limit={60}
             />
           </SimpleGrid>
           <Fieldset legend={t("hours.week")}>
@@ -143,14 +140,14 @@ export function HoursDialog({ hours, first, devices, teams, zone, onClose }: Pro
                 checked={everywhere}
                 onChange={(event) => setEverywhere(event.currentTarget.checked)}
               />
-              <MultiSelect
+              <SomeOf
                 label={t("hours.devices")}
                 data={devices.map(({ id, name: called }) => ({ value: id, label: called }))}
                 value={who}
                 onChange={setWho}
                 clearable
               />
-              <MultiSelect
+              <SomeOf
                 label={t("hours.teams")}
                 description={t("hours.teamsHint")}
                 data={teams.map(({ id, name: called }) => ({ value: id, label: called }))}

@@ -1,10 +1,11 @@
-import { Checkbox, Input, MultiSelect, SegmentedControl, Stack, Text } from "@mantine/core";
+import { Checkbox, Input, SegmentedControl, Stack, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import * as team from "@/api/team";
 import { KEYS } from "@/realtime/apply";
+import { SomeOf } from "@/shell/choose";
 
 /** What somebody sees of the account. */
 export type Sees = { devices: string[] | null; chats: "all" | "team" | "own"; teams: string[] };
@@ -25,25 +26,23 @@ export function Sight({ value, onChange, withChats = true }: SightProps) {
         onChange={(event) => onChange({ ...value, devices: event.currentTarget.checked ? null : [] })}
       />
       {value.devices !== null && (
-        <MultiSelect
+        <SomeOf
           label={t("people.numbers")}
           placeholder={value.devices.length ? undefined : t("people.noNumbers")}
           data={(devices.data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }))}
           value={value.devices}
           onChange={(chosen) => onChange({ ...value, devices: chosen })}
-          searchable
           clearable
         />
       )}
       {withChats && (
         <>
-          <MultiSelect
+          <SomeOf
             label={t("people.teams")}
             placeholder={value.teams.length ? undefined : t("people.noTeams")}
             data={(teams.data ?? []).map(({ id, name }) => ({ value: id, label: name }))}
             value={value.teams}
             onChange={(chosen) => onChange({ ...value, teams: chosen })}
-            searchable
             clearable
           />
           <div>

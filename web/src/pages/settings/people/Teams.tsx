@@ -1,4 +1,4 @@
-import { Button, Card, Group, Modal, MultiSelect, SimpleGrid, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Card, Group, Modal, SimpleGrid, Stack, Text, TextInput, Title } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import type { TeamOut } from "@/api/generated";
 import * as team from "@/api/team";
 import type { User } from "@/api/types";
+import { SomeOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import { Loaded, Removal } from "../parts";
 
@@ -111,12 +112,11 @@ function TeamDialog({
             required
             data-autofocus
           />
-          <MultiSelect
+          <SomeOf
             label={t("teams.members")}
             data={users.map((user) => ({ value: user.id, label: user.name }))}
             value={members}
             onChange={setMembers}
-            searchable
             clearable
           />
           <Button type="submit" loading={save.isPending} disabled={!name.trim()}>

@@ -1,9 +1,10 @@
-import { Button, Card, Group, Modal, Progress, SegmentedControl, Select, Stack, Text } from "@mantine/core";
+import { Button, Card, Group, Modal, Progress, SegmentedControl, Stack, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { ReplayOut, WebhookOut } from "@/api/generated";
 import * as api from "@/api/webhooks";
+import { OneOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import { useMoment } from "../parts";
 import { TypesPicker } from "./WebhookDialog";
@@ -125,12 +126,11 @@ export function ExampleDialog({ id, onClose }: { id: string; onClose: () => void
     <Modal opened onClose={onClose} title={t("webhooks.example")} centered>
       <Stack>
         <Text size="sm">{t("webhooks.exampleText")}</Text>
-        <Select
+        <OneOf
           label={t("webhooks.type")}
           data={types.data?.map((item) => item.type) ?? [type]}
           value={type}
           onChange={(value) => value && setType(value)}
-          searchable
           allowDeselect={false}
         />
         <Button loading={send.isPending} onClick={() => send.mutate()} data-autofocus>

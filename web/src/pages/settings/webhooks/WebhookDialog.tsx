@@ -8,6 +8,7 @@ import * as calls from "@/api/calls";
 import type { WebhookOut } from "@/api/generated";
 import * as api from "@/api/webhooks";
 import { KEYS } from "@/realtime/apply";
+import { SomeOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 
 type Props = { known?: WebhookOut; onClose: () => void; onMade?: (secret: string) => void };
@@ -74,7 +75,7 @@ export function WebhookDialog({ known, onClose, onMade }: Props) {
           />
           <TypesPicker value={types} onChange={setTypes} />
           {(devices.data?.items.length ?? 0) > 0 && (
-            <MultiSelect
+            <SomeOf
               label={t("webhooks.numbers")}
               placeholder={numbers.length ? undefined : t("webhooks.allNumbers")}
               data={devices.data?.items.map((device) => ({ value: device.id, label: device.name }))}
