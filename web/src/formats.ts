@@ -17,6 +17,6 @@ export function dates(language: string, options: Intl.DateTimeFormatOptions): In
 }
 
 /** Writes numbers in *language*.  Throws RangeError: no such currency or unit. */
-export function numbers(language: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+export function numbers(language: string, options: Intl.NumberFormatOptions = {}): Intl.NumberFormat {
   return once([language, options], () => new Intl.NumberFormat(language, options));
 }

@@ -8,7 +8,7 @@ import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Contact } from "@/api/contacts";
 import { dates } from "@/formats";
-import type { Company } from "@/pages/inbox/company";
+import type { Company } from "@/session/company";
 import { phoneText } from "@/shell/phone";
 import classes from "./ContactsPage.module.css";
 import type { Profile } from "./useContacts";

@@ -27,7 +27,7 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/contacts";
-import { useCompany } from "@/pages/inbox/company";
+import { useCompany } from "@/session/company";
 import { useMayManage } from "@/session/session";
 import { OneOf } from "@/shell/choose";
 import { Failure } from "@/shell/Failure";

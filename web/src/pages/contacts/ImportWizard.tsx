@@ -22,6 +22,7 @@ import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/contacts";
 import { asProblem } from "@/api/problem";
+import { numbers } from "@/formats";
 import { onFrame } from "@/realtime/frames";
 import { OneOf } from "@/shell/choose";
 import { useProblemText, useShowProblem } from "@/shell/problems";
@@ -369,7 +370,7 @@ function Failed({ one }: { one: api.ImportPlan }) {
 
 function Counts({ one }: { one: api.ImportPlan }) {
   const { t, i18n } = useTranslation();
-  const number = new Intl.NumberFormat(i18n.language);
+  const number = numbers(i18n.language);
   const box = (label: string, count: number, color: string): ReactNode => (
     <Paper withBorder p="sm" key={label}>
       <Text size="xs" c="dimmed">

@@ -1,3 +1,4 @@
+import { dates, numbers } from "@/formats";
 import "@mantine/charts/styles.css";
 import { BarChart } from "@mantine/charts";
 import {
@@ -96,8 +97,8 @@ function Figures({ data }: { data: Dashboard }) {
   const { t, i18n } = useTranslation();
   const { period, previous } = data;
   const oneDay = period.first === period.last;
-  const day = new Intl.DateTimeFormat(i18n.language, { day: "numeric", month: "short", timeZone: "UTC" });
-  const date = new Intl.DateTimeFormat(i18n.language, { dateStyle: "medium", timeZone: "UTC" });
+  const day = dates(i18n.language, { day: "numeric", month: "short", timeZone: "UTC" });
+  const date = dates(i18n.language, { dateStyle: "medium", timeZone: "UTC" });
   const days = ({ first, last }: { first: string; last: string }) =>
     date.formatRange(new Date(`${first}T00:00:00Z`), new Date(`${last}T00:00:00Z`));
   const bars = oneDay
@@ -158,7 +159,7 @@ function Figures({ data }: { data: Dashboard }) {
 
 function Figure({ label, value, before }: { label: string; value: number; before: number }) {
   const { t, i18n } = useTranslation();
-  const number = new Intl.NumberFormat(i18n.language);
+  const number = numbers(i18n.language);
   const share = before ? Math.round(((value - before) / before) * 100) : undefined;
   return (
     <Card withBorder component="article" aria-label={label}>
@@ -305,7 +306,7 @@ function useDuration() {
     if (seconds === null) return "–";
     const [value, unit] =
       seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"];
-    return new Intl.NumberFormat(i18n.language, {
+    return numbers(i18n.language, {
       style: "unit",
       unit: unit as string,
       unitDisplay: "short",

@@ -8,7 +8,8 @@ import type { Device, Page } from "@/api/types";
 import { KEYS, withDevice } from "@/realtime/apply";
 import { phoneText } from "@/shell/phone";
 import { useShowProblem } from "@/shell/problems";
-import { COLOR, useMoment, useStanding } from "./standing";
+import { useMomentOrTime } from "@/shell/time";
+import { COLOR, useStanding } from "./standing";
 
 type Ask = "logout" | "delete";
 
@@ -19,7 +20,7 @@ export function DeviceCard({ device, mayManage, onPair, onDetails }: Props) {
   const client = useQueryClient();
   const showProblem = useShowProblem();
   const { why, remedy } = useStanding();
-  const moment = useMoment();
+  const moment = useMomentOrTime();
   const [ask, setAsk] = useState<Ask>();
   const act = useMutation({
     mutationFn: async (action: "connect" | "disconnect" | Ask) => {

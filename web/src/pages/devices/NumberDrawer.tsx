@@ -4,11 +4,12 @@ import { IconGauge, IconHistory, IconSend2, IconSettings } from "@tabler/icons-r
 import { useTranslation } from "react-i18next";
 import type { Device } from "@/api/types";
 import { phoneText } from "@/shell/phone";
+import { useMomentOrTime } from "@/shell/time";
 import { NumberHistory } from "./NumberHistory";
 import { NumberOptions } from "./NumberOptions";
 import { NumberPace } from "./NumberPace";
 import { NumberSends } from "./NumberSends";
-import { COLOR, useMoment, useStanding } from "./standing";
+import { COLOR, useStanding } from "./standing";
 
 /** All about one number: where it stands and why, what it sends and how fast, what is set of it. */
 export function NumberDrawer({
@@ -23,7 +24,7 @@ export function NumberDrawer({
   const { t } = useTranslation();
   const narrow = useMediaQuery("(max-width: 48em)");
   const { why, remedy } = useStanding();
-  const moment = useMoment();
+  const moment = useMomentOrTime();
 
   return (
     <Drawer

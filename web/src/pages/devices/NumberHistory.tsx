@@ -3,13 +3,14 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import * as numbers from "@/api/numbers";
 import { Failure } from "@/shell/Failure";
-import { COLOR, useMoment, useStanding } from "./standing";
+import { useMomentOrTime } from "@/shell/time";
+import { COLOR, useStanding } from "./standing";
 
 /** What happened to a number, the latest first. */
 export function NumberHistory({ id }: { id: string }) {
   const { t } = useTranslation();
   const { why } = useStanding();
-  const moment = useMoment();
+  const moment = useMomentOrTime();
   const steps = useInfiniteQuery({
     queryKey: ["number", id, "history"],
     queryFn: ({ pageParam }) => numbers.history(id, pageParam),

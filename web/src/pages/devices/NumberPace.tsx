@@ -6,7 +6,8 @@ import { useTranslation } from "react-i18next";
 import * as numbers from "@/api/numbers";
 import { Failure } from "@/shell/Failure";
 import { useShowProblem } from "@/shell/problems";
-import { useMoment, useStanding } from "./standing";
+import { useMomentOrTime } from "@/shell/time";
+import { useStanding } from "./standing";
 
 const HOUR = 3_600_000;
 
@@ -31,7 +32,7 @@ function Meter({ id, mayManage }: { id: string; mayManage: boolean }) {
   const client = useQueryClient();
   const showProblem = useShowProblem();
   const { wait, why } = useStanding();
-  const moment = useMoment();
+  const moment = useMomentOrTime();
   const meter = useQuery({
     queryKey: ["number", id, "meter"],
     queryFn: () => numbers.governor(id),

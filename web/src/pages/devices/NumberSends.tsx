@@ -7,7 +7,8 @@ import * as numbers from "@/api/numbers";
 import { Failure } from "@/shell/Failure";
 import { phoneText } from "@/shell/phone";
 import { useShowProblem } from "@/shell/problems";
-import { useMoment, useStanding } from "./standing";
+import { useMomentOrTime } from "@/shell/time";
+import { useStanding } from "./standing";
 
 /** What a number has to send, why it waits, and taking it out of the queue. */
 export function NumberSends({ id }: { id: string }) {
@@ -15,7 +16,7 @@ export function NumberSends({ id }: { id: string }) {
   const client = useQueryClient();
   const showProblem = useShowProblem();
   const { wait } = useStanding();
-  const moment = useMoment();
+  const moment = useMomentOrTime();
   const [sure, setSure] = useState(false);
   const key = ["number", id, "sends"];
   const sends = useInfiniteQuery({

@@ -1,6 +1,5 @@
 import { useTranslation } from "react-i18next";
 import type { DeviceState } from "@/api/types";
-import { dates } from "@/formats";
 
 type Standing = { state: DeviceState; reason?: string | null; action?: string | null };
 
@@ -28,17 +27,5 @@ export function useStanding() {
       reason ? word("reason", reason) : state === "connected" ? "" : t(`devices.hint.${state}`),
     remedy: ({ action }: Standing) => (action ? word("remedy", action) : ""),
     wait: (reason: string | null) => (reason ? word("wait", reason) : ""),
-  };
-}
-
-/** Date and time, the way the user's language writes them; the day is left out where it is today. */
-export function useMoment() {
-  const { i18n } = useTranslation();
-  return (iso: string) => {
-    const at = new Date(iso);
-    const today = at.toDateString() === new Date().toDateString();
-    return dates(i18n.language, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(
-      at,
-    );
   };
 }

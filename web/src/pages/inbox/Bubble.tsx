@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import type { Message } from "@/api/types";
 import { unreadable } from "@/realtime/apply";
 import { useLater } from "@/shell/later";
+import { useTime } from "@/shell/time";
 import classes from "./Bubble.module.css";
 import { Edited } from "./kinds/Edited";
 import { iconOf } from "./kinds/icons";
@@ -14,7 +15,6 @@ import { useInOneLine } from "./kinds/useKind";
 import { Words } from "./kinds/Words";
 import { MessageMenu } from "./MessageMenu";
 import { Ticks } from "./Ticks";
-import { useTime } from "./time";
 
 /** What can be done to the messages of a conversation. */
 export type MessageActs = {

@@ -14,11 +14,11 @@ import {
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Chat } from "@/api/types";
+import type { Company } from "@/session/company";
 import { useSession } from "@/session/session";
 import { useShortcuts } from "@/shell/shortcuts";
 import { useChatActions } from "./actions";
 import { ChatDialogs, type Dialog } from "./ChatDialogs";
-import type { Company } from "./company";
 
 /** Where the chat stands, and everything that moves it: by mouse, by finger, by one key. */
 export function ChatBar({ chat, company, compact }: { chat: Chat; company: Company; compact: boolean }) {

@@ -6,12 +6,12 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import type { Chat } from "@/api/types";
 import { KEYS } from "@/realtime/apply";
+import type { Company } from "@/session/company";
 import { useSession } from "@/session/session";
 import { OneOf } from "@/shell/choose";
 import { plain } from "@/shell/plain";
 import { useShowProblem } from "@/shell/problems";
 import { useChatActions } from "./actions";
-import type { Company } from "./company";
 import { toEach } from "./each";
 import { Later } from "./Later";
 

@@ -22,12 +22,12 @@ import type { Counts } from "@/api/inbox";
 import type { Chat } from "@/api/types";
 import { told } from "@/i18n";
 import { KEYS } from "@/realtime/apply";
+import type { Company } from "@/session/company";
 import { useMayManage } from "@/session/session";
 import { Failure } from "@/shell/Failure";
 import { useShortcuts } from "@/shell/shortcuts";
 import classes from "./ChatList.module.css";
 import { ChatRow } from "./ChatRow";
-import type { Company } from "./company";
 import { asFilter, type Chosen, narrowed, START } from "./list/filters";
 
 const BulkBar = lazy(told(() => import("./list/BulkBar").then((part) => ({ default: part.BulkBar }))));

@@ -5,15 +5,15 @@ import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import type { Chat } from "@/api/types";
 import { useWriters } from "@/realtime/useWriters";
+import type { Company } from "@/session/company";
+import { useDayOrTime } from "@/shell/time";
 import classes from "./ChatList.module.css";
-import type { Company } from "./company";
 import { useDraft } from "./drafts";
 import { iconOf } from "./kinds/icons";
 import { useInOneLine } from "./kinds/useKind";
 import { inShort, waited } from "./list/waiting";
 import { useChatName } from "./names";
 import { Ticks } from "./Ticks";
-import { useDayOrTime } from "./time";
 
 type Props = {
   chat: Chat;

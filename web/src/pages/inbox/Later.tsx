@@ -1,8 +1,8 @@
 import { Button, Group, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { useAhead } from "@/shell/time";
 import { snoozes } from "./each";
-import { useAhead } from "./time";
 
 type Props = { action: string; onPick: (at: Date) => void; focused?: boolean };
 

@@ -5,11 +5,11 @@ import { type RefObject, useEffect, useImperativeHandle, useLayoutEffect, useMem
 import { useTranslation } from "react-i18next";
 import type { Chat, Happening, Message } from "@/api/types";
 import { dates } from "@/formats";
+import type { Company } from "@/session/company";
+import { useDay, useTime } from "@/shell/time";
 import { Bubble, type MessageActs } from "./Bubble";
 import classes from "./Conversation.module.css";
-import type { Company } from "./company";
 import { useInOneLine } from "./kinds/useKind";
-import { useDay, useTime } from "./time";
 import { estimated, laidOut, oldestUnread } from "./timeline";
 
 /** Near enough to the end to follow it. */

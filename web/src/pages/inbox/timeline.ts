@@ -1,5 +1,5 @@
 import type { Happening, Message } from "@/api/types";
-import { sameDay } from "./time";
+import { sameDay } from "@/shell/time";
 
 /** One line of a conversation, from the oldest to the newest. */
 export type Line =

@@ -3,9 +3,9 @@ import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-q
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/ops";
-import { useMoment } from "@/pages/settings/parts";
 import { Failure } from "@/shell/Failure";
 import { useShowProblem } from "@/shell/problems";
+import { useMoment } from "@/shell/time";
 
 const LIMITS = ["devices", "agents", "messages_per_day"] as const;
 

@@ -6,9 +6,11 @@ import { keepPreviousData, useInfiniteQuery, useMutation, useQueryClient } from 
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/ops";
-import { Confirm, Loaded, useMoment } from "@/pages/settings/parts";
+import { Confirm } from "@/shell/Confirm";
 import { OneOf } from "@/shell/choose";
+import { Loaded } from "@/shell/Loaded";
 import { useShowProblem } from "@/shell/problems";
+import { useMoment } from "@/shell/time";
 import classes from "./Ops.module.css";
 import { LIVE_MS } from "./Workers";
 

@@ -11,7 +11,8 @@ import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/ops";
-import { Loaded } from "@/pages/settings/parts";
+import { numbers } from "@/formats";
+import { Loaded } from "@/shell/Loaded";
 import { DeadLetters } from "./DeadLetters";
 import classes from "./Ops.module.css";
 import { Figure, LIVE_MS } from "./Workers";
@@ -38,7 +39,7 @@ export function Queues() {
   const queues = useQuery({ queryKey: ["ops", "queues"], queryFn: api.queues, refetchInterval: LIVE_MS });
   const [durable, choose] = useState<string | null>(null);
   const letters = useRef<HTMLDivElement>(null);
-  const format = new Intl.NumberFormat(i18n.language);
+  const format = numbers(i18n.language);
   const show = (chosen: string) => {
     choose(chosen);
     letters.current?.focus({ preventScroll: true });
@@ -95,7 +96,7 @@ function useSpan() {
   const { i18n } = useTranslation();
   return (seconds: number) => {
     const [unit, size] = seconds < 60 ? ["second", 1] : seconds < 3600 ? ["minute", 60] : ["hour", 3600];
-    const format = new Intl.NumberFormat(i18n.language, { style: "unit", unit: unit as "hour", unitDisplay: "short" });
+    const format = numbers(i18n.language, { style: "unit", unit: unit as "hour", unitDisplay: "short" });
     return format.format(Math.floor(seconds / (size as number)));
   };
 }

@@ -3,8 +3,11 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/ops";
-import { Confirm, Loaded, useMoment } from "@/pages/settings/parts";
+import { numbers } from "@/formats";
+import { Confirm } from "@/shell/Confirm";
+import { Loaded } from "@/shell/Loaded";
 import { useShowProblem } from "@/shell/problems";
+import { useMoment } from "@/shell/time";
 
 /** The figures of a process are read so often. */
 export const LIVE_MS = 2_000;
@@ -21,7 +24,7 @@ const COLOR: Record<api.WorkerView["state"], string> = {
 export function Workers() {
   const { t, i18n } = useTranslation();
   const workers = useQuery({ queryKey: ["ops", "workers"], queryFn: api.workers, refetchInterval: LIVE_MS });
-  const format = new Intl.NumberFormat(i18n.language, { maximumFractionDigits: 1 });
+  const format = numbers(i18n.language, { maximumFractionDigits: 1 });
   return (
     <Loaded query={workers}>
       {(items) => {

@@ -1,26 +1,10 @@
-import { Alert, Button, Code, CopyButton, Group, Modal, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Code, CopyButton, Group, Modal, Stack, Text, Title } from "@mantine/core";
 import { IconCheck, IconCopy } from "@tabler/icons-react";
-import { type UseQueryResult, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { dates } from "@/formats";
-import { Failure } from "@/shell/Failure";
+import { Confirm, type ConfirmProps } from "@/shell/Confirm";
 import { useShowProblem } from "@/shell/problems";
-
-/** What was loaded, or what is in its place until then. */
-export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; children: (data: T) => ReactNode }) {
-  const { t } = useTranslation();
-  if (query.isError) return <Failure error={query.error} reset={() => void query.refetch()} />;
-  if (query.data === undefined)
-    return (
-      <Stack role="status" aria-busy aria-label={t("common.loading")}>
-        {[1, 2, 3].map((n) => (
-          <Skeleton key={n} h={56} />
-        ))}
-      </Stack>
-    );
-  return <>{children(query.data)}</>;
-}
 
 /** What a part of the settings is called and what it is for, with what can be done about it. */
 export function Head({ title, subtitle, children }: { title: string; subtitle: string; children: ReactNode }) {
@@ -85,41 +69,4 @@ export function Removal({ remove, lists, onClose, ...said }: RemovalProps) {
     onError: showProblem,
   });
   return <Confirm {...said} loading={act.isPending} onConfirm={() => act.mutate()} onClose={onClose} />;
-}
-
-/** Asks before something that cannot be undone. */
-export function Confirm({ title, text, action, color = "red", loading, onConfirm, onClose }: ConfirmProps) {
-  const { t } = useTranslation();
-  return (
-    <Modal opened onClose={onClose} title={title} centered>
-      <Stack>
-        <Text size="sm">{text}</Text>
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose} data-autofocus>
-            {t("common.cancel")}
-          </Button>
-          <Button color={color} loading={loading} onClick={onConfirm}>
-            {action}
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
-  );
-}
-
-type ConfirmProps = {
-  title: string;
-  text: string;
-  action: string;
-  color?: string;
-  loading: boolean;
-  onConfirm: () => void;
-  onClose: () => void;
-};
-
-/** Writes a moment as the user's language has it; nothing where there is none. */
-export function useMoment() {
-  const { i18n } = useTranslation();
-  const format = dates(i18n.language, { dateStyle: "medium", timeStyle: "short" });
-  return (at: string | null | undefined) => (at ? format.format(new Date(at)) : "");
 }

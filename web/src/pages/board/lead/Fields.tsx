@@ -6,7 +6,7 @@ import { useTranslation } from "react-i18next";
 import type { Board, Card } from "@/api/board";
 import * as api from "@/api/board";
 import { asProblem } from "@/api/problem";
-import { Confirm } from "@/pages/settings/parts";
+import { Confirm } from "@/shell/Confirm";
 import { OneOf, SomeOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
 import { decimals, toMajor, toMinor } from "../money";

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import type { Board, Card } from "@/api/board";
 import * as api from "@/api/board";
-import { useMoment } from "@/pages/settings/parts";
+import { useMoment } from "@/shell/time";
 import { useMoney } from "../money";
 import { LEAD } from "../useBoard";
 

@@ -5,8 +5,8 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Card } from "@/api/board";
 import * as api from "@/api/board";
-import { useMoment } from "@/pages/settings/parts";
 import { useShowProblem } from "@/shell/problems";
+import { useMoment } from "@/shell/time";
 import { overdue } from "../apply";
 import { BOARD, LEAD } from "../useBoard";
 

@@ -6,8 +6,9 @@ import { useTranslation } from "react-i18next";
 import * as board from "@/api/board";
 import { data, throwing } from "@/api/calls";
 import * as sdk from "@/api/generated";
-import { Loaded } from "@/pages/settings/parts";
+import { dates, numbers } from "@/formats";
 import { OneOf } from "@/shell/choose";
+import { Loaded } from "@/shell/Loaded";
 import { BelowBoard } from "../BelowBoard";
 import { useMoney } from "../money";
 
@@ -163,7 +164,7 @@ function Conversion({ id, since }: { id: string; since: string }) {
     queryKey: ["reports", "conversion", id, since],
     queryFn: () => data(sdk.reportsConversion({ ...throwing, path: { id }, query: { since } })),
   });
-  const percent = new Intl.NumberFormat(i18n.language, { style: "percent", maximumFractionDigits: 0 });
+  const percent = numbers(i18n.language, { style: "percent", maximumFractionDigits: 0 });
   return (
     <Part id={id} name="conversion" query={{ since }}>
       <Loaded query={query}>
@@ -239,7 +240,7 @@ export function lasts(seconds: number, language: string): string {
       : seconds >= 2 * 3_600
         ? (["hour", 3_600] as const)
         : (["minute", 60] as const);
-  return new Intl.NumberFormat(language, {
+  return numbers(language, {
     style: "unit",
     unit,
     unitDisplay: "short",
@@ -254,7 +255,7 @@ function Forecast({ id }: { id: string }) {
     queryKey: ["reports", "forecast", id],
     queryFn: () => data(sdk.reportsForecast({ ...throwing, path: { id } })),
   });
-  const month = new Intl.DateTimeFormat(i18n.language, { month: "long", year: "numeric", timeZone: "UTC" });
+  const month = dates(i18n.language, { month: "long", year: "numeric", timeZone: "UTC" });
   return (
     <Part id={id} name="forecast" query={{}}>
       <Loaded query={query}>

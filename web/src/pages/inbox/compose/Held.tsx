@@ -4,9 +4,9 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import type { Chat, Device } from "@/api/types";
 import { useWriters } from "@/realtime/useWriters";
+import type { Company } from "@/session/company";
+import { useAhead } from "@/shell/time";
 import classes from "../Composer.module.css";
-import type { Company } from "../company";
-import { useAhead } from "../time";
 
 /** What whoever is about to write should know: a colleague writes already, or the message would wait. */
 export function Held({

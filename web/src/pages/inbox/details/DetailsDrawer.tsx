@@ -1,6 +1,6 @@
 import { Drawer } from "@mantine/core";
 import { useTranslation } from "react-i18next";
-import type { Company } from "../company";
+import type { Company } from "@/session/company";
 import { Details } from "./Details";
 
 /** Whom the chat is with, over the conversation where there is no room beside it. */

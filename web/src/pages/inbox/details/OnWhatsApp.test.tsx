@@ -5,7 +5,7 @@ import { I18nextProvider, initReactI18next } from "react-i18next";
 import { describe, expect, it } from "vitest";
 import type { Contact } from "@/api/contacts";
 import es from "@/locales/es.json";
-import type { Company } from "../company";
+import type { Company } from "@/session/company";
 import { OnWhatsApp } from "./OnWhatsApp";
 
 const company = { device: new Map([["dev_1", { name: "Ventas" }]]) } as unknown as Company;

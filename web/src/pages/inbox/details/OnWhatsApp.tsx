@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { Contact } from "@/api/contacts";
-import type { Company } from "../company";
+import type { Company } from "@/session/company";
 
 type Block = NonNullable<Contact["blocks"]>[number];
 

@@ -5,8 +5,8 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
 import { asProblem } from "@/api/problem";
 import { useProblemText } from "@/shell/problems";
+import { useTime } from "@/shell/time";
 import classes from "../Bubble.module.css";
-import { useTime } from "../time";
 
 /** Says that a message was changed, and shows what it said before to whoever asks. */
 export function Edited({ id, at }: { id: string; at: string }) {

@@ -4,9 +4,9 @@ import { IconBellZ, IconCheck, IconMail, IconMailOpened, IconRotate, IconTag, Ic
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Chat } from "@/api/types";
+import type { Company } from "@/session/company";
 import { useChatActions } from "../actions";
 import { ChatDialogs, type Dialog } from "../ChatDialogs";
-import type { Company } from "../company";
 import { toEach } from "../each";
 
 /** What is done to several chats at once. */

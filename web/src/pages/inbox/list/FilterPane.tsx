@@ -10,7 +10,7 @@ import {
 } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import type { Counts } from "@/api/inbox";
-import type { Company } from "../company";
+import type { Company } from "@/session/company";
 import { Choice, named } from "./Choice";
 import { type Chosen, narrowed, START } from "./filters";
 

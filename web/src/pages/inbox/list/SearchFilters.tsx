@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ComponentProps, useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/inbox";
-import type { Company } from "../company";
+import type { Company } from "@/session/company";
 import { Choice, named } from "./Choice";
 import { EVERYWHERE, narrows, type Within } from "./within";
 

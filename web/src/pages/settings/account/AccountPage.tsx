@@ -18,12 +18,14 @@ import { useTranslation } from "react-i18next";
 import * as api from "@/api/calls";
 import type { AccountProfile, SessionOut } from "@/api/generated";
 import * as team from "@/api/team";
+import { numbers } from "@/formats";
 import { LANGUAGES } from "@/i18n";
 import { KEYS } from "@/realtime/apply";
 import { SESSION, useMayManage, useSession } from "@/session/session";
 import { OneOf } from "@/shell/choose";
+import { Loaded } from "@/shell/Loaded";
 import { useShowProblem } from "@/shell/problems";
-import { Loaded, useMoment } from "../parts";
+import { useMoment } from "@/shell/time";
 
 /** The account and how much of it is used up; one's own password and the places where one is signed in. */
 export function AccountPage() {
@@ -53,7 +55,7 @@ export function AccountPage() {
 function Limits({ account }: { account: AccountProfile }) {
   const { t, i18n } = useTranslation();
   const devices = useQuery({ queryKey: KEYS.devices, queryFn: api.devices });
-  const count = new Intl.NumberFormat(i18n.language);
+  const count = numbers(i18n.language);
   const shown = [
     { label: "account.devices", most: account.limits.devices, used: devices.data?.items.length },
     { label: "account.agents", most: account.limits.agents, used: account.agents },

@@ -33,7 +33,7 @@ import * as team from "@/api/team";
 import { KEYS } from "@/realtime/apply";
 import { OneOf } from "@/shell/choose";
 import { Failure } from "@/shell/Failure";
-import { useMoment } from "../parts";
+import { useMoment } from "@/shell/time";
 import { placeOf } from "./place";
 
 /** What lines are about, as their kinds begin. */

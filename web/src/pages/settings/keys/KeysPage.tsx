@@ -6,7 +6,9 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { KeyOut } from "@/api/generated";
 import * as team from "@/api/team";
-import { Head, Loaded, Removal, ShownOnce, useMoment } from "../parts";
+import { Loaded } from "@/shell/Loaded";
+import { useMoment } from "@/shell/time";
+import { Head, Removal, ShownOnce } from "../parts";
 import { NewKeyDialog, RotateDialog } from "./KeyDialogs";
 
 /** The keys by which programs call the API: made, rotated and revoked here, their secrets shown once. */

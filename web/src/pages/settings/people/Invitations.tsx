@@ -5,8 +5,10 @@ import { useTranslation } from "react-i18next";
 import * as team from "@/api/team";
 import type { User } from "@/api/types";
 import { useSession } from "@/session/session";
+import { Loaded } from "@/shell/Loaded";
 import { useShowProblem } from "@/shell/problems";
-import { Loaded, ShownOnce, useMoment } from "../parts";
+import { useMoment } from "@/shell/time";
+import { ShownOnce } from "../parts";
 import { Sight } from "./Sight";
 import { RoleSelect } from "./UserDialog";
 

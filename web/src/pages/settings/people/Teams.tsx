@@ -7,8 +7,9 @@ import type { TeamOut } from "@/api/generated";
 import * as team from "@/api/team";
 import type { User } from "@/api/types";
 import { SomeOf } from "@/shell/choose";
+import { Loaded } from "@/shell/Loaded";
 import { useShowProblem } from "@/shell/problems";
-import { Loaded, Removal } from "../parts";
+import { Removal } from "../parts";
 
 /** The teams, and who is in them. */
 export function Teams({ users, mayManage }: { users: User[]; mayManage: boolean }) {

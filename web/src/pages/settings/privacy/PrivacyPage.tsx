@@ -18,9 +18,11 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import * as api from "@/api/privacy";
 import { ERASURES, EXPORTS } from "@/pages/privacy/PrivacyActions";
+import { Confirm } from "@/shell/Confirm";
 import { Failure } from "@/shell/Failure";
+import { Loaded } from "@/shell/Loaded";
 import { useShowProblem } from "@/shell/problems";
-import { Confirm, Loaded, useMoment } from "../parts";
+import { useMoment } from "@/shell/time";
 
 const RETENTION = ["retention"] as const;
 const SOON = 2000;

@@ -6,9 +6,10 @@ import { useTranslation } from "react-i18next";
 import { data, throwing } from "@/api/calls";
 import type { Reply } from "@/api/generated";
 import * as sdk from "@/api/generated";
+import { Loaded } from "@/shell/Loaded";
 import { plain } from "@/shell/plain";
 import { useShowProblem } from "@/shell/problems";
-import { Head, Loaded, Removal } from "../parts";
+import { Head, Removal } from "../parts";
 
 const VARIABLES = ["contact.first_name", "contact.name", "contact.phone", "agent.name", "number.name"] as const;
 

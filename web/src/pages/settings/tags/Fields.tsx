@@ -4,8 +4,8 @@ import { useTranslation } from "react-i18next";
 import { data, throwing } from "@/api/calls";
 import type { FieldPut } from "@/api/generated";
 import * as sdk from "@/api/generated";
+import { Loaded } from "@/shell/Loaded";
 import { plain } from "@/shell/plain";
-import { Loaded } from "../parts";
 import { Lines } from "./Lines";
 
 const KINDS = ["text", "number", "date", "boolean", "choice"] as const;

@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import { data, throwing } from "@/api/calls";
 import type { StatePut } from "@/api/generated";
 import * as sdk from "@/api/generated";
-import { Loaded } from "../parts";
+import { Loaded } from "@/shell/Loaded";
 import { Lines } from "./Lines";
 import { SWATCHES } from "./TagsPage";
 

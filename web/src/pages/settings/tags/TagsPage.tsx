@@ -8,8 +8,9 @@ import type { Tag } from "@/api/generated";
 import * as sdk from "@/api/generated";
 import { useMayManage } from "@/session/session";
 import { Dot } from "@/shell/Dot";
+import { Loaded } from "@/shell/Loaded";
 import { useShowProblem } from "@/shell/problems";
-import { Head, Loaded, Removal } from "../parts";
+import { Head, Removal } from "../parts";
 import { Fields } from "./Fields";
 import { States } from "./States";
 

@@ -6,8 +6,9 @@ import { useTranslation } from "react-i18next";
 import type { DeliveryOut } from "@/api/generated";
 import type { DeliveryState } from "@/api/webhooks";
 import * as api from "@/api/webhooks";
+import { Loaded } from "@/shell/Loaded";
 import { useShowProblem } from "@/shell/problems";
-import { Loaded, useMoment } from "../parts";
+import { useMoment } from "@/shell/time";
 
 const COLOR = { waiting: "yellow", delivered: "teal", failed: "red" } as const;
 const STATES = ["all", "waiting", "delivered", "failed"] as const;

@@ -6,7 +6,7 @@ import type { ReplayOut, WebhookOut } from "@/api/generated";
 import * as api from "@/api/webhooks";
 import { OneOf } from "@/shell/choose";
 import { useShowProblem } from "@/shell/problems";
-import { useMoment } from "../parts";
+import { useMoment } from "@/shell/time";
 import { TypesPicker } from "./WebhookDialog";
 
 const HOUR = 3_600_000;

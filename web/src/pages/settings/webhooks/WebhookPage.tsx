@@ -6,8 +6,12 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { WebhookOut } from "@/api/generated";
 import * as api from "@/api/webhooks";
+import { numbers } from "@/formats";
+import { Confirm } from "@/shell/Confirm";
+import { Loaded } from "@/shell/Loaded";
 import { useShowProblem } from "@/shell/problems";
-import { Confirm, Loaded, ShownOnce, useMoment } from "../parts";
+import { useMoment } from "@/shell/time";
+import { ShownOnce } from "../parts";
 import { Deliveries } from "./Deliveries";
 import { ExampleDialog, ReplayDialog, Replays } from "./Replays";
 import { WebhookDialog } from "./WebhookDialog";
@@ -168,7 +172,7 @@ function Sums({ id }: { id: string }) {
     queryFn: () => api.statistics(id),
     refetchInterval: REFRESH,
   });
-  const number = new Intl.NumberFormat(i18n.language);
+  const number = numbers(i18n.language);
   return (
     <Loaded query={sums}>
       {(found) => (

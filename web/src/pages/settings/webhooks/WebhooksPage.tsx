@@ -7,7 +7,9 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { WebhookOut } from "@/api/generated";
 import * as api from "@/api/webhooks";
-import { Head, Loaded, ShownOnce, useMoment } from "../parts";
+import { Loaded } from "@/shell/Loaded";
+import { useMoment } from "@/shell/time";
+import { Head, ShownOnce } from "../parts";
 import { WebhookDialog } from "./WebhookDialog";
 
 const COLOR = { enabled: "teal", paused: "gray", disabled: "red" } as const;

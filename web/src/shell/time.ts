@@ -7,6 +7,7 @@ const DAY = 86_400_000;
 const CLOCK = { hour: "2-digit", minute: "2-digit" } as const;
 const WEEKDAY = { weekday: "short" } as const;
 const SHORT = { day: "numeric", month: "numeric", year: "2-digit" } as const;
+const WHOLE = { dateStyle: "medium", timeStyle: "short" } as const;
 const LONG = { weekday: "long", day: "numeric", month: "long" } as const;
 
 /** Today's time, else the day: as short as a list wants it. */
@@ -46,3 +47,20 @@ export function useDay() {
 }
 
 export const sameDay = (a: string, b: string) => day(new Date(a)) === day(new Date(b));
+
+/** Writes a moment with its day, as the user's language has it; nothing where there is none. */
+export function useMoment() {
+  const { i18n } = useTranslation();
+  const format = dates(i18n.language, WHOLE);
+  return (at: string | null | undefined) => (at ? format.format(new Date(at)) : "");
+}
+
+/** The same, the day left out where it is today. */
+export function useMomentOrTime() {
+  const { i18n } = useTranslation();
+  return (at: string) => {
+    const date = new Date(at);
+    const today = day(date) === day(new Date());
+    return dates(i18n.language, today ? { timeStyle: "short" } : WHOLE).format(date);
+  };
+}
