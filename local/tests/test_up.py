@@ -119,9 +119,9 @@ async def test_a_service_and_a_server_that_were_killed_come_back(system):
     for name in ("conversations", "nats"):
         before = system.pid(name)
         system.kill(name)
-        await eventually(lambda name=name, before=before: system.pid(name) not in {before, 0}, timeout=20, every=0.1)
+        await eventually(lambda name=name, before=before: system.pid(name) not in {before, 0}, every=0.1)
     url = system.ready["urls"]["conversations"]
-    await eventually(lambda: answers(f"{url}/health/ready"), timeout=20, every=0.1)
+    await eventually(lambda: answers(f"{url}/health/ready"), every=0.1)
 
 
 def test_the_dead_letters_are_listed(system, folder):
@@ -131,7 +131,7 @@ def test_the_dead_letters_are_listed(system, folder):
 async def test_a_message_that_nobody_can_read_is_listed_and_given_back(system, folder):
     async with Bus.open(system.ready["nats"], name="test") as bus:
         await bus.publish_raw([(subjects.every(MessageObserved).replace("*", str(ids.new())), ids.new(), b"no envelope")])
-    await eventually(lambda: "undecodable" in clarin(folder, "dlq", "list")[1], timeout=30, every=0.2)
+    await eventually(lambda: "undecodable" in clarin(folder, "dlq", "list")[1], every=0.2)
     assert clarin(folder, "dlq", "replay") == (0, "1 given back.\n")
 
 
@@ -147,7 +147,7 @@ async def test_nothing_outlives_the_kill_of_clarin_itself_and_it_starts_again_on
     before = json.loads((folder / "ready.json").read_text())
     everyone = family(before["pids"].values())
     os.kill(system.process.pid, signal.SIGKILL)
-    await eventually(lambda: not [process for process in everyone if lives(process)], timeout=15)
+    await eventually(lambda: not [process for process in everyone if lives(process)])
     assert clarin(folder, "status")[0] == 1
 
     again = "up", "--detach", "--workers", "1", "--port", "0", "--ready-file", str(folder / "again.json")

@@ -48,7 +48,7 @@ async def test_what_a_killed_session_had_not_acknowledged_comes_again(api, sessi
         gone |= {tick["id"] for tick in await all_receipts(api)} - told(shop)
         await shop.start()
         await shop.wait_for("connected")
-    await eventually(lambda: nothing_waits(api), timeout=20)
+    await eventually(lambda: nothing_waits(api))
     assert (await api.get("/stats"))["redelivered"] > 0
     await eventually(lambda: everything_is_ticked(api, sent))
     # The library commits a ratchet before it hands the message over, and ignores a message that comes again under a used number: of what a

@@ -391,12 +391,12 @@ async def test_a_server_killed_under_load_loses_nothing_and_no_tenant_sees_anoth
     async with consuming(bus, handler, handle=handle, batch=50):
         publishing = asyncio.create_task(publish())
         for quarter in (1, 2, 3):
-            await eventually(lambda: len(handler.handled) >= quarter * total // 5, timeout=20)  # noqa: B023
+            await eventually(lambda: len(handler.handled) >= quarter * total // 5)  # noqa: B023
             nats.kill()
             nats.start()
         await publishing
-        await eventually(lambda: len({one.id for one in handler.handled}) == total, timeout=20)
-        await eventually(lambda: settled(bus, total)(), timeout=20)
+        await eventually(lambda: len({one.id for one in handler.handled}) == total)
+        await eventually(lambda: settled(bus, total)())
     for tenant in tenants:
         firsts = list(dict.fromkeys(numbers(handler.handled, tenant)))
         assert firsts == list(range(1500))
@@ -411,7 +411,7 @@ async def test_two_processes_share_a_durable_and_over_a_killed_server_nothing_is
         nats.kill()
         nats.start()
         await bus.publish(*(wrap(TENANT, DeviceDeleted(id=str(number))) for number in range(1000, 2000)))
-        await eventually(lambda: {*numbers(mine.handled), *numbers(theirs.handled)} == set(range(2000)), timeout=20)
+        await eventually(lambda: {*numbers(mine.handled), *numbers(theirs.handled)} == set(range(2000)))
         await eventually(settled(bus, 2000))
     assert await letters(bus) == []
 
@@ -444,7 +444,7 @@ async def test_without_its_stream_it_asks_seldom_and_goes_on_when_the_stream_is_
         assert len(asked) < 15
         await declare(bus_url)
         await bus.publish(wrap(TENANT, DeviceDeleted(id="7")))
-        await eventually(lambda: numbers(handler.handled)[-1:] == [7], timeout=20)
+        await eventually(lambda: numbers(handler.handled)[-1:] == [7])
         await listening.close()
 
 

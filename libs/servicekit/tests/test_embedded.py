@@ -17,6 +17,8 @@ from contracts import ids, subjects
 from contracts.envelope import wrap
 from contracts.examples import envelopes
 from servicekit.bus import Bus, declare
+from servicekit.bus.connection import Connection
+from servicekit.bus.errors import BusAway, BusRefused
 from servicekit.embedded import Child, Member, Nats, PgBouncer, Postgres, StartFailed, User, Valkey, free_port, pgbouncer
 from servicekit.embedded.postgres import copied, installation
 from servicekit.embedded.server import answers
@@ -112,14 +114,30 @@ def umask():
 async def test_of_three_servers_of_the_bus_any_one_may_die_and_nothing_is_lost(tmp_path):
     ports = tuple(free_port() for _ in range(3))
     with contextlib.ExitStack() as stack:
-        nodes = [
-            stack.enter_context(
-                Nats(tmp_path / str(port), durable=False, member=Member(name=f"nats-{n}", port=port, ports=ports, password="among them"))
-            )
-            for n, port in enumerate(ports)
-        ]
+
+        def started(n: int) -> Nats:
+            member = Member(name=f"nats-{n}", port=ports[n], ports=ports, password="among them")
+            return stack.enter_context(Nats(tmp_path / str(n), durable=False, member=member))
+
+        nodes = [started(0), started(1)]
+        two = ",".join(node.url for node in nodes)
+
+        async def led() -> bool:
+            """They know who leads, and have no place for a third replica."""
+            try:
+                async with Connection.open(two, name="test") as connection:
+                    await connection.api("STREAM.CREATE.PROBE", {"name": "PROBE", "subjects": ["probe"], "num_replicas": 3})
+            except (BusAway, BusRefused) as problem:
+                return "no suitable peers" in str(problem)
+            raise AssertionError("there were two places for three replicas")
+
+        await eventually(led, every=0.2)
+        declaring = asyncio.create_task(declare(two, replicas=3))
+        await asyncio.wait([declaring], timeout=1)
+        assert not declaring.done()
+        nodes.append(await asyncio.to_thread(started, 2))
+        await declaring
         url = ",".join(node.url for node in nodes)
-        await declare(url, replicas=3)
         envelope = envelopes()[0]
         async with Bus.open(url, name="test") as bus:
             await bus.publish(envelope)

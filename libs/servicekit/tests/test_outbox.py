@@ -204,7 +204,7 @@ async def test_while_the_bus_is_away_facts_wait_in_the_table_and_go_when_it_is_b
             await bus.publish(*some(1), timeout=0.3)
         assert await rows(system_db) == 100
         nats.start()
-        await eventually(lambda: is_empty(system_db), timeout=20)
+        await eventually(lambda: is_empty(system_db))
     assert await stored(bus) == [str(one.id) for one in envelopes]
 
 
@@ -218,7 +218,7 @@ async def test_a_relay_survives_the_death_of_its_database(db: Database, system_d
         postgres.start()
         async with db.transaction(TENANT) as tx:
             await outbox.add(tx, *envelopes[10:])
-        await eventually(lambda: is_empty(system_db), timeout=20)
+        await eventually(lambda: is_empty(system_db))
     assert await stored(bus) == [str(one.id) for one in envelopes]
 
 

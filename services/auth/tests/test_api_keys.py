@@ -107,7 +107,7 @@ async def test_a_revoked_key_is_dead_within_five_seconds(call: Caller, bus: Bus)
     async def dead() -> bool:
         return (await program("GET", "/api/users")).code == "token-invalid"
 
-    await eventually(dead, timeout=5)
+    await eventually(dead)
     assert (await exchanged(bus, key["secret"])).error == "key-invalid"
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/rotate")):
         gone = await owner(method, f"/api/keys/{key['id']}{path}")
@@ -194,5 +194,5 @@ async def test_the_numbers_of_a_key_stand_on_the_bus_before_its_first_token(call
     async def gone() -> bool:
         return await bucket.get(id) is None
 
-    await eventually(gone, timeout=5)
+    await eventually(gone)
     assert UUID(id)

@@ -127,7 +127,7 @@ async def test_without_the_bus_people_sign_in_and_a_raised_version_reaches_it_la
     async def dead() -> bool:
         return (await call.bearing(signed.body["access_token"])("GET", "/api/auth/me")).code == "token-invalid"
 
-    await eventually(dead, timeout=30)
+    await eventually(dead)
 
 
 async def test_without_the_database_the_answer_says_so_and_comes_back(call: Caller, postgres: Any) -> None:
@@ -140,7 +140,7 @@ async def test_without_the_database_the_answer_says_so_and_comes_back(call: Call
     async def works() -> bool:
         return (await call.register(f"{ids.new()}@example.com")).status == 201
 
-    await eventually(works, timeout=20)
+    await eventually(works)
 
 
 async def test_the_services_own_user_of_the_bus_may_do_all_that_it_needs(
@@ -155,7 +155,7 @@ async def test_the_services_own_user_of_the_bus_may_do_all_that_it_needs(
     async def dead() -> bool:
         return (await call.bearing(signed["access_token"])("GET", "/api/auth/me")).code == "token-invalid"
 
-    await eventually(dead, timeout=5)
+    await eventually(dead)
     async with Bus.open(guarded_nats.url, name="test") as everyone:
 
         async def told() -> bool:

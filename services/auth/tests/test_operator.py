@@ -110,7 +110,7 @@ async def test_the_process_starts_serves_and_ends_when_it_is_told(settings: Auth
             except OSError as error:
                 raise AssertionError("It does not listen yet.") from error
 
-        await eventually(serves, timeout=30)
+        await eventually(serves)
         assert (await other.register()).status == 201
         process.send_signal(signal.SIGTERM)
         out, _ = await asyncio.wait_for(process.communicate(), 25)

@@ -215,4 +215,4 @@ async def test_with_the_bus_away_it_says_so_and_nothing_is_done(call: Caller, in
         answer = await installer("GET", "/api/ops/queues")
         return answer.status == 200
 
-    await eventually(back, timeout=30)
+    await eventually(back)

@@ -74,7 +74,7 @@ async def test_an_old_refresh_token_that_comes_back_closes_the_session_and_kills
     async def dead() -> bool:
         return (await call.bearing(third["access_token"])("GET", "/api/auth/me")).code == "token-invalid"
 
-    await eventually(dead, timeout=5)
+    await eventually(dead)
     await eventually(lambda: SessionClosed in kinds(told))
     assert told[-1].data.reason == "reused"
     again = await call.login()

@@ -137,7 +137,7 @@ async def test_another_role_kills_the_tokens_that_are_out_within_five_seconds(ca
     async def dead() -> bool:
         return (await agent("GET", "/api/auth/me")).code == "token-invalid"
 
-    await eventually(dead, timeout=5)
+    await eventually(dead)
     refreshed = await call.refresh(signed["refresh_token"])
     assert refreshed.body["user"]["role"] == "admin"
     assert (await call.bearing(refreshed.body["access_token"])("GET", "/api/auth/me")).body["role"] == "admin"
@@ -160,7 +160,7 @@ async def test_who_is_disabled_is_out_at_once_and_stays_out(call: Caller, told: 
     async def dead() -> bool:
         return (await call.bearing(signed["access_token"])("GET", "/api/auth/me")).code == "token-invalid"
 
-    await eventually(dead, timeout=5)
+    await eventually(dead)
     refused = await call.login("beto@example.com")
     assert (refused.status, refused.code) == (403, "user-disabled")
     wrong = await call.login("beto@example.com", "incorrect horse battery")
@@ -244,7 +244,7 @@ async def test_a_session_that_is_closed_from_afar_is_over(call: Caller) -> None:
     async def dead() -> bool:
         return (await call.bearing(signed["access_token"])("GET", "/api/auth/me")).code == "token-invalid"
 
-    await eventually(dead, timeout=5)
+    await eventually(dead)
     again = await signed_in(call, "ana@example.com")
     gone = await again("DELETE", f"/api/auth/sessions/{listed[0]['id']}")
     assert (gone.status, gone.code) == (404, "session-not-found")

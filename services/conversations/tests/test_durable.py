@@ -96,8 +96,8 @@ async def test_two_replicas_agree_with_a_model_on_shuffled_and_repeated_facts(wo
         await bus.publish(*(msgspec.structs.replace(fact, id=ids.new()) for fact in facts[start : start + 500]))
     async with consuming(replicas=2, batch=50):
         await eventually(lambda: count(world, len(texts)), timeout=40)
-        await eventually(lambda: drained(world), timeout=20)
-        await eventually(lambda: settled(bus), timeout=20)
+        await eventually(lambda: drained(world))
+        await eventually(lambda: settled(bus))
 
     rows = await world.rows(
         """

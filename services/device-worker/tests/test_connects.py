@@ -82,7 +82,7 @@ async def test_while_whatsapp_does_not_answer_one_session_goes_ahead_and_the_res
     turns = [one.ask(uuid4()) for _ in range(8)]
     stopping = asyncio.Event()
     running = asyncio.create_task(one.run(stopping))
-    probe = await eventually(lambda: next((turn for turn in turns if turn.granted.is_set()), None), timeout=20)
+    probe = await eventually(lambda: next((turn for turn in turns if turn.granted.is_set()), None))
     assert [turn for turn in turns if turn.granted.is_set()] == [probe]
     assert one.state == "probing"
     one.answered()

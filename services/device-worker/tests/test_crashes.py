@@ -258,7 +258,7 @@ async def test_a_message_whose_keys_the_database_does_not_give_is_not_acknowledg
             sessions = (await world.phones.get(f"/phones/{world.shop}"))["sessions"]
             return not any(session["connected"] for session in sessions)
 
-        await eventually(hung_up, timeout=30)
+        await eventually(hung_up)
         await store.execute("alter table elsewhere rename to whatsmeow_sessions")
     finally:
         await store.close()
@@ -283,7 +283,7 @@ async def test_a_nearly_full_journal_takes_the_sessions_off_the_line_and_no_mess
     async def all_there() -> bool:
         return len(await texts(world)) >= len(sent)
 
-    await eventually(all_there, timeout=30, every=0.2)
+    await eventually(all_there, every=0.2)
     await world.until(device, "connected")
     assert sorted(await texts(world)) == sorted(sent)
     await world.told(device, "connecting", "journal-full")
@@ -344,7 +344,7 @@ async def test_the_sessions_of_a_worker_that_is_told_to_stop_live_on_in_another(
         rows = await world.rows("select worker, count(*) from shards group by worker")
         return {row["worker"].partition("~")[0] for row in rows} == {"one", "two"}
 
-    await eventually(both, timeout=20)
+    await eventually(both)
     await world.until(device, "connected")
     assert await first.stop() == 0
     await world.phones.write(world.ana, world.shop, "still there?")

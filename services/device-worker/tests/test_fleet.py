@@ -121,7 +121,7 @@ class TestCluster:
             rows = await world.rows("select worker, count(*) from shards group by worker having count(*) > 30")
             return len(rows) == 2
 
-        await eventually(both, timeout=20)
+        await eventually(both)
         before = await world.rows("select shard, fence, worker from shards order by shard")
         info = await world.bus.connection.api(f"STREAM.INFO.KV_{buckets.SHARDS.name}")
         cluster[info["cluster"]["leader"]].kill()
@@ -140,7 +140,7 @@ class TestCluster:
                 revisions.update({key: entry.revision for key, entry in found.items()})
             assert all(entry.revision > revisions[key] for key, entry in found.items())
 
-        await eventually(renewed_again, timeout=30, every=0.2)
+        await eventually(renewed_again, every=0.2)
         assert [worker.process.returncode for worker in workers] == [None, None]
         assert await world.rows("select shard, fence, worker from shards order by shard") == before
         await world.phones.write(world.ana, world.shop, "still there?")

@@ -33,7 +33,7 @@ async def test_a_group_is_read_named_and_answered(world):
             items = (await world.phones.get(f"/phones/{phone}/inbox?after=0"))["items"]
             return [(item["text"], item["to"]) for item in items if item["id"] == sent.wa_id] == [("yo voy", made["id"])]
 
-        await eventually(arrived, timeout=20)
+        await eventually(arrived)
     receipts = await world.some("devices.receipt.observed", 2)
     assert {receipt.chat for receipt in receipts} == {group}
     assert len({receipt.sender for receipt in receipts}) == 2

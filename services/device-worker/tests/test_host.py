@@ -39,7 +39,7 @@ async def test_a_host_that_is_killed_is_replaced_and_its_sessions_go_on_without_
         assert told <= sent
         assert len(told) >= len(sent) - 2
 
-    await eventually(all_there, timeout=30, every=0.2)
+    await eventually(all_there, every=0.2)
     await world.told(device, "connecting", "restarted")
     await world.until(device, "connected")
     content = [(e.data.wa_id, e.data.text) for e in await world.events("devices.message.observed") if e.data.kind == "text"]
@@ -81,7 +81,7 @@ async def test_a_host_ends_with_its_worker_and_nobody_has_the_workers_name_befor
     with pytest.raises(VolumeTaken):
         await asyncio.to_thread(own_volume, worker.data, "one", patience=_AT_ONCE)
     host.resume()
-    await eventually(lambda: not psutil.pid_exists(host.pid), timeout=5)
+    await eventually(lambda: not psutil.pid_exists(host.pid))
     _, lock = await asyncio.to_thread(own_volume, worker.data, "one", patience=_AT_ONCE)
     os.close(lock)
 

@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import pytest
 from device_worker.journal import Journal, Pump, Reader, Record, files, leftovers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -268,7 +269,8 @@ def test_what_the_bus_has_is_overwritten_and_what_it_has_not_is_still_there_afte
     records = both.reader.read()
     published = data.draw(st.integers(1, len(records)))
     both.reader.advance(records[published - 1].end)
-    both.reader.wipe()
+    assert both.reader.wipe() == 0, "what was published since the last time tells the next process what is no news"
+    assert both.reader.wipe() > 0
     assert both.reader.wipe() == 0
     disk = b"".join(path.read_bytes() for path in root.rglob("*.segment"))
     assert [f"secreto-{number:04d}-".encode() in disk for number in range(len(words))] == [n >= published for n in range(len(words))]
@@ -287,8 +289,44 @@ def test_the_last_records_of_dead_journals_are_known_as_long_as_they_are_not_ove
     assert drained(both.reader) == kept
     assert raws(files.last(tmp_path, 10)) == kept[-10:]
     assert files.last(tmp_path / "nowhere", 10) == []
-    both.reader.wipe()
+    for _ in range(2):
+        both.reader.wipe()
     assert files.last(tmp_path, 10) == []
     both.append(17, b"after")
     assert raws(files.last(tmp_path, 10)) == [b"after"]
     both.journal.close()
+
+
+#: The frames of bodies of 256 and of 65,536 bytes begin with a zero, and with two, as what was overwritten ends.
+@pytest.mark.parametrize("size", [1, 255 - files._BODY.size, 256 - files._BODY.size, 65_536 - files._BODY.size])
+def test_behind_what_was_overwritten_the_last_records_are_found(tmp_path, size):
+    both = Both(tmp_path, segment=1 << 20)
+    for round in range(3):
+        both.append(17, b"%d" % round * size)
+        both.append(17, b"second of %d" % round)
+        drained(both.reader)
+        both.reader.wipe()
+    assert raws(files.last(tmp_path, 10)) == [b"2" * size, b"second of 2"]
+    both.append(17, b"not published")
+    assert raws(files.last(tmp_path, 10)) == [b"2" * size, b"second of 2", b"not published"]
+    both.journal.close()
+
+
+async def test_what_a_dead_host_has_left_stays_until_another_was_told_of_it(tmp_path: Path):
+    async def publish(records) -> None:
+        pass
+
+    pump = Pump(tmp_path, publish)
+    stopping = asyncio.Event()
+    dead = Both(tmp_path)
+    pump.take(dead.reader)
+    dead.append(17, b"published")
+    dead.journal.close()
+    await pump._sweep(stopping)
+    assert raws(files.last(tmp_path, 10)) == [b"published"]
+    other = Both(tmp_path)
+    pump.take(other.reader)
+    await pump._sweep(stopping)
+    assert files.last(tmp_path, 10) == []
+    other.journal.close()
+    dead.reader.close()

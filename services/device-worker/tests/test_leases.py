@@ -75,40 +75,40 @@ async def peer(bus: Bus, system: Database, name: str) -> AsyncIterator[Peer]:
 
 async def test_one_worker_has_every_shard_within_seconds_and_a_second_gets_its_share(bus, system_db):
     async with peer(bus, system_db, "a") as a:
-        await eventually(lambda: set(a.served) == ALL, timeout=5)
+        await eventually(lambda: set(a.served) == ALL)
         async with peer(bus, system_db, "b") as b:
 
             def shared() -> bool:
                 return not set(a.served) & set(b.served) and set(a.served) | set(b.served) == ALL and len(b.served) > 30
 
-            await eventually(shared, timeout=15)
+            await eventually(shared)
             assert all(b.served[shard] > 0 for shard in b.served)
         # It drained: what it had is served again at once, and not when its leases would have died.
-        await eventually(lambda: set(a.served) == ALL, timeout=8)
+        await eventually(lambda: set(a.served) == ALL, timeout=12)
 
 
 async def test_a_restarted_worker_takes_its_own_leases_back_at_once_with_newer_tokens(bus, system_db):
     async with peer(bus, system_db, "a") as dead:
-        await eventually(lambda: set(dead.served) == ALL, timeout=5)
+        await eventually(lambda: set(dead.served) == ALL)
         before = dict(dead.served)
         await dead.die()
         async with peer(bus, system_db, "a") as again:
-            await eventually(lambda: set(again.served) == ALL, timeout=5)
+            await eventually(lambda: set(again.served) == ALL, timeout=12)
             assert all(again.served[shard] > before[shard] for shard in ALL)
 
 
 async def test_the_shards_of_a_dead_worker_are_served_when_its_leases_have_died(bus, system_db):
     async with peer(bus, system_db, "a") as a, peer(bus, system_db, "b") as b:
-        await eventually(lambda: set(a.served) | set(b.served) == ALL and len(b.served) > 30, timeout=20)
+        await eventually(lambda: set(a.served) | set(b.served) == ALL and len(b.served) > 30)
         await a.die()
-        await eventually(lambda: set(b.served) == ALL, timeout=25)
+        await eventually(lambda: set(b.served) == ALL)
 
 
 async def test_what_is_given_away_is_known_as_such_and_what_a_dead_worker_had_is_not(bus, system_db):
     async with peer(bus, system_db, "a") as a:
-        await eventually(lambda: set(a.served) == ALL, timeout=30)
+        await eventually(lambda: set(a.served) == ALL)
         async with peer(bus, system_db, "b") as b:
-            await eventually(lambda: len(b.served) > 30 and set(a.served) | set(b.served) == ALL, timeout=30)
+            await eventually(lambda: len(b.served) > 30 and set(a.served) | set(b.served) == ALL)
             assert b.handed == set(b.served)
             await a.die()
             left = set(a.served)
@@ -129,10 +129,10 @@ async def test_who_gave_a_shard_away_hears_when_it_is_served_and_not_when_it_is_
 
 async def test_a_new_owner_says_so_when_the_last_session_of_a_shard_is_up(bus, system_db):
     a = Laden(bus, system_db, "a")
-    await eventually(lambda: set(a.served) == ALL, timeout=30)
+    await eventually(lambda: set(a.served) == ALL)
     b = Laden(bus, system_db, "b")
     b.weighs.down = set(EVERY)
-    await eventually(lambda: b.handed, timeout=30)
+    await eventually(lambda: b.handed)
     [shard, *_] = b.handed
     bucket = await bus.bucket(buckets.SHARDS)
 
@@ -144,7 +144,7 @@ async def test_a_new_owner_says_so_when_the_last_session_of_a_shard_is_up(bus, s
     assert not await says_so()
     b.weighs.down = set()
     b.leases.came_up(shard)
-    await eventually(says_so, timeout=30)
+    await eventually(says_so)
     await a.die()
     await b.stop()
 
@@ -179,9 +179,9 @@ class Weighs(Weightless):
 
 async def test_a_worker_that_ends_goes_on_with_most_of_its_sessions_while_a_few_are_on_their_way(bus, system_db):
     a = Laden(bus, system_db, "a")
-    await eventually(lambda: set(a.served) == ALL, timeout=5)
+    await eventually(lambda: set(a.served) == ALL)
     b = Laden(bus, system_db, "b")
-    await eventually(lambda: b.served and len(a.served) + len(b.served) == len(ALL), timeout=10)
+    await eventually(lambda: b.served and len(a.served) + len(b.served) == len(ALL))
     assert a.most_at_once <= 6
     overlap = []
 
@@ -198,13 +198,13 @@ async def test_a_worker_that_ends_goes_on_with_most_of_its_sessions_while_a_few_
     # There was a time at which the first that left were served again, and the last were served still.
     before = min(count for _, count in overlap)
     assert any(mine > 10 and theirs > before + 10 for mine, theirs in overlap)
-    await eventually(lambda: set(b.served) == ALL, timeout=5)
+    await eventually(lambda: set(b.served) == ALL)
     await b.stop()
 
 
 async def test_the_last_worker_ends_all_its_sessions_at_once(bus, system_db):
     a = Laden(bus, system_db, "a")
-    await eventually(lambda: set(a.served) == ALL, timeout=5)
+    await eventually(lambda: set(a.served) == ALL)
     await a.stop()
     assert a.most_at_once == len(ALL)
 
@@ -239,13 +239,13 @@ async def test_nobody_writes_with_an_old_token(bus, system_db):
 
 async def test_a_renewal_whose_answer_was_lost_is_no_loss(bus, system_db):
     async with peer(bus, system_db, "a") as a:
-        await eventually(lambda: set(a.served) == ALL, timeout=5)
+        await eventually(lambda: set(a.served) == ALL)
         bucket = await bus.bucket(buckets.SHARDS)
         entry = await bucket.get("7")
         assert entry is not None
         await bucket.put("7", entry.value)  # as if our own write had gone through unseen
         moved = a.leases.held[7].since
-        await eventually(lambda: a.leases.held[7].since > moved, timeout=8)
+        await eventually(lambda: a.leases.held[7].since > moved, timeout=12)
         assert 7 in a.served
 
 
@@ -267,12 +267,12 @@ async def nothing(*_: object) -> None:
 
 async def test_a_lease_that_somebody_else_holds_now_is_let_go_at_once(bus, system_db):
     async with peer(bus, system_db, "a") as a:
-        await eventually(lambda: set(a.served) == ALL, timeout=5)
+        await eventually(lambda: set(a.served) == ALL)
         bucket, registry = await bus.bucket(buckets.SHARDS), await bus.bucket(buckets.WORKERS)
         thief = WorkerEntry(worker="thief", incarnation=a.leases.incarnation.__class__(int=1), full=True)
         await registry.put("thief", msgspec.json.encode(thief))
         await bucket.put("7", msgspec.json.encode(LeaseEntry(worker="thief", incarnation=thief.incarnation)))
-        await eventually(lambda: 7 not in a.served, timeout=8)
+        await eventually(lambda: 7 not in a.served, timeout=12)
         assert set(a.served) == ALL - {7}
 
 
@@ -291,7 +291,7 @@ async def test_the_bus_lets_this_service_do_all_that_it_does(guarded_nats, db, s
         Bus.open(guarded_nats.url_as("conversations"), name="conversations") as other,
         peer(bus, system_db, "a") as a,
     ):
-        await eventually(lambda: set(a.served) == ALL, timeout=10)
+        await eventually(lambda: set(a.served) == ALL)
         consumer = orders_of(db)
         stopping = asyncio.Event()
         consuming = asyncio.create_task(bus.consumer(replace(consumer, handle=take))(stopping))

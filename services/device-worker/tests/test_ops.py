@@ -121,42 +121,42 @@ async def test_the_owner_sees_every_worker_and_every_shard_with_what_is_in_it(bu
             assert its["fence"] > 0
             assert its["age_seconds"] < 15
 
-        await eventually(told, timeout=15)
+        await eventually(told)
     assert (await shard(owner, 0))["worker"] is None
 
 
 async def test_a_worker_that_is_drained_has_nothing_until_it_is_undrained_and_the_last_one_cannot_be(bus, system_db, owner):
     async with worker(bus, system_db, "a~1"), worker(bus, system_db, "b~2"):
-        await eventually(lambda: has(owner, "b~2", some=True), timeout=15)
+        await eventually(lambda: has(owner, "b~2", some=True))
         answer = await owner.post("/api/ops/workers/b/drain")
         assert (answer.status_code, answer.json()["id"]) == (202, "b~2")
-        await eventually(lambda: state(owner, "b~2", "drained"), timeout=10)
-        await eventually(lambda: has(owner, "a~1", exactly=128), timeout=5)
+        await eventually(lambda: state(owner, "b~2", "drained"))
+        await eventually(lambda: has(owner, "a~1", exactly=128))
         assert (await owner.post("/api/ops/workers/b~2/drain")).status_code == 202
         last = await owner.post("/api/ops/workers/a~1/drain")
         assert (last.status_code, last.json()["code"]) == (409, "no-other-worker")
         missing = await owner.post("/api/ops/workers/nobody/drain")
         assert (missing.status_code, missing.json()["code"]) == (404, "worker-not-found")
         assert (await owner.post("/api/ops/workers/b~2/undrain")).status_code == 202
-        await eventually(lambda: has(owner, "b~2", some=True), timeout=10)
+        await eventually(lambda: has(owner, "b~2", some=True))
         assert await state(owner, "b~2", "running")
 
 
 async def test_a_shard_that_is_moved_stays_where_it_was_put_until_it_is_let_go(bus, system_db, owner):
     async with worker(bus, system_db, "a~1"), worker(bus, system_db, "b~2"):
-        await eventually(lambda: has(owner, "b~2", some=True), timeout=15)
+        await eventually(lambda: has(owner, "b~2", some=True))
         number = next(item["number"] for item in (await owner.get("/api/ops/shards")).json()["items"] if item["worker"] == "a~1")
         assert (await owner.post(f"/api/ops/shards/{number}/move", json={"worker": "b~2"})).status_code == 202
-        await eventually(lambda: owned(owner, number, "b~2"), timeout=10)
+        await eventually(lambda: owned(owner, number, "b~2"))
         assert (await shard(owner, number))["moved_to"] == "b~2"
         await owner.post("/api/ops/workers/b~2/drain")
         refused = await owner.post(f"/api/ops/shards/{number}/move", json={"worker": "b~2"})
         assert (refused.status_code, refused.json()["code"]) == (409, "worker-takes-none")
-        await eventually(lambda: owned(owner, number, "a~1"), timeout=10)
+        await eventually(lambda: owned(owner, number, "a~1"))
         await owner.post("/api/ops/workers/b~2/undrain")
-        await eventually(lambda: owned(owner, number, "b~2"), timeout=10)
+        await eventually(lambda: owned(owner, number, "b~2"))
         assert (await owner.post(f"/api/ops/shards/{number}/move", json={"worker": None})).status_code == 202
-        await eventually(lambda: owned(owner, number, "a~1"), timeout=10)
+        await eventually(lambda: owned(owner, number, "a~1"))
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,10 @@ async def test_only_the_installations_owner_is_served(owner, signed_in, tenant):
 async def test_what_nobody_has_room_for_is_kept_by_who_is_full_until_one_with_room_comes(bus, system_db, owner):
     weights = dict.fromkeys(EVERY, 1)
     async with worker(bus, system_db, "a~1", Cargo(50, weights)):
-        await eventually(lambda: state(owner, "a~1", "full"), timeout=10)
-        await eventually(lambda: has(owner, "a~1", exactly=128), timeout=10)
+        await eventually(lambda: state(owner, "a~1", "full"))
+        await eventually(lambda: has(owner, "a~1", exactly=128))
         async with worker(bus, system_db, "b~2", Cargo(100, weights)):
-            await eventually(lambda: has(owner, "b~2", exactly=78), timeout=15)
+            await eventually(lambda: has(owner, "b~2", exactly=78))
             assert (await workers(owner))["a~1"]["shards"] == 50
 
 

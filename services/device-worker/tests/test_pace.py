@@ -29,7 +29,7 @@ async def told(world, message, reason):
         assert reason in [event.reason for event in found], found
         return next(event for event in found if event.reason == reason)
 
-    return await eventually(probe, timeout=20, every=0.1)
+    return await eventually(probe, every=0.1)
 
 
 async def texts(world, phone, count):
@@ -86,7 +86,7 @@ async def test_a_pause_holds_everything_and_what_is_cancelled_meanwhile_never_go
         [ana] = [phone for phone in (await world.phones.get("/phones"))["items"] if phone["number"] == world.ana]
         return ana["typing"].get(world.shop) == "composing"
 
-    await eventually(typing, timeout=20)
+    await eventually(typing)
     await world.phones.wait_for(world.ana, "inbox", 2)
 
     await world.phones.post(f"/sessions/{world.shop}/ban", seconds=3)

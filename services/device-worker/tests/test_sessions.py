@@ -77,7 +77,7 @@ async def test_a_device_is_linked_by_code_stopped_started_logged_out_and_deleted
     async def nothing_left() -> bool:
         return not await world.rows("select 1 from devices") and await unlinked(world)
 
-    await eventually(nothing_left, timeout=20)
+    await eventually(nothing_left)
     assert len(await world.events("devices.device.deleted")) == 1
 
 

@@ -21,13 +21,13 @@ async def test_of_two_that_make_the_tables_at_once_the_second_waits_for_the_firs
     watch = await asyncpg.connect(url)
     try:
         making = asyncio.create_task(asyncio.to_thread(asyncio.run, alone(url, first)))
-        await eventually(inside.is_set, timeout=30)
+        await eventually(inside.is_set)
         waiting = asyncio.create_task(asyncio.to_thread(asyncio.run, alone(pooled(url), lambda: done.append("second"))))
 
         async def waits() -> bool:
             return bool(await watch.fetchval("select count(*) from pg_locks where locktype = 'advisory' and not granted"))
 
-        await eventually(waits, timeout=30)
+        await eventually(waits)
         go_on.set()
         await asyncio.gather(making, waiting)
     finally:

@@ -90,7 +90,7 @@ async def process(behind, bus_url, redis_url):
             except aiohttp.ClientConnectionError:
                 return False
 
-        await eventually(ready, timeout=20)
+        await eventually(ready)
         yield running
     if running.returncode is None:
         running.send_signal(signal.SIGTERM)

@@ -258,7 +258,7 @@ async def test_a_valkey_that_comes_back_is_counted_with_again(start, valkey, red
         await ask(first, "POST", "/api/auth/login")
         return before - left(await ask(second, "POST", "/api/auth/login")) == 2
 
-    await eventually(together, timeout=10)
+    await eventually(together)
 
 
 def left(reply):

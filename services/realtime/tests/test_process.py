@@ -46,7 +46,7 @@ async def test_the_process_serves_with_its_own_rights_and_ends_in_order(guarded_
             except aiohttp.ClientConnectionError:
                 return False
 
-        await eventually(ready, timeout=30)
+        await eventually(ready)
 
         async def opened():
             try:

@@ -288,7 +288,7 @@ async def test_of_one_chat_an_event_waits_for_those_before_it(world: World, rece
         await world.passes()
         return await world.admin.fetchval("select count(*) from deliveries where state = 'delivered'") == len(some)
 
-    await eventually(all_taken, every=0.1, timeout=20)
+    await eventually(all_taken, every=0.1)
     for chat in range(3):
         texts = [text for text in (one.json["data"]["text"] for one in receiver.received) if text.startswith(str(chat))]
         assert texts == [f"{chat} 0", f"{chat} 0", f"{chat} 1", f"{chat} 2", f"{chat} 2", f"{chat} 3"]

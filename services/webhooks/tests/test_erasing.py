@@ -89,7 +89,7 @@ async def settled(ana: Any, path: str) -> dict[str, Any]:
         assert shown["state"] == "done", shown
         return shown
 
-    return await eventually(ended, timeout=30)
+    return await eventually(ended)
 
 
 async def test_a_replay_that_read_of_somebody_before_they_were_erased_brings_nothing_of_them_back(
@@ -119,7 +119,7 @@ async def test_a_replay_that_read_of_somebody_before_they_were_erased_brings_not
         async def waits() -> None:
             assert await world.admin.fetchval("select count(*) from pg_locks where locktype = 'advisory' and not granted") == 1
 
-        await eventually(waits, timeout=30)
+        await eventually(waits)
         await erasing.forget(world.admin, tenant, [ids.parse(ids.CONTACT, contact)], erased.chat_ids, (), erased.erasure_id, erased.at)
     assert (await settled(ana, path))["found"] == 2, "the task, of a lead that nobody has named yet, and somebody else"
     left = [row["data"] for row in await world.admin.fetch("select convert_from(data, 'UTF8') as data from events")]
@@ -132,7 +132,7 @@ async def test_a_replay_that_read_of_somebody_before_they_were_erased_brings_not
     async def forgotten() -> None:
         assert await world.admin.fetchval("select true from erased where name = $1", lead)
 
-    await eventually(forgotten, timeout=30)
+    await eventually(forgotten)
     again = await ana("POST", f"/api/webhooks/{endpoint['id']}/replays", {"since": since.isoformat()}, key="again")
     await settled(ana, f"/api/webhooks/{endpoint['id']}/replays/{again['id']}")
     left = [row["data"] for row in await world.admin.fetch("select convert_from(data, 'UTF8') as data from events")]

@@ -158,7 +158,7 @@ async def test_two_replicas_share_the_work_and_one_that_stops_gives_its_lanes_ba
     await stop()
     second = [a_message(ana.tenant, chat=chat) for _ in range(10)]
     await bus.publish(*second)
-    await eventually(lambda: len(receiver.received) == 120, timeout=5)
+    await eventually(lambda: len(receiver.received) == 120, timeout=12)
     for number in range(len(made)):
         assert receiver.ids(f"/{number}") == [event_id(one) for one in (*first, *second)]
 
@@ -208,7 +208,7 @@ async def test_a_sender_that_is_killed_loses_nothing(bare: World, receiver: Rece
             batch = [a_message(ana, "é") for _ in range(5)]
             some += batch
             await bus.publish(*batch)
-        await eventually(lambda: len(receiver.received) > len(some), timeout=30)
+        await eventually(lambda: len(receiver.received) > len(some))
         await kill()
         assert len(receiver.received) < 3 * len(some), "it was killed at work"
         # as its lease would in twenty seconds

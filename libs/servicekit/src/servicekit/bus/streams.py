@@ -14,6 +14,7 @@ from servicekit.bus.errors import BusAway, BusRefused
 GIB = 1024**3
 _STREAM_NOT_FOUND = 10059
 _NO_ROOM = 10047
+_NO_PEERS = 10005
 _FAILED = 500
 _NANO = 1_000_000_000
 
@@ -33,7 +34,7 @@ async def declare(
 
     Raises:
         BusAway: JetStream did not answer within half a minute.
-        BusRefused: The disk is too small, or a setting cannot be changed.
+        BusRefused: The disk is too small, a setting cannot be changed, or there are fewer servers than replicas.
     """
     async with Connection.open(url, name="migrator") as connection:
         common = {"storage": "file", "num_replicas": replicas, "allow_direct": True}
@@ -87,8 +88,10 @@ async def _stream(connection: Connection, config: dict[str, Any]) -> None:
         try:
             await _update_or_create(connection, config)
         except (BusAway, BusRefused) as problem:
-            # A server that listens while its JetStream still reads its files, or still removes those of a stream of that name.
-            passing = isinstance(problem, BusAway) or (problem.status == _FAILED and problem.number != _NO_ROOM)
+            # A server that listens while its JetStream still reads its files, or still removes those of a stream of that name;
+            # or servers that have not all found each other yet.
+            passing = isinstance(problem, BusAway) or problem.number == _NO_PEERS
+            passing = passing or (problem.status == _FAILED and problem.number != _NO_ROOM)
             if not passing or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.2)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 T = TypeVar("T")
 
 
-async def eventually(probe: Callable[[], Awaitable[T] | T], timeout: float = 10, every: float = 0.02) -> T:
+async def eventually(probe: Callable[[], Awaitable[T] | T], timeout: float = 30, every: float = 0.02) -> T:
     """Call *probe* until it holds, and give what it returned.
 
     It holds when it raises no AssertionError and returns something true. A probe made of asserts alone, which has no value

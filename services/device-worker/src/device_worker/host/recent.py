@@ -11,7 +11,7 @@ from device_worker.whatsapp.proto import Kind, parse
 
 _RECENT = 100_000
 #: Of each journal that a dead process has left: more than WhatsApp brings again.
-_LEFT = 5_000
+LEFT = 5_000
 
 
 class Recent:
@@ -35,7 +35,7 @@ class Recent:
 def left(journals: Path) -> list[tuple[bytes, str]]:
     """Give the devices and ids of the last messages in the journals of dead processes."""
     found = []
-    for record in last(journals, _LEFT):
+    for record in last(journals, LEFT):
         if record.kind == Kind.MESSAGE:
             with suppress(DecodeError):  # the worker sets aside what it cannot read
                 found.append((record.device.bytes, parse(record.kind, record.raw).Info.ID))

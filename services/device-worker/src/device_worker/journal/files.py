@@ -71,7 +71,7 @@ class Segment:
         self.path, self.size, self.written, self.published = path, size, written, published
         self.number = int(path.name.removesuffix(_SUFFIX))
         self._fd = fd
-        self._wiped = 0
+        self._wiped = self._next_wipe = _HEADER.size
 
     @classmethod
     def create(cls, path: Path, size: int) -> Self:
@@ -135,13 +135,32 @@ class Segment:
         self.published = published
         os.pwrite(self._fd, _HEADER.pack(_MAGIC, published), 0)
 
+    def left(self) -> list[Record]:
+        """Give the records that stand in the file, whether the bus has them or not."""
+        for start in self._after_wiped():
+            if records := list(self.read(start, self.size)):
+                return records
+        return list(self.read(self.published, self.size))
+
+    def _after_wiped(self) -> Iterator[int]:
+        """Give where the first record that was not overwritten may begin: at most three of its own bytes before its first other one."""
+        for offset in range(_HEADER.size, self.published, _WIPE):
+            data = os.pread(self._fd, min(_WIPE, self.published - offset), offset)
+            if rest := data.lstrip(b"\0"):
+                found = offset + len(data) - len(rest)
+                yield from range(max(_HEADER.size, found - 3), found + 1)
+                return
+
     def wipe(self) -> int:
-        """Nothing of what the bus has stands in the file any more; tells how many bytes that were. They are never read again."""
-        start, end = max(self._wiped, _HEADER.size), self.published
+        """Nothing of what the bus had at the last call stands in the file any more; tells how many bytes that were.
+
+        They are read again only by a process that follows one which died a moment ago: what was published a moment ago is there.
+        """
+        start, end = self._wiped, self._next_wipe
         for offset in range(start, end, _WIPE):
             os.pwrite(self._fd, bytes(min(_WIPE, end - offset)), offset)
-        self._wiped = max(self._wiped, end)
-        return max(0, end - start)
+        self._wiped, self._next_wipe = end, self.published
+        return end - start
 
     def sync(self) -> None:
         """Make the disk have what the operating system has."""
@@ -291,7 +310,7 @@ class Reader:
         self._segment.mark(offset)
 
     def wipe(self) -> int:
-        """What the bus has is overwritten in the file that is being read; tells how many bytes that were."""
+        """What the bus had at the last call is overwritten in the file that is being read; tells how many bytes that were."""
         return self._segment.wipe()
 
     @property
@@ -369,7 +388,7 @@ def last(root: Path, most: int) -> list[Record]:
 def _whole(path: Path) -> list[Record]:
     segment = Segment.open(path)
     try:
-        return list(segment.read(_HEADER.size, segment.size)) or list(segment.read(segment.published, segment.size))
+        return segment.left()
     finally:
         segment.close()
 

@@ -81,7 +81,11 @@ class Pump:
 
     async def _sweep(self, stopping: asyncio.Event) -> None:
         for leftover in leftovers(self._root):
-            await self._publish_leftover(leftover, stopping)
+            # What a host has left that nobody has followed yet is published as ever, and tells the next one what is no news.
+            if self._journal is not None and leftover.folder == self._journal.folder and not stopping.is_set():
+                leftover.close()
+            else:
+                await self._publish_leftover(leftover, stopping)
 
     async def _publish_leftover(self, leftover: Leftover, stopping: asyncio.Event) -> None:
         try:

@@ -121,8 +121,9 @@ class Leases:
         guard = (self.held, self._clock, self._ends_itself_at, self._before_end)
         threading.Thread(target=end_in_time, args=guard, name="lease-guard", daemon=True).start()
         try:
-            await self._register()
+            # In this order: what others give away because we are there is seen to have been given.
             await self.view.open(self._bus)
+            await self._register()
             renewing = asyncio.create_task(self._keep_renewing())
             try:
                 while not stopping.is_set():
