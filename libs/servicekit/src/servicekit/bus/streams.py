@@ -88,15 +88,20 @@ async def _stream(connection: Connection, config: dict[str, Any]) -> None:
         try:
             await _update_or_create(connection, config)
         except (BusAway, BusRefused) as problem:
-            # A server that listens while its JetStream still reads its files, or still removes those of a stream of that name;
-            # or servers that have not all found each other yet.
-            passing = isinstance(problem, BusAway) or problem.number == _NO_PEERS
-            passing = passing or (problem.status == _FAILED and problem.number != _NO_ROOM)
-            if not passing or asyncio.get_running_loop().time() > deadline:
+            if not _passes(problem) or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.2)
         else:
             return
+
+
+def _passes(problem: BusAway | BusRefused) -> bool:
+    """Tell whether the same may be granted in a moment."""
+    if isinstance(problem, BusAway):
+        return True
+    # A server that listens while its JetStream still reads its files, or still removes those of a stream of that name.
+    starting = problem.status == _FAILED and problem.number != _NO_ROOM
+    return starting or problem.number == _NO_PEERS  # servers that have not all found each other yet
 
 
 async def _update_or_create(connection: Connection, config: dict[str, Any]) -> None:
