@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -108,31 +108,42 @@ async def test_a_pause_holds_everything_and_what_is_cancelled_meanwhile_never_go
 async def relay(port: int):
     """A proxy with a password, in front of the network's own; gives its port and what it was told."""
     heads: list[bytes] = []
-    open_ones: set[asyncio.StreamWriter] = set()
+    running: set[asyncio.Task[None]] = set()
 
     async def pump(reader, writer):
-        with suppress(ConnectionError):
-            while data := await reader.read(65_536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
 
     async def serve(reader, writer):
-        head = await reader.readuntil(b"\r\n\r\n")
-        heads.append(head)
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
-        open_ones.update((writer, there_writer))
-        there_writer.write(head)
-        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
+        running.add(asyncio.current_task())
+        with suppress(OSError, asyncio.IncompleteReadError), aborting(writer):  # either side may go as it likes
+            head = await reader.readuntil(b"\r\n\r\n")
+            heads.append(head)
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+            with aborting(there_writer):
+                there_writer.write(head)
+                await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1], heads
     finally:
         server.close()
-        for writer in open_ones:
-            writer.close()
-        await server.wait_closed()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted is closed
+
+
+@contextmanager
+def aborting(writer):
+    """Its connection is over at the end."""
+    try:
+        yield
+    finally:
+        writer.transport.abort()
 
 
 async def test_a_session_goes_by_the_proxy_that_is_set_takes_a_change_at_once_and_keeps_its_link_when_it_cannot_connect(world):
