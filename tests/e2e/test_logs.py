@@ -101,7 +101,7 @@ async def test_an_erased_person_is_nowhere_and_may_write_again_as_somebody_new(s
             return not left
 
         with contextlib.suppress(TimeoutError):
-            await eventually(nowhere, 15, "traces are left")
+            await eventually(nowhere, 30, "traces are left")
         assert left == []
         assert (await client.get(f"/api/leads/{lead['id']}"))["value"] == 500
         lines = (await client.get("/api/activity", kind="contact.erased", target=contact))["items"]

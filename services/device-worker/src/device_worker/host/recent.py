@@ -9,15 +9,16 @@ from google.protobuf.message import DecodeError
 from device_worker.journal import last
 from device_worker.whatsapp.proto import Kind, parse
 
-_RECENT = 100_000
+#: Of all devices of a host.
+MOST = 100_000
 #: Of each journal that a dead process has left: more than WhatsApp brings again.
-LEFT = 5_000
+_LEFT = 5_000
 
 
 class Recent:
     """The last of some messages, of all devices, and how often each was added."""
 
-    def __init__(self, most: int = _RECENT) -> None:
+    def __init__(self, most: int = MOST) -> None:
         self._ids: OrderedDict[tuple[bytes, str], int] = OrderedDict()
         self._most = most
 
@@ -35,7 +36,7 @@ class Recent:
 def left(journals: Path) -> list[tuple[bytes, str]]:
     """Give the devices and ids of the last messages in the journals of dead processes."""
     found = []
-    for record in last(journals, LEFT):
+    for record in last(journals, _LEFT):
         if record.kind == Kind.MESSAGE:
             with suppress(DecodeError):  # the worker sets aside what it cannot read
                 found.append((record.device.bytes, parse(record.kind, record.raw).Info.ID))

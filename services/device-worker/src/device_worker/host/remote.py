@@ -39,7 +39,7 @@ from device_worker.host.frames import (
     pack,
     reports,
 )
-from device_worker.host.recent import LEFT, left
+from device_worker.host.recent import MOST, left
 from device_worker.journal import Reader
 from device_worker.whatsapp import CallFailed, NotRunning, Sent
 from device_worker.whatsapp.stderr import Stderr
@@ -102,7 +102,7 @@ class Host:
         """A process is there, and its journal is read.  Raises: HostFails."""
         # Before anybody has published and deleted them. One that dies at once leaves nothing, and the next one knows what it was told.
         recent = await asyncio.to_thread(left, Path(self._begin.journal))
-        self._begin = structs.replace(self._begin, recent=[*self._begin.recent, *recent][-LEFT:])
+        self._begin = structs.replace(self._begin, recent=list(dict.fromkeys([*self._begin.recent, *recent]))[-MOST:])
         process = self._process = await Process.start(self._begin, self._lock, self._hooks)
         try:
             async with asyncio.timeout(_READY_WITHIN):
