@@ -206,6 +206,26 @@ async def test_a_day_of_an_agent(page: Page, shop: Shop):
     await expect(answer).to_be_in_viewport()
 
 
+async def test_whoever_goes_from_chat_to_chat_by_keys_writes_nothing_until_he_wants_to(page: Page, shop: Shop):
+    for name in ("Eva", "Luis", "Noé"):
+        await shop.writes(await shop.customer(name), f"soy {name}")
+    await sign_in(page, shop, *await colleague(shop, "Ana Ríos"))
+    rows = page.locator("a[href^='/inbox/cht_']")
+    await expect(rows).to_have_count(3)
+    await page.wait_for_load_state("networkidle")
+    first, second, third = await rows.evaluate_all("all => all.map((one) => one.href)")
+    await key(page, "j")
+    for opened, pressed in ((first, "j"), (second, "j"), (third, "k"), (second, "r")):
+        await expect(page).to_have_url(opened)
+        await expect(page.get_by_test_id("message")).to_have_count(1)
+        await expect(box(page)).to_have_value("")
+        await expect(box(page)).not_to_be_focused()
+        await page.keyboard.press(pressed)
+    await expect(box(page)).to_be_focused()
+    await page.keyboard.type("con gusto")
+    await expect(box(page)).to_have_value("con gusto")
+
+
 async def test_nothing_that_is_written_is_lost_on_a_phone(page: Page, context: BrowserContext, shop: Shop):
     await page.set_viewport_size({"width": 320, "height": 640})
     omar = await shop.customer(("عمر <b>x</b> " + "con un nombre larguísimo " * 12)[:300])
@@ -260,6 +280,7 @@ async def test_what_an_agent_leaves_is_where_it_was_left(page: Page, context: Br
     await sign_in(page, shop, *await colleague(shop, "Ana Ríos"))
     row = page.get_by_role("link", name="Eva")
     await row.click()
+    await expect(box(page)).to_be_visible()
     await expect(row.get_by_label("1 mensaje sin leer")).to_be_hidden()
 
     # What happened stands between the messages, once, after the page was loaded anew too.

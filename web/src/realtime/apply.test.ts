@@ -152,6 +152,12 @@ describe("lists", () => {
     };
     expect(withChat(list, chat("c", "4"))?.pages[0]?.items.map((item) => item.id)).toEqual(["c", "a", "b"]);
   });
+  it("leaves chats of the same moment in the order in which the server gives them", () => {
+    const three = ["c", "b", "a"].map((id) => chat(id, "2026-01-01T10:00:00Z"));
+    const list: Pages<Chat> = { pages: [{ items: three, next_cursor: null }], pageParams: [null] };
+    for (const read of three)
+      expect(withChat(list, { ...read, unread: 0 })?.pages[0]?.items.map((item) => item.id)).toEqual(["c", "b", "a"]);
+  });
   it("takes over where a chat stands, and no old news of it", () => {
     const { id, assignee_id, name, pinned, revision, snoozed_until, status, tags, team_id, waiting_since } = {
       ...chat("a", "1"),

@@ -107,18 +107,20 @@ export function withStatus(
   );
 }
 
+/** As the server sorts them: of two of the same moment neither changes places because it was read. */
+const lastFirst = (a: Chat, b: Chat) => {
+  const [x, y] = [a.last_message_at ?? "", b.last_message_at ?? ""];
+  return x === y ? (a.id < b.id ? 1 : -1) : x < y ? 1 : -1;
+};
+
 /** Moves a chat to where its newest message puts it. */
 export function withChat(pages: Pages<Chat> | undefined, chat: Chat): Pages<Chat> | undefined {
   if (!pages?.pages.length) return pages;
   const rest = pages.pages.map((page) => ({ ...page, items: page.items.filter((item) => item.id !== chat.id) }));
-  const home = rest.findIndex((page) =>
-    page.items.some((item) => (item.last_message_at ?? "") <= (chat.last_message_at ?? "")),
-  );
+  const home = rest.findIndex((page) => page.items.some((item) => lastFirst(chat, item) < 0));
   const target = rest[home === -1 ? rest.length - 1 : home];
   if (target) {
-    target.items = [...target.items, chat].sort((a, b) =>
-      (a.last_message_at ?? "") < (b.last_message_at ?? "") ? 1 : -1,
-    );
+    target.items = [...target.items, chat].sort(lastFirst);
   }
   return { ...pages, pages: rest };
 }
@@ -211,9 +213,7 @@ export function placed(
   if (here) return withChat(pages, chat);
   if (belongs === undefined) return pages;
   const whole = pages.pages.at(-1)?.next_cursor === null;
-  const reached = pages.pages.some((page) =>
-    page.items.some((item) => (item.last_message_at ?? "") <= (chat.last_message_at ?? "")),
-  );
+  const reached = pages.pages.some((page) => page.items.some((item) => lastFirst(chat, item) < 0));
   return whole || reached ? withChat(pages, chat) : pages;
 }
 

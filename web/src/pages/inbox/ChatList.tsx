@@ -123,17 +123,23 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
   const clear = useCallback(() => setPicked(new Set()), []);
   const several = useMemo(() => items.filter((chat) => picked.has(chat.id)), [items, picked]);
 
+  // Whoever goes from chat to chat by keys stays in the list: whoever is elsewhere when a chat opens is about to write.
+  const go = (chat: Chat) => {
+    const row = scroller.current?.querySelector<HTMLElement>(`a[href$="${chat.id}"]`);
+    (row ?? scroller.current)?.focus({ preventScroll: true });
+    void navigate({ to: "/inbox/$chatId", params: { chatId: chat.id } });
+  };
   const step = (by: number) => {
     const here = items.findIndex((chat) => chat.id === selected);
     const next = Math.max(0, Math.min(items.length - 1, here < 0 ? 0 : here + by));
     const chat = items[next];
     if (!chat) return;
     rows.scrollToIndex(next);
-    void navigate({ to: "/inbox/$chatId", params: { chatId: chat.id } });
+    go(chat);
   };
   const nextUnread = () => {
     const chat = items.find((one) => (one.unread > 0 || one.marked_unread) && one.id !== selected);
-    if (chat) void navigate({ to: "/inbox/$chatId", params: { chatId: chat.id } });
+    if (chat) go(chat);
   };
   useShortcuts([
     { id: "inbox.next", keys: "j", label: "inboxKeys.next", group: "inboxKeys.inbox", run: () => step(1) },
@@ -318,7 +324,7 @@ export function ChatList({ selected, chosen, choose, company, counts, me, wide }
           )}
         </Stack>
       ) : (
-        <div ref={scroller} className={classes.scroller} data-chats>
+        <div ref={scroller} className={classes.scroller} tabIndex={-1} data-chats>
           <ul className={classes.rows} style={{ height: rows.getTotalSize() }} aria-label={t("inbox.list")}>
             {rows.getVirtualItems().map((row) => {
               const chat = items[row.index];
